@@ -1,0 +1,94 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// One set of language rules for every target: Swift 6 mode, warnings are errors, and the
+/// upcoming features that make imports and existentials explicit.
+let house: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: house)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: house)
+}
+
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+    name: "nexus-gateway",
+    products: [
+        .executable(name: "nexus-gateway", targets: ["nexus-gateway"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    ],
+    targets: [
+        // C: the system libraries, and one shim for what the importer cannot see.
+        .target(name: "CShim"),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CCares", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
+
+        // The nouns.
+        room("Exchanges"),
+        // The machine: loop, poller, timers, mailbox, sockets, names.
+        room("Reactor", ["CShim", "CCares", "Exchanges"]),
+        // Files with positions and diagnostics; the daemon's own configuration.
+        room("Settings", ["Exchanges", yams]),
+        // The routing table.
+        room("Routes", ["Exchanges", "Settings"]),
+        // One file a stage.
+        room("Policies", ["Exchanges"]),
+        // HTTP/1.1, sans I/O.
+        room("WireHTTP", ["Exchanges"]),
+        // JSON and, later, schemas and descriptors.
+        room("Contracts", ["Exchanges"]),
+        // Events, aggregates, commands; the log with a single writer.
+        room("EventCore", ["Contracts", "Exchanges"]),
+        // Where events are kept: SQLite.
+        room("Stores", ["CSQLite", "CShim", "EventCore", "Contracts"]),
+        // Counters, histograms, access log.
+        room("Telemetry", ["CShim", "Exchanges"]),
+        // The worker's advance/settle loop.
+        room("Pipeline", ["Exchanges", "Policies", "Routes"]),
+        // Listeners, connections, upstream pools: joins the wire to the pipeline.
+        room(
+            "Gateway",
+            [
+                "CShim", "Exchanges", "Reactor", "Settings", "Routes", "Policies", "WireHTTP", "Contracts",
+                "EventCore", "Telemetry", "Pipeline",
+            ]),
+        .executableTarget(
+            name: "nexus-gateway",
+            dependencies: [
+                "CShim", "Exchanges", "Reactor", "Settings", "Routes", "WireHTTP", "EventCore", "Stores",
+                "Telemetry", "Pipeline", "Gateway", arguments,
+            ],
+            swiftSettings: house),
+        // Measures the store and the log without HTTP (`make bench`).
+        .executableTarget(
+            name: "store-bench", dependencies: ["EventCore", "Stores", "Exchanges"], path: "Benchmarks/store-bench",
+            swiftSettings: house),
+
+        tests("ExchangesTests", ["Exchanges"]),
+        tests("ReactorTests", ["Reactor", "Exchanges", "CShim"]),
+        tests("SettingsTests", ["Settings"]),
+        tests("RoutesTests", ["Routes", "Settings", "Exchanges"]),
+        tests("PoliciesTests", ["Policies", "Exchanges"]),
+        tests("WireHTTPTests", ["WireHTTP", "Exchanges"]),
+        tests("ContractsTests", ["Contracts"]),
+        tests("EventCoreTests", ["EventCore", "Contracts", "Exchanges"]),
+        tests("StoresTests", ["Stores", "EventCore", "Contracts", "Exchanges"]),
+        tests("TelemetryTests", ["Telemetry", "Exchanges"]),
+        tests("TidyTests", []),
+    ]
+)

@@ -1,0 +1,202 @@
+/// A growable run of bytes with a read end and a write end: `[consumed | readable | free]`.
+///
+/// Owned by one worker, never shared, so it is a plain class without locks. Memory comes from
+/// `malloc` because the kernel writes into it; every access from outside goes through bounds-checked
+/// `Span`s or through the checked `append` family.
+public final class Buffer {
+    @usableFromInline var base: UnsafeMutablePointer<UInt8>
+    @usableFromInline var size: Int
+    @usableFromInline var readIndex: Int
+    @usableFromInline var writeIndex: Int
+
+    /// - Parameter capacity: bytes, at least 1.
+    public init(capacity: Int) {
+        precondition(capacity > 0)
+        base = .allocate(capacity: capacity)
+        size = capacity
+        readIndex = 0
+        writeIndex = 0
+    }
+
+    deinit { base.deallocate() }
+
+    /// Bytes this buffer can hold before it grows.
+    @inlinable public var capacity: Int { size }
+    /// Bytes written and not yet consumed.
+    @inlinable public var count: Int { writeIndex &- readIndex }
+    @inlinable public var isEmpty: Bool { writeIndex == readIndex }
+    /// Bytes that can be written without growing or moving.
+    @inlinable public var free: Int { size &- writeIndex }
+
+    @inlinable public func clear() {
+        readIndex = 0
+        writeIndex = 0
+    }
+
+    /// Drops `n` bytes from the read end. An emptied buffer starts over at its beginning.
+    @inlinable public func consume(_ n: Int) {
+        precondition(n >= 0 && n <= count)
+        readIndex &+= n
+        if readIndex == writeIndex { clear() }
+    }
+
+    /// Declares `n` bytes of the free part written (by the kernel).
+    @inlinable public func produced(_ n: Int) {
+        precondition(n >= 0 && n <= free)
+        writeIndex &+= n
+    }
+
+    /// Moves the readable part to the front, so that all free bytes are behind it.
+    public func compact() {
+        guard readIndex > 0 else { return }
+        let n = count
+        (base).update(from: base + readIndex, count: n)
+        readIndex = 0
+        writeIndex = n
+    }
+
+    /// Makes room for `n` more bytes: moves first, grows (doubling) only when that is not enough.
+    @inlinable public func reserve(_ n: Int) {
+        if size &- writeIndex < n { makeRoom(n) }
+    }
+
+    @usableFromInline func makeRoom(_ n: Int) {
+        compact()
+        guard size - writeIndex < n else { return }
+        var wanted = size
+        while wanted - writeIndex < n { wanted *= 2 }
+        let grown = UnsafeMutablePointer<UInt8>.allocate(capacity: wanted)
+        grown.update(from: base, count: writeIndex)
+        base.deallocate()
+        base = grown
+        size = wanted
+    }
+
+    /// The readable part, bounds-checked, for the length of the call.
+    @inlinable public func withReadable<R: ~Copyable, E: Error>(_ body: (Span<UInt8>) throws(E) -> R) throws(E) -> R {
+        let bytes = UnsafeBufferPointer(start: base + readIndex, count: writeIndex &- readIndex)
+        return try body(bytes.span)
+    }
+
+    /// The readable part, writable in place, for the length of the call (path normalisation).
+    @inlinable public func withMutableReadable<R: ~Copyable, E: Error>(
+        _ body: (inout MutableSpan<UInt8>) throws(E) -> R
+    ) throws(E) -> R {
+        let bytes = UnsafeMutableBufferPointer(start: base + readIndex, count: writeIndex &- readIndex)
+        var span = bytes.mutableSpan
+        return try body(&span)
+    }
+
+    /// The readable part as raw memory, for the kernel (`send`, `writev`). Reactor only.
+    @inlinable public func withUnsafeReadable<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
+        body(UnsafeRawBufferPointer(start: base + readIndex, count: writeIndex &- readIndex))
+    }
+
+    /// The free part as raw memory, for the kernel (`recv`); follow with `produced`. Reactor only.
+    @inlinable public func withUnsafeFree<R>(_ body: (UnsafeMutableRawBufferPointer) -> R) -> R {
+        body(UnsafeMutableRawBufferPointer(start: base + writeIndex, count: size &- writeIndex))
+    }
+
+    @inlinable public subscript(_ i: Int) -> UInt8 {
+        precondition(i >= 0 && i < count)
+        return base[readIndex &+ i]
+    }
+
+    // MARK: - Appending
+
+    @inlinable public func append(_ byte: UInt8) {
+        reserve(1)
+        base[writeIndex] = byte
+        writeIndex &+= 1
+    }
+
+    @inlinable public func append(_ text: StaticString) {
+        let n = text.utf8CodeUnitCount
+        reserve(n)
+        (base + writeIndex).update(from: text.utf8Start, count: n)
+        writeIndex &+= n
+    }
+
+    @inlinable public func append(_ bytes: borrowing Span<UInt8>) {
+        let n = bytes.count
+        guard n > 0 else { return }
+        reserve(n)
+        bytes.withUnsafeBufferPointer { source in
+            guard let start = source.baseAddress else { return }
+            (base + writeIndex).update(from: start, count: n)
+        }
+        writeIndex &+= n
+    }
+
+    /// Appends `slice` of `text`; traps when the slice does not lie inside it.
+    @inlinable public func append(_ slice: Slice, of text: borrowing Span<UInt8>) {
+        append(text.extracting(slice.range))
+    }
+
+    @inlinable public func append(_ bytes: [UInt8]) {
+        append(bytes.span)
+    }
+
+    public func append(_ text: String) {
+        var text = text
+        text.withUTF8 { source in
+            guard let start = source.baseAddress else { return }
+            reserve(source.count)
+            (base + writeIndex).update(from: start, count: source.count)
+            writeIndex &+= source.count
+        }
+    }
+
+    /// Decimal digits of a non-negative number.
+    @inlinable public func append(decimal value: UInt64) {
+        reserve(20)
+        if value < 10 {
+            base[writeIndex] = 48 &+ UInt8(truncatingIfNeeded: value)
+            writeIndex &+= 1
+            return
+        }
+        var digits = 0
+        var probe = value
+        while probe > 0 {
+            probe /= 10
+            digits &+= 1
+        }
+        var rest = value
+        var at = writeIndex &+ digits
+        while rest > 0 {
+            at &-= 1
+            base[at] = 48 &+ UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        }
+        writeIndex &+= digits
+    }
+
+    /// Lower-case hexadecimal digits of `value`; exactly `digits` of them when given.
+    @inlinable public func append(hex value: UInt64, digits: Int = 0) {
+        var n = digits
+        if n == 0 {
+            n = 1
+            while n < 16 && value >> UInt64(n &* 4) != 0 { n &+= 1 }
+        }
+        reserve(n)
+        var shift = (n &- 1) &* 4
+        while shift >= 0 {
+            let nibble = UInt8(truncatingIfNeeded: (value >> UInt64(shift)) & 15)
+            base[writeIndex] = nibble < 10 ? 48 &+ nibble : 87 &+ nibble
+            writeIndex &+= 1
+            shift &-= 4
+        }
+    }
+
+    /// A copy of the readable part, for what must leave the worker.
+    public func copyReadable() -> [UInt8] {
+        withReadable { span in
+            [UInt8](unsafeUninitializedCapacity: span.count) { target, n in
+                n = span.count
+                span.withUnsafeBufferPointer { source in
+                    if let from = source.baseAddress { target.baseAddress?.update(from: from, count: n) }
+                }
+            }
+        }
+    }
+}
