@@ -1,0 +1,103 @@
+internal import CShim
+internal import Glibc
+public import Exchanges
+
+/// What a receive or send came to.
+public enum IOResult: Sendable, BitwiseCopyable {
+    /// So many bytes moved.
+    case moved(Int)
+    /// Nothing now; readiness will tell.
+    case wouldBlock
+    /// The peer has ended its side (receive only).
+    case ended
+    /// The connection is gone: errno.
+    case failed(Int32)
+}
+
+/// A layer between the socket and the codec, such as TLS. It moves the same bytes with the same
+/// results, so that codecs and connections do not know whether it is there.
+open class TransportLayer {
+    public init() {}
+    /// Receives into the free part of `buffer`.
+    open func receive(_ descriptor: Int32, into buffer: Buffer) -> IOResult { .failed(ENOSYS) }
+    /// Sends from the readable part of `buffer`, without consuming it.
+    open func send(_ descriptor: Int32, from buffer: Buffer) -> IOResult { .failed(ENOSYS) }
+    /// Ends the sending side (close_notify).
+    open func shutdownSending(_ descriptor: Int32) {}
+}
+
+/// A connected byte stream: a non-blocking socket, with an optional layer on top.
+public struct Transport {
+    public private(set) var descriptor: Int32
+    /// nil = plain bytes straight to the kernel.
+    public var layer: TransportLayer?
+
+    public init(descriptor: Int32) { self.descriptor = descriptor }
+
+    public var isOpen: Bool { descriptor >= 0 }
+
+    /// Receives at most `buffer.free` bytes behind what `buffer` holds.
+    @inline(__always)
+    public func receive(into buffer: Buffer) -> IOResult {
+        if let layer { return layer.receive(descriptor, into: buffer) }
+        let n = buffer.withUnsafeFree { recv(descriptor, $0.baseAddress, $0.count, 0) }
+        if n > 0 {
+            buffer.produced(n)
+            return .moved(n)
+        }
+        return n == 0 ? .ended : Self.failure(errno)
+    }
+
+    /// Sends what `buffer` holds and consumes what was taken.
+    @inline(__always)
+    public func send(_ buffer: Buffer) -> IOResult {
+        if let layer {
+            let result = layer.send(descriptor, from: buffer)
+            if case .moved(let n) = result { buffer.consume(n) }
+            return result
+        }
+        let n = buffer.withUnsafeReadable { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+        guard n >= 0 else { return Self.failure(errno) }
+        buffer.consume(n)
+        return .moved(n)
+    }
+
+    private static func failure(_ code: Int32) -> IOResult {
+        code == EAGAIN || code == EINTR ? .wouldBlock : .failed(code)
+    }
+
+    /// Is the peer still there, with nothing to say? False for an ended or failed stream and for
+    /// one that holds unread bytes (an idle HTTP/1.1 connection must have none).
+    public func isQuiet() -> Bool {
+        var byte: UInt8 = 0
+        let n = recv(descriptor, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT))
+        return n < 0 && (errno == EAGAIN || errno == EINTR)
+    }
+
+    public func shutdownSending() {
+        layer?.shutdownSending(descriptor)
+        shutdown(descriptor, Int32(SHUT_WR))
+    }
+
+    /// Closes; with `reset` the peer sees RST instead of an orderly end, so that a cut answer can
+    /// never look like a complete one.
+    public mutating func close(reset: Bool = false) {
+        guard descriptor >= 0 else { return }
+        if reset {
+            var option = linger(l_onoff: 1, l_linger: 0)
+            setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+        }
+        closeDescriptor(descriptor)
+        descriptor = -1
+        layer = nil
+    }
+}
+
+func closeDescriptor(_ descriptor: Int32) {
+    _ = Glibc.close(descriptor)
+}
+
+func setIntOption(_ descriptor: Int32, _ level: Int32, _ name: Int32, _ value: Int32) {
+    var value = value
+    _ = setsockopt(descriptor, level, name, &value, socklen_t(MemoryLayout<Int32>.size))
+}
