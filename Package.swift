@@ -59,7 +59,7 @@ let package = Package(
         // Counters, histograms, access log.
         room("Telemetry", ["CShim", "Exchanges"]),
         // The worker's advance/settle loop.
-        room("Pipeline", ["Exchanges", "Policies", "Routes"]),
+        room("Pipeline", ["Exchanges", "Policies", "Routes", "Telemetry"]),
         // Listeners, connections, upstream pools: joins the wire to the pipeline.
         room(
             "Gateway",

@@ -46,11 +46,18 @@ public final class Buffer {
         writeIndex &+= n
     }
 
+    /// Takes back the last `n` readable bytes.
+    @inlinable public func dropLast(_ n: Int) {
+        precondition(n >= 0 && n <= count)
+        writeIndex &-= n
+        if readIndex == writeIndex { clear() }
+    }
+
     /// Moves the readable part to the front, so that all free bytes are behind it.
     public func compact() {
         guard readIndex > 0 else { return }
         let n = count
-        (base).update(from: base + readIndex, count: n)
+        base.update(from: base + readIndex, count: n)
         readIndex = 0
         writeIndex = n
     }

@@ -16,6 +16,7 @@ public final class EventLoop {
     private var generations: [UInt32] = []
     private var freeSlots: [UInt32] = []
     private var running = true
+    private var postponed: [UInt64] = []
 
     /// Buffers of this worker's connections.
     public let buffers = BufferPool()
@@ -98,6 +99,33 @@ public final class EventLoop {
         due.removeAll(keepingCapacity: true)
     }
 
+    // MARK: - Work left over
+
+    /// Calls the source's `ready` again in the next turn, with nothing new from the kernel: for work
+    /// that was cut short so that others get their turn.
+    public func again(_ source: Source) {
+        guard source.slot != .max else { return }
+        postponed.append(token(source.slot))
+    }
+
+    private func runPostponed() {
+        guard !postponed.isEmpty else { return }
+        let batch = postponed
+        postponed.removeAll(keepingCapacity: true)
+        for token in batch { source(for: token)?.ready([]) }
+    }
+
+    private func source(for token: UInt64) -> Source? {
+        let slot = Int(UInt32(truncatingIfNeeded: token))
+        guard slot < sources.count, generations[slot] == UInt32(truncatingIfNeeded: token >> 32) else { return nil }
+        return sources[slot]
+    }
+
+    /// Calls `body` for every registered source (drain). Not for the request path.
+    public func forEachSource(_ body: (Source) -> Void) {
+        for source in sources { if let source { body(source) } }
+    }
+
     // MARK: - Turning
 
     /// Runs until `stop`.
@@ -109,20 +137,17 @@ public final class EventLoop {
 
     /// One turn: wait, report, run deadlines, end of turn.
     public func turn(maxWaitMS: UInt64) {
-        let wait = wheel.waitMS(nowMS: nowMS, horizonMS: maxWaitMS)
+        let wait = postponed.isEmpty ? wheel.waitMS(nowMS: nowMS, horizonMS: maxWaitMS) : 0
         var clockRead = false
         poller.wait(timeoutMS: Int32(wait)) { token, readiness in
             if !clockRead {
                 clockRead = true
                 readClock()
             }
-            let slot = Int(UInt32(truncatingIfNeeded: token))
-            guard slot < sources.count, generations[slot] == UInt32(truncatingIfNeeded: token >> 32),
-                let source = sources[slot]
-            else { return }
-            source.ready(readiness)
+            source(for: token)?.ready(readiness)
         }
         if !clockRead { readClock() }
+        runPostponed()
         runDeadlines()
         endOfTurn?()
     }

@@ -143,9 +143,16 @@ public enum ConnectionFields {
         .connection, .keepAlive, .proxyConnection, .transferEncoding, .te, .upgrade, .http2Settings,
         .proxyAuthorization, .proxyAuthenticate)
 
+    /// Takes out of `fields` those that a `Connection` option names.
+    public static func dropNamed(from fields: inout [Field], in text: borrowing Span<UInt8>) {
+        var kept: [Field] = []
+        for field in fields where !named(field, by: fields, in: text) { kept.append(field) }
+        fields = kept
+    }
+
     /// Is this field, which is not in `always`, named by a `Connection` option? Fields the gateway
     /// knows by number are end-to-end and protected: a client cannot have them removed.
-    static func named(_ field: Field, by head: [Field], in text: borrowing Span<UInt8>) -> Bool {
+    private static func named(_ field: Field, by head: [Field], in text: borrowing Span<UInt8>) -> Bool {
         guard field.name == .other else { return false }
         let name = text.extracting(field.nameText.range)
         for candidate in head where candidate.name == .connection {

@@ -1,0 +1,262 @@
+import Exchanges
+import Pipeline
+import Reactor
+import WireHTTP
+
+/// How the answer in progress is framed on this connection.
+struct ReplyState {
+    enum Framing { case raw, chunked, untilClose }
+    var framing = Framing.raw
+    var keepAlive = false
+    /// The answer has no body whatever its fields say (HEAD, 204, 304).
+    var bodiless = false
+    var isTunnel = false
+    /// Tunnel: who has ended its direction.
+    var upstreamEnded = false
+    var clientEnded = false
+    /// The origin was told to read no more until the client has read.
+    var paused = false
+}
+
+extension ClientConnection {
+    private var out: Buffer {
+        if let output { return output }
+        let buffer = worker.loop.buffers.take()
+        output = buffer
+        return buffer
+    }
+
+    static let highWater = 64 * 1024
+
+    /// May the connection carry another exchange after this answer?
+    private func decideKeepAlive() -> Bool {
+        if exchange?.origin == nil { skipReceivedBody() }
+        return framing.persistent && body.isDone && !worker.isDraining
+    }
+
+    /// `Connection`, where the default of the client's version does not already say it.
+    private func connectionField(_ out: Buffer) {
+        if !reply.keepAlive {
+            out.append("Connection: close\r\n" as StaticString)
+        } else if framing.minor == 0 {
+            out.append("Connection: keep-alive\r\n" as StaticString)
+        }
+    }
+
+    private func correlationField(_ exchange: Exchange, _ out: Buffer) {
+        guard !exchange.correlationID.isEmpty else { return }
+        exchange.correlationID.withReadable { HTTP1Encoder.field("Correlation-Id", $0, into: out) }
+    }
+
+    // MARK: - Answers of our own
+
+    func answer(_ outcome: Outcome, of exchange: Exchange) {
+        answer(Problem(outcome, exchange, fields: nil).reply(), of: exchange)
+    }
+
+    func answer(_ local: LocalReply, of exchange: Exchange) {
+        guard exchange === self.exchange, exchange.status == 0 else { return }
+        exchange.status = local.status
+        reply.keepAlive = decideKeepAlive()
+        let out = self.out
+        let before = out.count
+        HTTP1Encoder.statusLine(local.status, into: out)
+        worker.dateField(into: out)
+        if local.status != 204 && local.status != 304 {
+            out.append("Content-Type: " as StaticString)
+            out.append(local.contentType)
+            HTTP1Encoder.crlf(out)
+            HTTP1Encoder.contentLength(UInt64(local.body.count), into: out)
+        }
+        out.append(local.fields)
+        correlationField(exchange, out)
+        worker.responseEdits(of: exchange)?.write(into: out)
+        connectionField(out)
+        HTTP1Encoder.crlf(out)
+        if exchange.head.verb != .head && local.status != 204 && local.status != 304 { out.append(local.body) }
+        exchange.bytesOut += UInt64(out.count - before)
+        flush()
+        if exchange === self.exchange { exchangeOver() }
+    }
+
+    // MARK: - Proxied answers
+
+    func interim(_ head: borrowing ReplyHead, in text: borrowing Span<UInt8>, of exchange: Exchange) {
+        // HTTP/1.0 clients do not know interim answers (RFC 9110 section 15.2).
+        guard exchange === self.exchange, framing.minor >= 1 else { return }
+        let out = self.out
+        HTTP1Encoder.statusLine(head.status, into: out)
+        for field in head.fields where !Self.dropped.contains(field.name) {
+            HTTP1Encoder.field(field, of: text, into: out)
+        }
+        HTTP1Encoder.crlf(out)
+    }
+
+    /// Fields of an answer that end here, or that the gateway writes itself.
+    private static let dropped: FieldNameSet = {
+        var set = ConnectionFields.always
+        set.insert(.correlationID)
+        return set
+    }()
+
+    func start(_ head: borrowing ReplyHead, size: BodySize, in text: borrowing Span<UInt8>, of exchange: Exchange) {
+        guard exchange === self.exchange else { return }
+        exchange.status = head.status
+        reply.bodiless = exchange.head.verb == .head || head.status == 204 || head.status == 304
+        reply.keepAlive = decideKeepAlive()
+        let out = self.out
+        let before = out.count
+        HTTP1Encoder.statusLine(head.status, into: out)
+        passFields(head, text, exchange, dropping: Self.dropped, out)
+        if !reply.bodiless {
+            switch size {
+            case .none:
+                reply.framing = .raw
+                if head.first(.contentLength) == nil { HTTP1Encoder.contentLength(0, into: out) }
+            case .known: reply.framing = .raw
+            case .unknown where framing.minor >= 1:
+                reply.framing = .chunked
+                HTTP1Encoder.chunkedCoding(into: out)
+            case .unknown:
+                reply.framing = .untilClose
+                reply.keepAlive = false
+            }
+        }
+        connectionField(out)
+        HTTP1Encoder.crlf(out)
+        exchange.bytesOut += UInt64(out.count - before)
+    }
+
+    func startTunnel(_ head: borrowing ReplyHead, in text: borrowing Span<UInt8>, of exchange: Exchange) {
+        guard exchange === self.exchange else { return }
+        exchange.status = head.status
+        reply.isTunnel = true
+        reply.framing = .raw
+        reply.keepAlive = false
+        body = HTTP1BodyReader(.untilClose)
+        let out = self.out
+        HTTP1Encoder.statusLine(head.status, into: out)
+        passFields(head, text, exchange, dropping: Self.dropped, out)
+        out.append("Connection: upgrade\r\n" as StaticString)
+        if let upgrade = head.first(.upgrade) { HTTP1Encoder.field(upgrade, of: text, into: out) }
+        HTTP1Encoder.crlf(out)
+        worker.loop.again(self)  // bytes the client has already sent go through now
+    }
+
+    private func passFields(
+        _ head: borrowing ReplyHead, _ text: borrowing Span<UInt8>, _ exchange: Exchange, dropping: FieldNameSet,
+        _ out: Buffer
+    ) {
+        let edits = worker.responseEdits(of: exchange)
+        var dated = false
+        for field in head.fields where !dropping.contains(field.name) {
+            if field.name == .date { dated = true }
+            if let edits, edits.drops(text.extracting(field.nameText.range)) { continue }
+            HTTP1Encoder.field(field, of: text, into: out)
+        }
+        if !dated { worker.dateField(into: out) }
+        edits?.write(into: out)
+        correlationField(exchange, out)
+    }
+
+    func send(_ bytes: borrowing Span<UInt8>, of exchange: Exchange) {
+        guard exchange === self.exchange, !reply.bodiless, bytes.count > 0 else { return }
+        let out = self.out
+        let before = out.count
+        if reply.framing == .chunked {
+            HTTP1Encoder.chunkSize(bytes.count, into: out)
+            out.append(bytes)
+            HTTP1Encoder.crlf(out)
+        } else {
+            out.append(bytes)
+        }
+        exchange.bytesOut += UInt64(out.count - before)
+    }
+
+    func end(trailers: Buffer?, of exchange: Exchange) {
+        guard exchange === self.exchange else { return }
+        if reply.isTunnel {
+            reply.upstreamEnded = true
+            flush()
+            if output == nil && transport.isOpen { transport.shutdownSending() }
+            finishTunnelIfOver(exchange)
+            return
+        }
+        if reply.framing == .chunked && !reply.bodiless { HTTP1Encoder.lastChunk(trailers: trailers, into: out) }
+        flush()
+        if exchange === self.exchange { exchangeOver() }
+    }
+
+    /// A tunnel is over when both directions are.
+    func finishTunnelIfOver(_ exchange: Exchange) {
+        guard reply.upstreamEnded, reply.clientEnded, output == nil else { return }
+        exchange.origin?.cancel()
+        exchange.origin = nil
+        exchangeOver()
+    }
+
+    func abort(_ exchange: Exchange) {
+        guard exchange === self.exchange else { return }
+        exchange.origin?.cancel()
+        exchange.origin = nil
+        worker.countAborted(exchange)
+        self.exchange = nil
+        worker.finish(exchange)
+        if let output, !output.isEmpty { _ = transport.send(output) }
+        // A body that would end with the connection must not seem to have ended properly.
+        close(reset: reply.framing == .untilClose)
+    }
+
+    // MARK: - Out
+
+    func flush() {
+        guard phase != .closed, let out = output else { return }
+        while !out.isEmpty {
+            switch transport.send(out) {
+            case .moved(let n): worker.meters.count(.bytesOut, by: UInt64(n))
+            case .wouldBlock, .ended:
+                blocked(out)
+                return
+            case .failed:
+                connectionLost()
+                return
+            }
+        }
+        worker.loop.buffers.give(out)
+        output = nil
+        if outputBlocked { unblocked() }
+    }
+
+    private func blocked(_ out: Buffer) {
+        outputBlocked = true
+        worker.loop.setDeadline(self, afterMS: UInt64(port.timeouts.send))
+        if out.count > Self.highWater, !reply.paused, let origin = exchange?.origin {
+            reply.paused = true
+            origin.pause()
+        }
+    }
+
+    private func unblocked() {
+        outputBlocked = false
+        if closeWhenFlushed {
+            linger()
+            return
+        }
+        switch phase {
+        case .exchanging:
+            worker.loop.setDeadline(self, afterMS: 0)
+            if reply.paused {
+                reply.paused = false
+                exchange?.origin?.resume()
+            }
+            if reply.upstreamEnded, let exchange {
+                transport.shutdownSending()
+                finishTunnelIfOver(exchange)
+            }
+        case .idle:
+            worker.loop.setDeadline(self, afterMS: UInt64(port.timeouts.keepAlive))
+            worker.loop.again(self)
+        default: break
+        }
+    }
+}

@@ -1,0 +1,142 @@
+import Exchanges
+import Pipeline
+import Reactor
+import WireHTTP
+
+/// Request bodies: collected for the pipeline, or passed to the origin as fast as it takes them.
+extension ClientConnection {
+    /// Who takes body bytes now?
+    func wantsBody(_ exchange: Exchange) -> Bool {
+        if let origin = exchange.origin { return origin.wantsBody }
+        return exchange.body != nil && !exchange.bodyComplete
+    }
+
+    func resumeBody(of exchange: Exchange) {
+        guard exchange === self.exchange else { return }
+        if exchange.body != nil && framing.expectContinue && input.map({ position == $0.count }) ?? true {
+            framing.expectContinue = false
+            sendContinue()
+        }
+        drive()
+        if phase == .exchanging, !body.isDone, exchange.status == 0 { armBodyDeadline(exchange) }
+    }
+
+    private func armBodyDeadline(_ exchange: Exchange) {
+        // A tunnel's silence is measured at its other end, for both directions at once.
+        guard !reply.isTunnel, wantsBody(exchange) else { return }
+        worker.loop.setDeadline(self, afterMS: UInt64(exchange.rule.timeouts.body))
+    }
+
+    /// Takes apart what is in `input`. True = progress was made and there may be more to do without
+    /// reading; false = bytes must be received first.
+    func passBody(_ exchange: Exchange) -> Bool {
+        guard let input, position < input.count else { return false }
+        var reader = body
+        var at = position
+        let limits = port.limits
+        let ending: BodyEnding = input.withReadable { text in
+            while exchange.origin?.wantsBody ?? true {
+                switch reader.next(text, at: &at, limits: limits) {
+                case .needMore: return .needMore
+                case .data(let slice):
+                    if let ending = take(text.extracting(slice.range), exchange) { return ending }
+                case .trailer(let field): keep(field, text)
+                case .end: return .complete
+                case .failed(let fault): return .malformed(fault)
+                }
+            }
+            return .blocked
+        }
+        body = reader
+        position = at
+        compactInput()
+        guard phase == .exchanging, self.exchange === exchange else { return false }
+        switch ending {
+        case .needMore, .blocked:
+            exchange.origin?.flush()
+            armBodyDeadline(exchange)
+            return false
+        case .complete:
+            worker.loop.setDeadline(self, afterMS: 0)
+            if let origin = exchange.origin {
+                origin.endBody(trailers: trailers)
+                origin.flush()
+            } else {
+                exchange.bodyComplete = true
+                worker.advance(exchange, session: session)
+            }
+            return true
+        case .tooLarge:
+            refuse(Outcome(.tooLarge, "the request body is larger than this route allows"))
+            return false
+        case .malformed(let fault):
+            worker.meters.countParseError(Int(fault.rawValue))
+            // Nothing may follow that could pass for the rest of the body.
+            if exchange.status == 0 {
+                refuse(Outcome(.validationError, status: fault.status, fault.label))
+            } else {
+                abort(exchange)
+            }
+            return false
+        }
+    }
+
+    private enum BodyEnding { case needMore, blocked, complete, tooLarge, malformed(HTTP1Fault) }
+
+    private func take(_ bytes: borrowing Span<UInt8>, _ exchange: Exchange) -> BodyEnding? {
+        if !reply.isTunnel {
+            received += UInt64(bytes.count)
+            if received > exchange.rule.bodyLimit { return .tooLarge }
+        }
+        if let origin = exchange.origin {
+            exchange.bodyBegun = true
+            origin.send(bytes)
+        } else if let collected = exchange.body {
+            collected.append(bytes)
+        }
+        return nil
+    }
+
+    private func keep(_ field: Field, _ text: borrowing Span<UInt8>) {
+        guard HTTP1Encoder.isForwardable(trailer: field) else { return }
+        let lines = trailers ?? Buffer(capacity: 256)
+        trailers = lines
+        HTTP1Encoder.field(field, of: text, into: lines)
+    }
+
+    /// Drops body bytes that have been used, keeping the head of the exchange in front.
+    private func compactInput() {
+        guard let input, position == input.count, position > headCount else { return }
+        input.dropLast(position - headCount)
+        position = headCount
+        if headCount == 0 { releaseInput() }
+    }
+
+    private func sendContinue() {
+        let out = output ?? worker.loop.buffers.take()
+        output = out
+        out.append("HTTP/1.1 100 Continue\r\n\r\n" as StaticString)
+        flush()
+    }
+}
+
+extension ClientConnection {
+    /// A body nobody wants, if all of it has come already: skipping it keeps the connection usable.
+    func skipReceivedBody() {
+        guard let input, !body.isDone, !framing.expectContinue else { return }
+        var reader = body
+        var at = position
+        let limits = port.limits
+        input.withReadable { text in
+            while !reader.isDone {
+                switch reader.next(text, at: &at, limits: limits) {
+                case .data, .trailer, .end: continue
+                case .needMore, .failed: return
+                }
+            }
+        }
+        guard reader.isDone else { return }
+        body = reader
+        position = at
+    }
+}

@@ -1,0 +1,141 @@
+import Exchanges
+import Pipeline
+import Reactor
+import Settings
+import Telemetry
+import WireHTTP
+
+/// A worker's pools for one cluster: its endpoints, and the exchanges that wait for a connection.
+final class Cluster: Source {
+    let specification: Settings.Cluster
+    let label: LabelTable.ID
+    let limits: HTTP1Limits
+    private(set) var endpoints: [Endpoint] = []
+    private unowned let worker: Worker
+    private var waiting: [Waiting] = []
+    private var firstWaiting = 0
+    private var byName: [String: [SocketAddress]] = [:]
+
+    private struct Waiting {
+        let ticket: Ticket
+        let untilMS: UInt64
+    }
+
+    init(_ specification: Settings.Cluster, worker: Worker) {
+        self.specification = specification
+        self.worker = worker
+        label = worker.shared.meters.clusters.intern(specification.name)
+        limits = HTTP1Limits(specification.limits)
+        super.init()
+        _ = worker.loop.register(self, descriptor: nil)
+        for name in Set(specification.endpoints.compactMap(\.hostName)) {
+            byName[name] = worker.addresses[name] ?? []
+        }
+        rebuild()
+    }
+
+    /// A name's addresses changed. Endpoints that stay keep their connections.
+    func resolved(_ name: String, to addresses: [SocketAddress]) {
+        guard byName[name] != nil else { return }
+        byName[name] = addresses
+        rebuild()
+        serveWaiting()
+    }
+
+    private func rebuild() {
+        var wanted: [(SocketAddress, [UInt8])] = []
+        for address in specification.endpoints {
+            switch address {
+            case .unix(let path): wanted.append((.unix(path), Array("localhost".utf8)))
+            case .tcp(.literal(let ip), let port):
+                wanted.append((SocketAddress(mapped: ip.high, ip.low, port: port), Array(address.description.utf8)))
+            case .tcp(.name(let name), let port):
+                for found in byName[name] ?? [] {
+                    wanted.append((found.withPort(port), Array("\(name):\(port)".utf8)))
+                }
+            }
+        }
+        let old = endpoints
+        endpoints = wanted.map { address, authority in
+            old.first { $0.address == address && $0.authority == authority }
+                ?? Endpoint(address, authority: authority, cluster: self, worker: worker)
+        }
+        for gone in old where !endpoints.contains(where: { $0 === gone }) { gone.retire() }
+    }
+
+    // MARK: - Choosing
+
+    /// The less busy of two endpoints drawn at random (power of two choices). `avoiding` is left
+    /// out while there is another.
+    func choose(avoiding: Endpoint?) -> Endpoint? {
+        let n = endpoints.count
+        if n <= 1 { return endpoints.first }
+        var first = endpoints[worker.draw(below: n)]
+        var second = endpoints[worker.draw(below: n)]
+        if first === avoiding { first = second }
+        if second === avoiding { second = first }
+        if first === avoiding {
+            let i = endpoints.firstIndex { $0 === avoiding } ?? 0
+            return endpoints[(i + 1 + worker.draw(below: n - 1)) % n]
+        }
+        return first.active <= second.active ? first : second
+    }
+
+    /// An endpoint that still takes a connection, when the chosen one is full.
+    func firstWithRoom() -> Endpoint? { endpoints.first { $0.hasRoom } }
+
+    // MARK: - Waiting
+
+    /// Lets an exchange wait for a connection; false = too many wait already.
+    func wait(_ exchange: Exchange) -> Bool {
+        guard waiting.count - firstWaiting < specification.pool.pending * max(1, endpoints.count) else { return false }
+        let patience = UInt64(exchange.rule.timeouts.queue)
+        waiting.append(
+            Waiting(ticket: exchange.ticket, untilMS: patience == 0 ? .max : worker.loop.nowMS + patience))
+        if patience > 0 { worker.loop.setDeadline(self, afterMS: patience) }
+        return true
+    }
+
+    /// A connection became free or may be made: the longest waiting exchange goes first.
+    func serveWaiting() {
+        while firstWaiting < waiting.count {
+            guard firstWithRoom() != nil else { return }
+            let next = waiting[firstWaiting]
+            firstWaiting += 1
+            if firstWaiting == waiting.count {
+                waiting.removeAll(keepingCapacity: true)
+                firstWaiting = 0
+            }
+            if let exchange = worker.exchange(next.ticket) { worker.proxy(exchange, by: self, avoiding: nil) }
+        }
+    }
+
+    override func deadlinePassed() {
+        var late: [Ticket] = []
+        var kept: [Waiting] = []
+        for entry in waiting[firstWaiting...] {
+            if entry.untilMS <= worker.loop.nowMS { late.append(entry.ticket) } else { kept.append(entry) }
+        }
+        waiting = kept
+        firstWaiting = 0
+        if let next = kept.map(\.untilMS).min(), next != .max {
+            worker.loop.setDeadline(self, afterMS: max(1, next - worker.loop.nowMS))
+        }
+        for ticket in late {
+            if let exchange = worker.exchange(ticket) { worker.fail(exchange, .saturated) }
+        }
+    }
+
+    /// No era uses this cluster any more.
+    func retire() {
+        worker.loop.unregister(self)
+        for endpoint in endpoints { endpoint.retire() }
+    }
+}
+
+extension Address {
+    /// The DNS name, if it is one.
+    var hostName: String? {
+        if case .tcp(.name(let name), _) = self { name } else { nil }
+    }
+}

@@ -1,0 +1,71 @@
+import Exchanges
+import Reactor
+import Telemetry
+
+/// One address of a cluster and this worker's connections to it. Idle connections are reused last
+/// in, first out, so that the surplus ages and closes.
+final class Endpoint {
+    let address: SocketAddress
+    /// What `host: upstream` sends.
+    let authority: [UInt8]
+    /// As logs show it.
+    let label: [UInt8]
+    unowned let cluster: Cluster
+    private unowned let worker: Worker
+    private var idle: [UpstreamConnection] = []
+    /// Connections made or being made, idle ones included.
+    private(set) var open = 0
+    private var retired = false
+
+    init(_ address: SocketAddress, authority: [UInt8], cluster: Cluster, worker: Worker) {
+        self.address = address
+        self.authority = authority
+        self.cluster = cluster
+        self.worker = worker
+        label = Array(address.description.utf8)
+    }
+
+    /// Exchanges in progress.
+    var active: Int { open - idle.count }
+    var hasRoom: Bool { !idle.isEmpty || open < cluster.specification.pool.connections }
+
+    /// An idle connection, or nil. With `mustBeQuiet` it is looked at first: for a request that may
+    /// not be sent twice, a connection the peer has just closed is worth a system call to find.
+    func takeIdle(mustBeQuiet: Bool) -> UpstreamConnection? {
+        while let connection = idle.popLast() {
+            if connection.isReusable(nowMS: worker.loop.nowMS, look: mustBeQuiet) { return connection }
+            connection.close()
+        }
+        return nil
+    }
+
+    /// Takes back a connection whose exchange is over and which can carry another.
+    func giveBack(_ connection: UpstreamConnection) {
+        let pool = cluster.specification.pool
+        if retired || worker.isDraining || idle.count >= pool.idle {
+            connection.close()
+        } else {
+            idle.append(connection)
+            worker.loop.setDeadline(connection, afterMS: UInt64(pool.idleTimeout))
+        }
+    }
+
+    func connectionOpened() {
+        open += 1
+        worker.meters.count(.connectionOpened, cluster: cluster.label)
+    }
+
+    /// A connection is gone, whatever it was doing.
+    func connectionClosed(_ connection: UpstreamConnection) {
+        open -= 1
+        worker.meters.count(.connectionClosed, cluster: cluster.label)
+        if let i = idle.firstIndex(where: { $0 === connection }) { idle.remove(at: i) }
+    }
+
+    /// Closes what is idle; what is busy closes when its exchange ends.
+    func retire() {
+        retired = true
+        for connection in idle.reversed() { connection.close() }
+        idle.removeAll()
+    }
+}

@@ -1,0 +1,211 @@
+import Exchanges
+import Pipeline
+import Reactor
+import WireHTTP
+
+/// Taking answers apart, and handing them to the exchange's wire as they come.
+extension UpstreamConnection {
+    /// Reads while there is something and somebody wants it, at most so many times a turn: one fast
+    /// upstream must not keep the worker from its other connections.
+    private static var readsPerTurn: Int { 16 }
+
+    func read() {
+        var reads = 0
+        while state == .active && readable && !paused {
+            if reads == Self.readsPerTurn {
+                worker.loop.again(self)
+                return
+            }
+            reads += 1
+            let buffer = kept ?? (bulk ? worker.loop.buffers.takeLarge() : worker.loop.buffers.take())
+            kept = nil
+            buffer.reserve(1024)
+            let result = transport.receive(into: buffer)
+            switch result {
+            case .moved:
+                bulk = buffer.free == 0
+                if !bulk && !peerClosed { readable = false }
+                take(buffer)
+            case .wouldBlock:
+                readable = false
+                keep(buffer)
+            case .ended:
+                readable = false
+                peerClosed = true
+                worker.loop.buffers.give(buffer)
+                ended()
+            case .failed:
+                readable = false
+                peerClosed = true
+                worker.loop.buffers.give(buffer)
+                fail(headSeen ? .incomplete : .terminated)
+            }
+        }
+    }
+
+    private func keep(_ buffer: Buffer) {
+        if buffer.isEmpty { worker.loop.buffers.give(buffer) } else { kept = buffer }
+    }
+
+    /// Uses what was received. Keeps the rest for the next read; a rest behind a complete answer is
+    /// nobody's answer, and ends the connection.
+    private func take(_ buffer: Buffer) {
+        guard let exchange, let wire = exchange.wire else {
+            worker.loop.buffers.give(buffer)
+            close()
+            return
+        }
+        let step: Step = buffer.withReadable { text in
+            var position = 0
+            if !headSeen {
+                let step = heads(text, at: &position, exchange, wire)
+                if step != .more || !headSeen { return step.after(position) }
+            }
+            return bodyEvents(text, at: &position, exchange, wire).after(position)
+        }
+        switch step {
+        case .used(let n):
+            buffer.consume(n)
+            keep(buffer)
+            wire.flush()
+            if state == .active && !paused { armAnswerDeadline() }
+        case .finished(let n):
+            buffer.consume(n)
+            keep(buffer)
+            finish()
+        case .failed(let fault):
+            worker.loop.buffers.give(buffer)
+            fail(fault)
+        case .more: break
+        }
+    }
+
+    private enum Step: Equatable {
+        case more
+        case used(Int)
+        case finished(Int)
+        case failed(UpstreamFault)
+
+        func after(_ position: Int) -> Step {
+            switch self {
+            case .more: .used(position)
+            case .finished: .finished(position)
+            case .used, .failed: self
+            }
+        }
+    }
+
+    // MARK: - Heads
+
+    /// Interim heads are passed on, the final one begins the answer.
+    private func heads(
+        _ text: borrowing Span<UInt8>, at position: inout Int, _ exchange: Exchange, _ wire: any Wire
+    ) -> Step {
+        while true {
+            let rest = text.extracting(position..<text.count)
+            if rest.count == 0 { return .more }
+            var parser = HTTP1ResponseParser()
+            var framing = HTTP1Framing()
+            var bodyFraming = BodyFraming.none
+            let reply = worker.takeReply()
+            defer { worker.giveReply(reply) }
+            let progress = parser.parse(
+                rest, to: exchange.head.verb, into: &reply.head, framing: &framing, body: &bodyFraming,
+                limits: endpoint.cluster.limits)
+            switch progress {
+            case .needMore: return .more
+            case .failed(let fault):
+                worker.meters.countParseError(Int(fault.rawValue))
+                return .failed(.protocolError)
+            case .complete(let length):
+                position += length
+                reply.head.dropNamedFields(framing, in: rest)
+                if reply.head.status == 101 {
+                    guard exchange.wantsUpgrade, framing.requestsUpgrade else { return .failed(.protocolError) }
+                    beginTunnel()
+                    wire.startTunnel(reply.head, in: rest, of: exchange)
+                    return .more
+                }
+                if reply.head.status < 200 {
+                    interimCount += 1
+                    guard interimCount <= endpoint.cluster.limits.informational else { return .failed(.protocolError) }
+                    wire.interim(reply.head, in: rest, of: exchange)
+                    continue
+                }
+                headSeen = true
+                persistent = framing.persistent
+                body = HTTP1BodyReader(bodyFraming)
+                worker.firstByte(exchange, cluster: endpoint.cluster)
+                wire.start(reply.head, size: BodySize(bodyFraming), in: rest, of: exchange)
+                return .more
+            }
+        }
+    }
+
+    private func beginTunnel() {
+        headSeen = true
+        persistent = false
+        tunnel = true
+        reopenSending()
+        body = HTTP1BodyReader(.untilClose)
+    }
+
+    // MARK: - Bodies
+
+    private func bodyEvents(
+        _ text: borrowing Span<UInt8>, at position: inout Int, _ exchange: Exchange, _ wire: any Wire
+    ) -> Step {
+        var reader = body
+        defer { body = reader }
+        while true {
+            switch reader.next(text, at: &position, limits: endpoint.cluster.limits) {
+            case .needMore: return .more
+            case .data(let slice): wire.send(text.extracting(slice.range), of: exchange)
+            case .trailer(let field):
+                guard HTTP1Encoder.isForwardable(trailer: field) else { continue }
+                let lines = trailers ?? Buffer(capacity: 256)
+                trailers = lines
+                HTTP1Encoder.field(field, of: text, into: lines)
+            case .end: return .finished(position)
+            case .failed(let fault):
+                worker.meters.countParseError(Int(fault.rawValue))
+                return .failed(.protocolError)
+            }
+            // The wire may have lost its peer meanwhile, and cancelled this connection.
+            if self.exchange !== exchange { return .used(position) }
+        }
+    }
+
+    /// The upstream ended the connection: the proper end of some bodies, the cutting short of others.
+    private func ended() {
+        if !headSeen {
+            fail(.terminated)
+        } else if tunnel {
+            // Half-close: what the client still sends goes on until it ends too.
+            guard let exchange else { return close() }
+            exchange.wire?.end(trailers: nil, of: exchange)
+        } else if body.endsWithConnection {
+            finish()
+        } else {
+            fail(.incomplete)
+        }
+    }
+}
+
+extension BodySize {
+    init(_ framing: BodyFraming) {
+        switch framing {
+        case .none: self = .none
+        case .length(let n): self = .known(n)
+        case .chunked, .untilClose: self = .unknown
+        }
+    }
+}
+
+extension ReplyHead {
+    /// Takes out the fields a `Connection` option names; those always dropped are dropped when written.
+    mutating func dropNamedFields(_ framing: HTTP1Framing, in text: borrowing Span<UInt8>) {
+        guard framing.namesFields else { return }
+        ConnectionFields.dropNamed(from: &fields, in: text)
+    }
+}

@@ -1,0 +1,305 @@
+import Exchanges
+import Pipeline
+import Reactor
+import WireHTTP
+
+/// One HTTP/1.1 connection to an endpoint: connects, carries one exchange at a time, and goes back
+/// to its endpoint's idle list in between. This file is its life; `UpstreamConnection+Reading` takes
+/// answers apart.
+final class UpstreamConnection: Source, Origin {
+    enum State { case connecting, idle, active, closed }
+
+    unowned let worker: Worker
+    let endpoint: Endpoint
+    var transport: Transport
+    var state = State.connecting
+    private let bornMS: UInt64
+    private var served = 0
+
+    // The exchange in progress.
+    var exchange: Exchange?
+    var output: Buffer?
+    private var outputBlocked = false
+    private var requestFraming = BodySize.none
+    private var requestDone = false
+    /// The first request on this connection, or one that might meet a connection just closed?
+    private(set) var isReused = false
+    /// Set when the kernel has taken any byte of this request.
+    private(set) var sentAny = false
+
+    // Reading.
+    var kept: Buffer?
+    var readable = false
+    var peerClosed = false
+    var paused = false
+    var body = HTTP1BodyReader(.none)
+    var headSeen = false
+    var interimCount = 0
+    var persistent = true
+    var tunnel = false
+    var trailers: Buffer?
+    /// The last read filled its buffer: the next one gets a larger.
+    var bulk = false
+
+    /// Starts connecting; nil when even that fails.
+    init?(to endpoint: Endpoint, worker: Worker) {
+        guard case .success(let descriptor) = Dial.start(endpoint.address) else { return nil }
+        self.endpoint = endpoint
+        self.worker = worker
+        transport = Transport(descriptor: descriptor)
+        bornMS = worker.loop.nowMS
+        super.init()
+        guard worker.loop.register(self, descriptor: descriptor) == 0 else {
+            transport.close()
+            return nil
+        }
+        endpoint.connectionOpened()
+    }
+
+    // MARK: - Carrying an exchange
+
+    /// Takes the exchange and writes its request. The body follows through `send`.
+    func begin(_ exchange: Exchange, session: Session, table: Era) {
+        self.exchange = exchange
+        exchange.origin = self
+        exchange.attempts += 1
+        exchange.endpoint = endpoint.label
+        isReused = served > 0
+        served += 1
+        requestFraming = exchange.requestBody
+        requestDone = requestFraming == .none
+        sentAny = false
+        headSeen = false
+        interimCount = 0
+        tunnel = false
+        paused = false
+        persistent = true
+        let out = output ?? worker.loop.buffers.take()
+        output = out
+        ForwardedRequest(
+            exchange: exchange, session: session, table: table.table, endpointAuthority: endpoint.authority
+        ).write(into: out)
+        if let collected = exchange.body {
+            collected.withReadable { out.append($0) }
+            requestDone = true
+        }
+        if state == .connecting {
+            worker.loop.setDeadline(self, afterMS: UInt64(exchange.rule.timeouts.connect))
+        } else {
+            state = .active
+            flush()
+        }
+    }
+
+    /// Can this idle connection carry another request?
+    func isReusable(nowMS: UInt64, look: Bool) -> Bool {
+        let pool = endpoint.cluster.specification.pool
+        if pool.maxAge > 0 && nowMS - bornMS > UInt64(pool.maxAge) { return false }
+        if readable || look { return transport.isQuiet() }
+        return true
+    }
+
+    // MARK: - Origin
+
+    static let highWater = 64 * 1024
+
+    var wantsBody: Bool {
+        state == .active && !requestDone && (output?.count ?? 0) < Self.highWater
+    }
+
+    func send(_ bytes: borrowing Span<UInt8>) {
+        guard bytes.count > 0, !requestDone else { return }
+        let out = output ?? worker.loop.buffers.take()
+        output = out
+        if requestFraming == .unknown && !tunnel {
+            HTTP1Encoder.chunkSize(bytes.count, into: out)
+            out.append(bytes)
+            HTTP1Encoder.crlf(out)
+        } else {
+            out.append(bytes)
+        }
+    }
+
+    func endBody(trailers: Buffer?) {
+        guard !requestDone else { return }
+        requestDone = true
+        if tunnel {
+            flush()
+            if output == nil && transport.isOpen { transport.shutdownSending() }
+            return
+        }
+        guard requestFraming == .unknown else { return }
+        let out = output ?? worker.loop.buffers.take()
+        output = out
+        HTTP1Encoder.lastChunk(trailers: trailers, into: out)
+    }
+
+    func flush() {
+        guard state == .active, let out = output else { return }
+        while !out.isEmpty {
+            switch transport.send(out) {
+            case .moved: sentAny = true
+            case .wouldBlock, .ended:
+                outputBlocked = true
+                armAnswerDeadline()
+                return
+            case .failed:
+                // An answer may already be there (an early refusal): reading finds it, or the end.
+                readable = true
+                peerClosed = true
+                requestDone = true
+                dropOutput()
+                worker.loop.again(self)
+                return
+            }
+        }
+        dropOutput()
+        outputBlocked = false
+        if tunnel && requestDone { transport.shutdownSending() }
+        armAnswerDeadline()
+    }
+
+    private func dropOutput() {
+        if let out = output { worker.loop.buffers.give(out) }
+        output = nil
+    }
+
+    /// After a switch of protocols the sending direction is open again, without framing.
+    func reopenSending() {
+        requestDone = false
+        requestFraming = .unknown
+    }
+
+    func pause() { paused = true }
+
+    func resume() {
+        guard paused else { return }
+        paused = false
+        if state == .active { worker.loop.again(self) }
+    }
+
+    func cancel() {
+        exchange = nil
+        close()
+    }
+
+    /// Silence is measured from the last progress: before the answer by `firstByte`, inside it by
+    /// `streamIdle`; a stream with a longest life ends at the earlier of the two.
+    func armAnswerDeadline() {
+        guard let exchange else { return }
+        let timeouts = exchange.rule.timeouts
+        var wait = UInt64(headSeen ? timeouts.streamIdle : timeouts.firstByte)
+        if exchange.endsByMS > 0 {
+            let left = exchange.endsByMS > worker.loop.nowMS ? exchange.endsByMS - worker.loop.nowMS : 1
+            wait = wait == 0 ? left : min(wait, left)
+        }
+        worker.loop.setDeadline(self, afterMS: wait)
+    }
+
+    // MARK: - Events
+
+    override func ready(_ readiness: Readiness) {
+        if state == .connecting {
+            guard readiness.contains(.writable) || !readiness.isDisjoint(with: .failed) else { return }
+            connected()
+            if state != .active { return }
+        }
+        if readiness.contains(.peerClosed) || !readiness.isDisjoint(with: .failed) {
+            peerClosed = true
+            readable = true
+        }
+        if readiness.contains(.readable) { readable = true }
+        if state == .idle {
+            // An idle connection has nothing to say: an end, an error and stray bytes all finish it.
+            if readable { close() }
+            return
+        }
+        if readiness.contains(.writable) && outputBlocked {
+            outputBlocked = false
+            flush()
+            if state == .active, !requestDone, let exchange { exchange.wire?.resumeBody(of: exchange) }
+        }
+        if state == .active && readable && !paused { read() }
+    }
+
+    private func connected() {
+        let problem = Dial.outcome(transport.descriptor)
+        guard problem == 0 else {
+            fail(.refused)
+            return
+        }
+        state = .active
+        guard let exchange else { return close() }
+        flush()
+        if state == .active, !requestDone { exchange.wire?.resumeBody(of: exchange) }
+    }
+
+    override func deadlinePassed() {
+        switch state {
+        case .connecting: fail(.connectTimeout)
+        case .idle: close()
+        case .active: fail(.timeout)
+        case .closed: break
+        }
+    }
+
+    // MARK: - Endings
+
+    /// The answer is complete. Frees this connection first, so that the next request may use it.
+    func finish() {
+        guard let exchange else { return }
+        self.exchange = nil
+        exchange.origin = nil
+        let trailers = self.trailers
+        self.trailers = nil
+        if persistent && requestDone && output == nil && !peerClosed && kept == nil && !tunnel && isWithinQuota {
+            becomeIdle()
+        } else {
+            close()
+        }
+        exchange.wire?.end(trailers: trailers, of: exchange)
+        exchange.wire?.flush()
+        endpoint.cluster.serveWaiting()
+    }
+
+    private var isWithinQuota: Bool {
+        let limit = endpoint.cluster.specification.pool.requests
+        return limit == 0 || served < limit
+    }
+
+    private func becomeIdle() {
+        state = .idle
+        exchange = nil
+        endpoint.giveBack(self)
+    }
+
+    /// The exchange cannot be completed on this connection.
+    func fail(_ fault: UpstreamFault) {
+        let exchange = self.exchange
+        let mayRepeat = !headSeen && (fault.isUnprocessed || !sentAny || (isReused && fault == .terminated))
+        let provenUnprocessed = fault.isUnprocessed || !sentAny
+        let began = headSeen
+        self.exchange = nil
+        exchange?.origin = nil
+        close()
+        guard let exchange else { return }
+        if began {
+            exchange.wire?.abort(exchange)
+        } else {
+            worker.attemptFailed(
+                exchange, fault, from: endpoint, mayRepeat: mayRepeat, provenUnprocessed: provenUnprocessed)
+        }
+        endpoint.cluster.serveWaiting()
+    }
+
+    func close() {
+        guard state != .closed else { return }
+        state = .closed
+        worker.loop.unregister(self)
+        transport.close()
+        dropOutput()
+        if let kept { worker.loop.buffers.give(kept) }
+        kept = nil
+        endpoint.connectionClosed(self)
+    }
+}

@@ -1,0 +1,55 @@
+import Exchanges
+
+/// Why an upstream gave no (whole) answer: the outcome for the client, the RFC 9209 error token for
+/// `Proxy-Status`, and whether the request can be shown not to have been processed.
+enum UpstreamFault: UInt8, Sendable, BitwiseCopyable {
+    /// The connection could not be made.
+    case refused, connectTimeout
+    /// No address is known for the name.
+    case unresolved
+    /// No connection became free in time, or too many already wait.
+    case saturated
+    /// The connection ended before the head of the answer.
+    case terminated
+    /// The connection ended inside the answer.
+    case incomplete
+    /// The answer is not HTTP, or not one that can be read in one way only.
+    case protocolError
+    /// The answer did not begin in time, or stopped.
+    case timeout
+
+    var outcome: Outcome {
+        switch self {
+        case .refused: Outcome(.badUpstream, "the upstream refused the connection")
+        case .connectTimeout: Outcome(.deadline, "connecting to the upstream took too long")
+        case .unresolved: Outcome(.badUpstream, "the upstream's name has no address")
+        case .saturated: Outcome(.upstreamUnavailable, "every connection to the upstream is busy", retryAfterMS: 1000)
+        case .terminated: Outcome(.badUpstream, "the upstream closed the connection without an answer")
+        case .incomplete: Outcome(.badUpstream, "the upstream's answer was cut short")
+        case .protocolError: Outcome(.badUpstream, "the upstream's answer was malformed")
+        case .timeout: Outcome(.deadline, "the upstream did not answer in time")
+        }
+    }
+
+    /// RFC 9209 section 2.3.
+    var proxyStatus: StaticString {
+        switch self {
+        case .refused: "connection_refused"
+        case .connectTimeout: "connection_timeout"
+        case .unresolved: "dns_error"
+        case .saturated: "connection_limit_reached"
+        case .terminated: "connection_terminated"
+        case .incomplete: "http_response_incomplete"
+        case .protocolError: "http_protocol_error"
+        case .timeout: "http_response_timeout"
+        }
+    }
+
+    /// Nothing of the request can have reached the upstream.
+    var isUnprocessed: Bool {
+        switch self {
+        case .refused, .connectTimeout, .unresolved: true
+        case .saturated, .terminated, .incomplete, .protocolError, .timeout: false
+        }
+    }
+}

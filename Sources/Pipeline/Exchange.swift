@@ -1,0 +1,85 @@
+public import Exchanges
+public import Routes
+public import Telemetry
+
+/// One admission and one ending. Pooled by its worker, bound to its loop, not Sendable; what leaves
+/// the worker is its `ticket`.
+public final class Exchange {
+    /// The life this object is in; a late answer carries another generation.
+    public internal(set) var ticket: Ticket
+    /// Strong while the exchange lives; `recycle` breaks the circle.
+    public var wire: (any Wire)?
+    public var origin: (any Origin)?
+
+    public var head = Head()
+    /// The bytes `head` points into, from offset 0 of its readable part.
+    public var text: Buffer?
+    public var rule = Rule()
+    /// Index of `rule` in its table; `Rule.none` = no route.
+    public var route = Rule.none
+    public var captures = Captures()
+
+    public var done: StageSet = []
+    public var trail = Trail()
+
+    public var requestBody = BodySize.none
+    /// The collected body, once `collect` was asked to wait for it.
+    public var body: Buffer?
+    public var bodyComplete = false
+    /// Part of the body has gone to an origin and is not kept: the request cannot be sent again.
+    public var bodyBegun = false
+
+    /// Loop nanoseconds of the first byte.
+    public var startedNS: UInt64 = 0
+    /// Loop milliseconds after which a stream's life is over; 0 = never.
+    public var endsByMS: UInt64 = 0
+    public var requestID: UInt64 = 0
+    /// The context sent upstream; its span is this exchange's.
+    public var trace = TraceContext(traceHigh: 0, traceLow: 0, span: 0, isSampled: false)
+    /// The `traceparent` of the request was used: its `tracestate` goes on with it.
+    public var continuesTrace = false
+    /// The correlation id in force, as it is returned, forwarded and logged.
+    public let correlationID = Buffer(capacity: 40)
+    /// The endpoint that answers, for the log.
+    public var endpoint: [UInt8] = []
+    public var bytesIn: UInt64 = 0
+    public var bytesOut: UInt64 = 0
+    /// The status that went out; 0 = none yet.
+    public var status: UInt16 = 0
+    public var attempts: UInt8 = 0
+    /// The request asks to switch protocols, and its route allows that.
+    public var wantsUpgrade = false
+    /// Which of the worker's configuration generations this exchange began with.
+    public var era: UInt16 = 0
+    /// The target in force: the rule's own, or the fallback that steering chose.
+    public var target = Target.operation(.live)
+
+    public init(ticket: Ticket) { self.ticket = ticket }
+
+    /// Makes it fit for its next life; capacity of the field list stays.
+    public func recycle() {
+        ticket.generation &+= 1
+        wire = nil
+        origin = nil
+        head.clear()
+        text = nil
+        route = Rule.none
+        captures = Captures()
+        done = []
+        trail = Trail()
+        requestBody = .none
+        body = nil
+        bodyComplete = false
+        bodyBegun = false
+        startedNS = 0
+        endsByMS = 0
+        bytesIn = 0
+        bytesOut = 0
+        status = 0
+        attempts = 0
+        wantsUpgrade = false
+        continuesTrace = false
+        correlationID.clear()
+        endpoint = []
+    }
+}

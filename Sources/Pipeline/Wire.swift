@@ -1,0 +1,68 @@
+public import Exchanges
+
+/// The size of a body as far as it is known when it begins; the neutral form of every framing.
+public enum BodySize: Sendable, Hashable, BitwiseCopyable {
+    case none
+    case known(UInt64)
+    case unknown
+}
+
+/// The peer's side of an exchange: what a codec's connection or stream offers to the rest. Answers
+/// go out through it, whoever made them; `flush` ends each turn's worth of calls.
+public protocol Wire: AnyObject {
+    /// Answers with what the gateway decided itself, in the wire's own form.
+    func answer(_ outcome: Outcome, of exchange: Exchange)
+    /// Answers with a whole body made by the gateway (a command's result, a page of metrics).
+    func answer(_ reply: LocalReply, of exchange: Exchange)
+
+    /// An interim answer (1xx) from upstream.
+    func interim(_ reply: borrowing ReplyHead, in text: borrowing Span<UInt8>, of exchange: Exchange)
+    /// The head of a proxied answer: its own status and fields.
+    func start(_ reply: borrowing ReplyHead, size: BodySize, in text: borrowing Span<UInt8>, of exchange: Exchange)
+    /// The upstream has switched protocols: bytes in both directions from now on.
+    func startTunnel(_ reply: borrowing ReplyHead, in text: borrowing Span<UInt8>, of exchange: Exchange)
+    /// Body bytes of a proxied answer.
+    func send(_ bytes: borrowing Span<UInt8>, of exchange: Exchange)
+    /// The answer is complete. `trailers`: whole field lines, or nil.
+    func end(trailers: Buffer?, of exchange: Exchange)
+    /// Puts what was written on its way.
+    func flush()
+
+    /// The request body (or more of it) is wanted now: to be collected, or passed to the origin.
+    func resumeBody(of exchange: Exchange)
+    /// The answer has begun and cannot be completed: make that visible to the peer.
+    func abort(_ exchange: Exchange)
+}
+
+/// The answering side of a proxied exchange, as the asking side sees it.
+public protocol Origin: AnyObject {
+    /// Is there room for more of the request body?
+    var wantsBody: Bool { get }
+    /// Body bytes of the request; framed and sent, or kept within bounds.
+    func send(_ bytes: borrowing Span<UInt8>)
+    /// The request body is over. `trailers`: whole field lines, or nil.
+    func endBody(trailers: Buffer?)
+    /// Puts what was sent on its way.
+    func flush()
+    /// The asking side is slow: read no more of the answer until `resume`.
+    func pause()
+    func resume()
+    /// Nobody waits for the answer any more.
+    func cancel()
+}
+
+/// A whole answer made by the gateway.
+public struct LocalReply: Sendable {
+    public var status: UInt16
+    public var contentType: StaticString
+    public var body: [UInt8]
+    /// Whole extra field lines, CRLF each.
+    public var fields: [UInt8]
+
+    public init(status: UInt16, contentType: StaticString = "application/json", body: [UInt8], fields: [UInt8] = []) {
+        self.status = status
+        self.contentType = contentType
+        self.body = body
+        self.fields = fields
+    }
+}
