@@ -1,7 +1,7 @@
 /// "Did you mean …": the nearest of the words that would have been right.
-enum Spelling {
+public enum Spelling {
     /// ` (did you mean 'x'?)` when one of `words` is near enough to `typed`, else nothing.
-    static func hint(_ typed: String, among words: [String]) -> String {
+    public static func hint(_ typed: String, among words: [String]) -> String {
         let limit = typed.count < 4 ? 1 : 2
         let near = words.map { ($0, distance(fold(typed), fold($0))) }.filter { $0.1 <= limit }
         guard let best = near.min(by: { ($0.1, $0.0) < ($1.1, $1.0) }) else { return "" }
