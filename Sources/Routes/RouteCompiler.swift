@@ -1,0 +1,88 @@
+import Glibc
+public import Settings
+
+/// Route files → one table, or every reason why not.
+public enum RouteCompiler {
+    /// Routes of one generation; rule numbers have 16 bits, and a table nobody can read is no table.
+    public static let routeLimit = 10_000
+    /// Files in the folder.
+    public static let fileLimit = 1_000
+
+    /// The table of all `*.yaml` files in `configuration.routes`, in the order of their names.
+    /// - Returns: nil when anything was wrong; `diagnostics` says what. Warnings alone do not hinder.
+    public static func compile(
+        _ configuration: Configuration, vocabulary: Vocabulary, _ diagnostics: Diagnostics
+    ) -> RouteTable? {
+        let before = diagnostics.errors
+        let documents = files(in: configuration.routes, diagnostics).compactMap { Document.read(path: $0, diagnostics) }
+        let table = compile(documents, configuration, vocabulary: vocabulary, diagnostics)
+        return diagnostics.errors == before ? table : nil
+    }
+
+    /// The table of documents already read.
+    public static func compile(
+        _ documents: [Value], _ configuration: Configuration, vocabulary: Vocabulary, _ diagnostics: Diagnostics
+    ) -> RouteTable? {
+        let before = diagnostics.errors
+        let reader = RouteReader(configuration: configuration, vocabulary: vocabulary, diagnostics: diagnostics)
+        var routes: [RouteDefinition] = []
+        for document in documents {
+            let fields = Fields(document, "a route file", diagnostics)
+            if let value = fields.value("routes") {
+                if case .list(let items) = value.shape {
+                    routes += items.compactMap { reader.read($0) }
+                } else {
+                    diagnostics.error(at: value.position, "'routes' must be a list, not \(value.summary)")
+                }
+            }
+            fields.finish()
+        }
+        if routes.count > routeLimit {
+            diagnostics.error(at: routes[routeLimit].position, "more than \(routeLimit) routes")
+            return nil
+        }
+        Conflicts.check(routes, diagnostics)
+        var parts = TableParts()
+        var builder = TrieBuilder()
+        for route in routes {
+            if !builder.add(route.match, rule: UInt16(parts.rules.count)) {
+                diagnostics.error(
+                    at: route.position, "more than \(MethodSet.customLimit) methods beside the known ones")
+            }
+            parts.add(route)
+        }
+        guard diagnostics.errors == before else { return nil }
+        parts.trie = builder.build()
+        return RouteTable(parts, configuration: configuration, vocabulary: vocabulary)
+    }
+
+    private static func files(in folder: String, _ diagnostics: Diagnostics) -> [String] {
+        let place = SourcePosition(file: folder)
+        guard let directory = opendir(folder) else {
+            // The default folder may be missing: a gateway without routes answers 404 and its health.
+            if folder == Configuration().routes, errno == ENOENT {
+                diagnostics.warning(at: place, "does not exist; there are no routes")
+            } else {
+                diagnostics.error(at: place, "cannot be read: \(String(cString: strerror(errno)))")
+            }
+            return []
+        }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { field in
+                field.withMemoryRebound(to: CChar.self, capacity: MemoryLayout.size(ofValue: field.pointee)) {
+                    String(cString: $0)
+                }
+            }
+            if name.hasPrefix(".") { continue }
+            if name.hasSuffix(".yaml") {
+                names.append(name)
+            } else if name.hasSuffix(".yml") {
+                diagnostics.warning(at: SourcePosition(file: "\(folder)/\(name)"), "is not read: route files end with .yaml")
+            }
+        }
+        if names.count > fileLimit { diagnostics.error(at: place, "has more than \(fileLimit) route files") }
+        return names.sorted().prefix(fileLimit).map { "\(folder)/\($0)" }
+    }
+}

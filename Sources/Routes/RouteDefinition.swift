@@ -1,0 +1,180 @@
+public import Exchanges
+public import Settings
+
+/// One route as its author wrote it, with every name resolved: what `routes` and `explain` show. The
+/// request path reads the plain bits compiled from it instead (`Rule` and the tables beside it).
+public struct RouteDefinition: Sendable {
+    public var name: String
+    public var position: SourcePosition
+    public var match: RouteMatch
+    public var target: TargetDefinition
+    public var fallback: TargetDefinition?
+    /// Name of the flag that chooses between target and fallback.
+    public var flag: String?
+    public var shield: ShieldLimit?
+    public var collect = false
+    /// Bytes; `UInt64.max` = unlimited.
+    public var bodyLimit: UInt64 = 1 << 20
+    public var timeouts = Timeouts()
+    public var retries: UInt8 = 1
+    public var upgrade = false
+    public var host = HostDefinition.preserve
+    public var rewrite: RewriteDefinition?
+    public var requestEdits: [EditDefinition] = []
+    public var responseEdits: [EditDefinition] = []
+
+    /// The label of metrics and logs.
+    public var template: String { match.path.text }
+    /// Upper-case tokens; empty = any.
+    public var methods: [String] { match.methods }
+
+    /// Target, then fallback.
+    public var targets: [TargetDefinition] { [target] + (fallback.map { [$0] } ?? []) }
+}
+
+/// What a request must be for a route. Empty lists mean "any".
+public struct RouteMatch: Sendable, Hashable {
+    /// Names; default: every listener but `admin`.
+    public var listeners: [String]
+    /// Bit i = listener i of `Configuration.allListeners`.
+    public var listenerMask: UInt64
+    public var hosts: [HostPattern] = []
+    public var methods: [String] = []
+    public var path: PathTemplate
+    /// Sorted by name.
+    public var headers: [HeaderCondition] = []
+    /// Written as `grpc: package.Service/Method`: only the gRPC dialect matches.
+    public var grpc = false
+
+    /// How many conditions beside host, path and method; more of them come first.
+    public var conditionCount: Int { headers.count + (grpc ? 1 : 0) }
+}
+
+/// A field a request must have.
+public struct HeaderCondition: Sendable, Hashable, CustomStringConvertible {
+    public enum Test: Sendable, Hashable {
+        /// One of the field's lines is exactly this.
+        case equals([UInt8])
+        case present
+        case absent
+    }
+    /// Lower case.
+    public var name: String
+    public var test: Test
+
+    public var description: String {
+        switch test {
+        case .equals(let value): "\(name): \(String(decoding: value, as: UTF8.self))"
+        case .present: "\(name) present"
+        case .absent: "\(name) absent"
+        }
+    }
+}
+
+public enum TargetDefinition: Sendable, Hashable, CustomStringConvertible {
+    /// Index into `Configuration.clusters`.
+    case cluster(String, UInt16)
+    /// Index into `Vocabulary.commands`.
+    case command(String, UInt16)
+    /// Index into `Vocabulary.queries`.
+    case query(String, UInt16)
+    case operation(Operation)
+    case fixed(FixedAnswer)
+
+    public var isCluster: Bool {
+        if case .cluster = self { return true }
+        return false
+    }
+
+    public var description: String {
+        switch self {
+        case .cluster(let name, _): "cluster \(name)"
+        case .command(let name, _): "command \(name)"
+        case .query(let name, _): "query \(name)"
+        case .operation(let operation): "operation \(operation)"
+        case .fixed(let answer): "fixed \(answer.status)"
+        }
+    }
+}
+
+/// An answer from the route file. `headers` are in the order written, names in lower case.
+public struct FixedAnswer: Sendable, Hashable {
+    public var status: UInt16
+    public var body: [UInt8]
+    /// Empty = no Content-Type.
+    public var contentType: [UInt8]
+    public var headers: [Header]
+
+    public struct Header: Sendable, Hashable {
+        public var name: [UInt8]
+        public var value: [UInt8]
+    }
+}
+
+public enum HostDefinition: Sendable, Hashable, CustomStringConvertible {
+    case preserve, upstream
+    case literal(String)
+
+    public var description: String {
+        switch self {
+        case .preserve: "preserve"
+        case .upstream: "upstream"
+        case .literal(let text): text
+        }
+    }
+}
+
+public enum RewriteDefinition: Sendable, Hashable, CustomStringConvertible {
+    /// Each segment is a literal or a capture of the match; a `.rest` stands last.
+    case template(PathTemplate)
+    /// Taken off the front of the path; begins and does not end with `/`.
+    case stripPrefix(String)
+
+    public var description: String {
+        switch self {
+        case .template(let template): "path \(template)"
+        case .stripPrefix(let prefix): "strip \(prefix)"
+        }
+    }
+}
+
+/// One change of a header section.
+public struct EditDefinition: Sendable, Hashable, CustomStringConvertible {
+    public var kind: HeaderEdit.Kind
+    /// Lower case.
+    public var name: String
+    public var value: String
+
+    public var description: String {
+        switch kind {
+        case .remove: "remove \(name)"
+        case .set, .add: "\(kind) \(name): \(value)"
+        }
+    }
+}
+
+/// Numbers of one `shield` stage, for GCRA: one request every `emissionInterval` in the long run, at
+/// most `burst` at once.
+public struct ShieldLimit: Sendable, Hashable, BitwiseCopyable {
+    public var requests: UInt32
+    /// Milliseconds.
+    public var per: UInt32
+    public var burst: UInt32
+
+    /// Nanoseconds between two requests at the allowed rate; at least 1.
+    public var emissionInterval: UInt64 { UInt64(per) * 1_000_000 / UInt64(requests) }
+    /// Nanoseconds by which a request may come early: `(burst - 1)` intervals.
+    public var tolerance: UInt64 { emissionInterval * UInt64(burst - 1) }
+}
+
+/// The names the event core answers to; a target's number is the position in these lists, so the
+/// same lists must be used for every generation.
+public struct Vocabulary: Sendable, Equatable {
+    public var commands: [String]
+    public var queries: [String]
+
+    public init(commands: [String] = [], queries: [String] = []) {
+        self.commands = commands
+        self.queries = queries
+    }
+}

@@ -1,0 +1,185 @@
+import Exchanges
+import Settings
+
+/// One entry of a route file → `RouteDefinition`, every name resolved and every contradiction reported
+/// where it stands. The parts with rules of their own are in `RouteReader+….swift`.
+struct RouteReader {
+    let configuration: Configuration
+    let vocabulary: Vocabulary
+    let diagnostics: Diagnostics
+
+    /// Bytes of body that `collect` may hold for one exchange.
+    static let collectLimit: UInt64 = 64 << 20
+
+    /// Nil when the route lacks what nothing can be done without: name, match or target.
+    func read(_ value: Value) -> RouteDefinition? {
+        let fields = Fields(value, "a route", diagnostics)
+        guard case .map = value.shape else { return nil }
+        let name = readName(fields)
+        let label = name.map { "route '\($0)'" } ?? "a route"
+        let match = readMatch(fields, label)
+        let target = readTarget(fields, "target", label)
+        if !fields.has("target") { diagnostics.error(at: value.position, "\(label) needs a target") }
+
+        var route = RouteDefinition(
+            name: name ?? "", position: value.position,
+            match: match ?? RouteMatch(listeners: [], listenerMask: 0, path: .root),
+            target: target ?? .operation(.live))
+        route.fallback = readTarget(fields, "fallback", label)
+        readFlag(fields, &route)
+        readStages(fields, &route)
+        readBodyLimit(fields, &route)
+        if let timeouts = fields.fields("timeouts", "the timeouts of a route") { route.timeouts.read(timeouts) }
+        if let retries = fields.integer("retries", in: 0...5) { route.retries = UInt8(retries) }
+        route.upgrade = fields.bool("upgrade") ?? false
+        readHost(fields, &route)
+        readRewrite(fields, &route)
+        readEdits(fields, &route)
+        fields.finish()
+        guard name != nil, match != nil, target != nil else { return nil }
+        checkCombinations(fields, route)
+        return route
+    }
+
+    private func readName(_ fields: Fields) -> String? {
+        guard let value = fields.value("name") else {
+            diagnostics.error(at: fields.position, "a route needs a name")
+            return nil
+        }
+        guard let name = value.string("name", diagnostics),
+            checkName(name, "a route", at: value.position, diagnostics)
+        else { return nil }
+        return name
+    }
+
+    private func readFlag(_ fields: Fields, _ route: inout RouteDefinition) {
+        if let value = fields.value("flag"), let flag = value.string("flag", diagnostics),
+            checkName(flag, "a flag", at: value.position, diagnostics)
+        {
+            route.flag = flag
+            if !fields.has("fallback") {
+                diagnostics.error(at: value.position, "the flag '\(flag)' needs a fallback: where do requests go while it is off?")
+            }
+        } else if fields.has("fallback"), !fields.has("flag") {
+            diagnostics.error(at: fields.position(of: "fallback"), "a fallback without a flag is never used")
+        }
+        if route.fallback == route.target {
+            diagnostics.error(at: fields.position(of: "fallback"), "the fallback is the target itself")
+        }
+    }
+
+    private func readStages(_ fields: Fields, _ route: inout RouteDefinition) {
+        route.collect = route.targets.contains { target in
+            if case .command = target { return true }
+            return false
+        }
+        guard let stages = fields.fields("stages", "the stages of a route") else { return }
+        if let shield = stages.fields("shield", "the stage 'shield'") { route.shield = readShield(shield) }
+        if let collect = stages.bool("collect") {
+            if !collect, route.collect {
+                diagnostics.error(
+                    at: stages.position(of: "collect"), "a command needs its whole body, so 'collect' cannot be false")
+            }
+            route.collect = route.collect || collect
+        }
+        for stage in Stage.allCases where stage != .shield && stage != .collect && stages.value("\(stage)") != nil {
+            diagnostics.error(at: stages.position(of: "\(stage)"), "the stage '\(stage)' is not available yet")
+        }
+        stages.finish()
+    }
+
+    private func readShield(_ fields: Fields) -> ShieldLimit? {
+        for key in ["requests", "per"] where !fields.has(key) {
+            diagnostics.error(at: fields.position, "the stage 'shield' needs '\(key)'")
+        }
+        let requests = fields.integer("requests", in: 1...1_000_000_000)
+        let per = fields.milliseconds("per", in: 1...86_400_000)
+        let burst = fields.integer("burst", in: 1...1_000_000_000)
+        fields.finish()
+        guard let requests, let per else { return nil }
+        guard UInt64(per) * 1_000_000 >= UInt64(requests) else {
+            diagnostics.error(at: fields.position(of: "requests"), "more than one request a nanosecond is no limit")
+            return nil
+        }
+        return ShieldLimit(requests: UInt32(requests), per: per, burst: UInt32(burst ?? requests))
+    }
+
+    private func readBodyLimit(_ fields: Fields, _ route: inout RouteDefinition) {
+        guard let value = fields.value("body_limit") else { return }
+        if case .scalar("unlimited", _) = value.shape {
+            route.bodyLimit = .max
+        } else if let bytes = value.bytes("body_limit", in: 0...1 << 50, diagnostics) {
+            route.bodyLimit = bytes
+        }
+        if route.collect, route.bodyLimit > RouteReader.collectLimit {
+            diagnostics.error(
+                at: value.position,
+                "a collected body may have at most \(Quantity.text(bytes: RouteReader.collectLimit))")
+        }
+    }
+
+    private func readHost(_ fields: Fields, _ route: inout RouteDefinition) {
+        guard let value = fields.value("host"), let text = value.string("host", diagnostics) else { return }
+        switch text {
+        case "preserve": route.host = .preserve
+        case "upstream": route.host = .upstream
+        default:
+            // With or without a port, but always a host.
+            let withPort = (try? Address(text)).flatMap { if case .tcp(_, let port) = $0 { port > 0 } else { false } }
+            if withPort == true || HostPattern(text)?.isWildcard == false {
+                route.host = .literal(text)
+            } else {
+                diagnostics.error(at: value.position, "'\(text)' is not a host; 'host' is preserve, upstream or a host[:port]")
+            }
+        }
+    }
+
+    /// What single keys cannot see.
+    private func checkCombinations(_ fields: Fields, _ route: RouteDefinition) {
+        let proxied = route.targets.contains(where: \.isCluster)
+        if route.upgrade {
+            let place = fields.position(of: "upgrade")
+            if route.collect {
+                diagnostics.error(at: place, "a route that collects its body cannot upgrade: a tunnel has no body to wait for")
+            }
+            if let other = route.targets.first(where: { !$0.isCluster }) {
+                diagnostics.error(at: place, "only a cluster can take over an upgraded connection, not \(other)")
+            }
+            if !route.methods.isEmpty, !route.methods.contains("GET") {
+                diagnostics.error(at: place, "an upgrade begins with GET, which this route does not match")
+            }
+        }
+        if !proxied {
+            for key in ["host", "rewrite", "retries"] where fields.has(key) {
+                diagnostics.error(at: fields.position(of: key), "'\(key)' has no effect: the route never reaches a cluster")
+            }
+            if !route.requestEdits.isEmpty {
+                diagnostics.error(
+                    at: fields.position(of: "headers"), "changing request headers has no effect: the route never reaches a cluster")
+            }
+        }
+        if route.match.grpc, let other = route.targets.first(where: { !$0.isCluster }) {
+            diagnostics.error(at: fields.position(of: "match"), "a gRPC route needs a cluster; \(other) cannot answer gRPC yet")
+        }
+        if route.match.path.isAsterisk, route.rewrite != nil {
+            diagnostics.error(at: fields.position(of: "rewrite"), "the target * has no path to rewrite")
+        }
+    }
+}
+
+extension Timeouts {
+    /// 0 where waiting for ever is a reasonable wish; never for connecting and queueing.
+    fileprivate mutating func read(_ fields: Fields) {
+        let hour: UInt32 = 3_600_000
+        let month: UInt32 = 30 * 86_400_000
+        connect = fields.milliseconds("connect", in: 1...hour) ?? connect
+        tls = fields.milliseconds("tls", in: 1...hour) ?? tls
+        body = fields.milliseconds("body", in: 0...hour) ?? body
+        firstByte = fields.milliseconds("first_byte", in: 0...month) ?? firstByte
+        streamIdle = fields.milliseconds("stream_idle", in: 0...month) ?? streamIdle
+        streamMax = fields.milliseconds("stream_max", in: 0...month) ?? streamMax
+        keepAlive = fields.milliseconds("keep_alive", in: 0...hour) ?? keepAlive
+        queue = fields.milliseconds("queue", in: 1...hour) ?? queue
+        fields.finish()
+    }
+}

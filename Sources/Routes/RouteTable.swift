@@ -1,0 +1,134 @@
+public import Exchanges
+import Settings
+
+/// Every route of one generation, compiled: a tree to find the rule, the rules as plain bits, and the
+/// tables their indices point into. Immutable, so all workers read it without locks.
+public final class RouteTable: Sendable {
+    /// What the request path reads; same index as `routes`.
+    public let rules: [Rule]
+    /// What people read: names, templates, places in files.
+    public let routes: [RouteDefinition]
+    /// Names behind `Target.upstream`: those of `Configuration.clusters`.
+    public let clusters: [String]
+    /// Names behind `Target.command` and `Target.query`.
+    public let vocabulary: Vocabulary
+    /// Names behind listener numbers: those of `Configuration.allListeners`.
+    public let listeners: [String]
+    /// Behind `Rule.shield`.
+    public let limits: [ShieldLimit]
+    /// Behind `Target.fixed`.
+    public let fixed: [FixedAnswer]
+    /// Behind `Rule.flag`.
+    public let flags: [String]
+    /// Behind `Rule.headerEdits`.
+    public let headerEdits: [HeaderEdits]
+    /// Behind the runs of `headerEdits`.
+    public let edits: [HeaderEdit]
+    /// Behind `HostRewrite.literal`: slices of `text`.
+    public let literals: [Slice]
+    /// The bytes that edits, literals and rewrites point into.
+    public let text: [UInt8]
+
+    let trie: Trie
+    let rewrites: [PathRewrite]
+    let rewritePieces: [PathRewrite.Piece]
+
+    init(_ parts: consuming TableParts, configuration: Configuration, vocabulary: Vocabulary) {
+        rules = parts.rules
+        routes = parts.routes
+        clusters = configuration.clusters.map(\.name)
+        self.vocabulary = vocabulary
+        listeners = configuration.allListeners.map(\.name)
+        limits = parts.limits
+        fixed = parts.fixed
+        flags = parts.flags
+        headerEdits = parts.headerEdits
+        edits = parts.edits
+        literals = parts.literals
+        text = parts.text
+        trie = parts.trie
+        rewrites = parts.rewrites
+        rewritePieces = parts.rewritePieces
+    }
+
+    /// The route for a request.
+    ///
+    /// Host before path before conditions before method: exact host, longest wildcard, any; in each
+    /// segment literal, parameter, rest, with back-tracking; then more conditions, then a named method.
+    /// - Parameters:
+    ///   - head: `path` in normal form; `authority` may have a port and any case.
+    ///   - text: the text the head's slices point into; a slice outside it traps.
+    ///   - listener: index into `Configuration.allListeners`.
+    ///   - captures: filled with slices of `text`; meaningful only with `.route`.
+    public func match(
+        _ head: borrowing Head, in text: borrowing Span<UInt8>, listener: UInt16, captures: inout Captures
+    ) -> Match {
+        trie.match(head, in: text, listener: listener, captures: &captures)
+    }
+
+    /// Appends the value of an `Allow` field: `GET, HEAD, POST`.
+    public func appendAllow(_ methods: MethodSet, into buffer: Buffer) {
+        let own = trie.bytes
+        var first = true
+        func separate() {
+            if !first { buffer.append(", ") }
+            first = false
+        }
+        for verb in Verb.allCases where methods.contains(MethodSet(verb)) {
+            guard let token = verb.token else { continue }
+            separate()
+            buffer.append(token)
+        }
+        for (i, token) in trie.customMethods.enumerated() where methods.contains(MethodSet(custom: i)) {
+            separate()
+            buffer.append(token, of: own.span)
+        }
+    }
+
+    /// Appends the path that goes upstream, without the query.
+    /// - Parameters:
+    ///   - index: `Rule.pathRewrite`; `Rule.none` appends the path as it is.
+    ///   - path: `Head.path`, with the captures its match left, all slices of `text`.
+    public func pathRewrite(
+        _ index: UInt16, path: Slice, captures: borrowing Captures, in text: borrowing Span<UInt8>, into buffer: Buffer
+    ) {
+        guard index != Rule.none else {
+            buffer.append(path, of: text)
+            return
+        }
+        let rewrite = rewrites[Int(index)]
+        if rewrite.strip > 0 {
+            // The match began with the prefix, so what follows it is nothing or a slash.
+            guard path.count > rewrite.strip else {
+                buffer.append(0x2f)
+                return
+            }
+            buffer.append(Slice(start: path.start + rewrite.strip, count: path.count - rewrite.strip), of: text)
+            return
+        }
+        let own = self.text
+        for i in rewrite.start..<rewrite.start + rewrite.count {
+            let piece = rewritePieces[Int(i)]
+            buffer.append(piece.literal, of: own.span)
+            if piece.capture != PathRewrite.Piece.noCapture {
+                buffer.append(captures[Int(piece.capture)], of: text)
+            }
+        }
+    }
+}
+
+/// How a path changes on its way upstream, as plain bits.
+struct PathRewrite: Sendable, BitwiseCopyable {
+    /// Bytes taken off the front; 0 = built from pieces.
+    var strip: UInt32 = 0
+    /// A run of `RouteTable.rewritePieces`.
+    var start: UInt32 = 0
+    var count: UInt32 = 0
+
+    /// Literal bytes, then perhaps a capture.
+    struct Piece: Sendable, BitwiseCopyable {
+        static let noCapture = UInt8.max
+        var literal: Slice
+        var capture: UInt8
+    }
+}

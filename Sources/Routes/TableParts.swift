@@ -1,0 +1,123 @@
+import Exchanges
+
+/// The tables while they are being filled: definitions in, plain bits and indices out.
+struct TableParts {
+    var rules: [Rule] = []
+    var routes: [RouteDefinition] = []
+    var limits: [ShieldLimit] = []
+    var fixed: [FixedAnswer] = []
+    var flags: [String] = []
+    var headerEdits: [HeaderEdits] = []
+    var edits: [HeaderEdit] = []
+    var literals: [Slice] = []
+    var text: [UInt8] = []
+    var rewrites: [PathRewrite] = []
+    var rewritePieces: [PathRewrite.Piece] = []
+    var trie = Trie()
+
+    /// Lowers one definition to its rule. The caller has bounded the number of routes, and with it
+    /// every 16-bit index.
+    mutating func add(_ route: RouteDefinition) {
+        var rule = Rule()
+        rule.route = UInt16(rules.count)
+        rule.target = lower(route.target)
+        rule.fallback = route.fallback.map { lower($0) }
+        if let flag = route.flag { rule.flag = TableParts.number(of: flag, in: &flags) }
+        if let shield = route.shield {
+            rule.stages.insert(StageSet(.shield))
+            // One limit a route: two routes with equal numbers do not share a budget.
+            rule.shield = UInt16(limits.count)
+            limits.append(shield)
+        }
+        if route.collect { rule.stages.insert(StageSet(.collect)) }
+        rule.bodyLimit = route.bodyLimit
+        rule.timeouts = route.timeouts
+        rule.retries = route.retries
+        rule.upgrade = route.upgrade
+        if !route.requestEdits.isEmpty || !route.responseEdits.isEmpty {
+            rule.headerEdits = UInt16(headerEdits.count)
+            let request = lower(route.requestEdits)
+            let response = lower(route.responseEdits)
+            headerEdits.append(
+                HeaderEdits(
+                    requestStart: UInt32(request.lowerBound), requestCount: UInt32(request.count),
+                    responseStart: UInt32(response.lowerBound), responseCount: UInt32(response.count)))
+        }
+        if let rewrite = route.rewrite {
+            rule.pathRewrite = UInt16(rewrites.count)
+            rewrites.append(lower(rewrite, captures: route.match.path.captureNames))
+        }
+        switch route.host {
+        case .preserve: rule.host = .preserve
+        case .upstream: rule.host = .upstream
+        case .literal(let host):
+            rule.host = .literal(UInt16(literals.count))
+            literals.append(store(host))
+        }
+        rules.append(rule)
+        routes.append(route)
+    }
+
+    private mutating func lower(_ target: TargetDefinition) -> Target {
+        switch target {
+        case .cluster(_, let number): return .upstream(number)
+        case .command(_, let number): return .command(number)
+        case .query(_, let number): return .query(number)
+        case .operation(let operation): return .operation(operation)
+        case .fixed(let answer):
+            fixed.append(answer)
+            return .fixed(UInt16(fixed.count - 1))
+        }
+    }
+
+    /// Removals first: what is then set or added cannot be taken away again.
+    private mutating func lower(_ definitions: [EditDefinition]) -> Range<Int> {
+        let start = edits.count
+        for definition in definitions.sorted(by: { $0.kind.rawValue < $1.kind.rawValue }) {
+            edits.append(
+                HeaderEdit(
+                    kind: definition.kind, name: FieldName.intern(Array(definition.name.utf8).span),
+                    nameText: store(definition.name), value: store(definition.value)))
+        }
+        return start..<edits.count
+    }
+
+    private mutating func lower(_ rewrite: RewriteDefinition, captures: [String]) -> PathRewrite {
+        switch rewrite {
+        case .stripPrefix(let prefix):
+            return PathRewrite(strip: UInt32(prefix.utf8.count))
+        case .template(let template):
+            let start = UInt32(rewritePieces.count)
+            var literal = ""
+            for segment in template.segments {
+                literal += "/"
+                switch segment {
+                case .literal(let bytes):
+                    literal += String(decoding: bytes, as: UTF8.self)
+                case .parameter(let name), .rest(let name):
+                    // The reader has checked that the match has this capture.
+                    let capture = captures.firstIndex(of: name).map { UInt8($0) } ?? PathRewrite.Piece.noCapture
+                    rewritePieces.append(PathRewrite.Piece(literal: store(literal), capture: capture))
+                    literal = ""
+                }
+            }
+            if !literal.isEmpty {
+                rewritePieces.append(
+                    PathRewrite.Piece(literal: store(literal), capture: PathRewrite.Piece.noCapture))
+            }
+            return PathRewrite(start: start, count: UInt32(rewritePieces.count) - start)
+        }
+    }
+
+    private static func number(of name: String, in names: inout [String]) -> UInt16 {
+        if let known = names.firstIndex(of: name) { return UInt16(known) }
+        names.append(name)
+        return UInt16(names.count - 1)
+    }
+
+    private mutating func store(_ string: String) -> Slice {
+        let start = text.count
+        text += Array(string.utf8)
+        return Slice(start, text.count)
+    }
+}

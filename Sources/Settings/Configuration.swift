@@ -1,0 +1,169 @@
+/// The daemon's own configuration, checked as a whole: what `config/nexus.yaml` says, or the
+/// defaults. Immutable; one value belongs to one generation. Times are milliseconds, sizes bytes.
+public struct Configuration: Sendable, Equatable {
+    public var workers = Workers.auto
+    public var affinity = Affinity.none
+    public var listeners = [Listener(name: "public", port: 8080)]
+    /// Nil = off.
+    public var admin: Listener? = Listener(name: Listener.adminName, port: 9901)
+    /// The folder of route files.
+    public var routes = "routes"
+    /// How long running exchanges may finish after SIGTERM.
+    public var drain: UInt32 = 30_000
+    public var clusters: [Cluster] = []
+    public var resolver = Resolver()
+    public var store = Store()
+    /// Nil = off.
+    public var accessLog: AccessLog? = AccessLog()
+    public var telemetry = Telemetry()
+    public var shield = Shield()
+
+    public init() {}
+
+    /// Every listener in the order of its number: `listeners`, then `admin` if it is on. The number
+    /// is what `RouteTable.match` takes.
+    public var allListeners: [Listener] { listeners + (admin.map { [$0] } ?? []) }
+}
+
+public enum Workers: Sendable, Equatable {
+    /// One for each core.
+    case auto
+    case count(Int)
+}
+
+public enum Affinity: Sendable, Equatable {
+    case none
+    /// Worker i on core i.
+    case sequential
+    /// Worker i on `cpus[i % count]`.
+    case cpus([Int])
+}
+
+public struct Listener: Sendable, Equatable {
+    public static let adminName = "admin"
+    public var name: String
+    public var address: Address
+    public var backlog = 4096
+    /// Peers whose Forwarded and X-Forwarded-* are believed.
+    public var trustedProxies: [CIDR] = []
+    /// Over all workers.
+    public var maxConnections = 20_000
+    public var limits = Limits()
+    public var timeouts = Timeouts()
+
+    /// What one request may be on the wire, in bytes (`fields`: a count).
+    public struct Limits: Sendable, Equatable {
+        public var requestLine = 8 << 10
+        public var fieldLine = 8 << 10
+        public var fields = 100
+        public var head = 32 << 10
+        public var trailers = 8 << 10
+        public var chunkExtension = 256
+        /// Bytes of pipelined requests read ahead of the one being answered.
+        public var pipeline = 64 << 10
+        public init() {}
+    }
+
+    /// Milliseconds; 0 = none where allowed.
+    public struct Timeouts: Sendable, Equatable {
+        /// From the first byte of a request to the end of its head.
+        public var head: UInt32 = 10_000
+        public var keepAlive: UInt32 = 75_000
+        /// How long input is still read after the last answer, so that a reset does not eat it.
+        public var linger: UInt32 = 2_000
+        /// Longest wait for a client that does not read.
+        public var send: UInt32 = 30_000
+        public init() {}
+    }
+
+    public init(name: String, address: Address) {
+        self.name = name
+        self.address = address
+    }
+
+    /// On 127.0.0.1.
+    public init(name: String, port: UInt16) {
+        self.init(name: name, address: .tcp(.literal(IPAddress(v4: 0x7f00_0001)), port: port))
+    }
+}
+
+public struct Cluster: Sendable, Equatable {
+    public var name: String
+    public var endpoints: [Address]
+    public var balance = Balance.leastRequest
+    public var pool = Pool()
+    public var limits = Limits()
+
+    public enum Balance: String, Sendable, CaseIterable {
+        /// The less busy of two endpoints drawn at random.
+        case leastRequest = "least_request"
+    }
+
+    /// For each worker and endpoint.
+    public struct Pool: Sendable, Equatable {
+        public var connections = 256
+        public var idle = 64
+        public var idleTimeout: UInt32 = 60_000
+        public var maxAge: UInt32 = 600_000
+        /// Exchanges that may wait for a free connection.
+        public var pending = 1024
+        /// Requests on one connection; 0 = no limit.
+        public var requests = 0
+        public init() {}
+    }
+
+    /// What an answer may be.
+    public struct Limits: Sendable, Equatable {
+        public var head = 32 << 10
+        public var fields = 200
+        /// 1xx answers before the final one.
+        public var informational = 16
+        public init() {}
+    }
+
+    public init(name: String, endpoints: [Address]) {
+        self.name = name
+        self.endpoints = endpoints
+    }
+}
+
+public struct Resolver: Sendable, Equatable {
+    /// Empty = the system's; literals only.
+    public var servers: [Address] = []
+    public var minTTL: UInt32 = 1_000
+    public var maxTTL: UInt32 = 300_000
+    public var timeout: UInt32 = 2_000
+    public var tries = 2
+    public init() {}
+}
+
+public struct Store: Sendable, Equatable {
+    public var path = "data/events.db"
+    /// Commands waiting for the writer.
+    public var queue = 65_536
+    /// Commands in one transaction.
+    public var group = 4_096
+    public var cartsInMemory = 100_000
+    public init() {}
+}
+
+public struct AccessLog: Sendable, Equatable {
+    /// `-` = standard output.
+    public var path = "-"
+    public var format = Format.json
+    public enum Format: String, Sendable, CaseIterable { case json }
+    public init() {}
+}
+
+public struct Telemetry: Sendable, Equatable {
+    public var service = "nexus-gateway"
+    /// Fraction of new traces that are recorded, 0 to 1.
+    public var sample = 0.01
+    public init() {}
+}
+
+public struct Shield: Sendable, Equatable {
+    /// Remembered peers over all limits.
+    public var keys = 65_536
+    public init() {}
+}
