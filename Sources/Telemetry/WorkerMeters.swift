@@ -1,0 +1,106 @@
+public import Exchanges
+import Synchronization
+
+/// What a worker counts besides requests.
+public enum WorkerCounter: Int, Sendable, CaseIterable {
+    case connectionsAccepted, connectionsClosed, connectionsRefused
+    case streamsOpened, streamsClosed
+    case bytesIn, bytesOut
+    case limitsAllowed, limitsRefused
+    case mailboxFull
+    case logLinesDropped
+}
+
+/// The counters one worker writes and the scraper reads.
+final class WorkerBoard: Sendable {
+    let counters: InlineArray<16, Cell>
+    let parseErrors: InlineArray<64, Cell>
+    /// Series made so far; the worker appends on first use, the scraper copies the list.
+    let routes = Mutex<[RouteSeries]>([])
+    let clusters = Mutex<[ClusterSeries]>([])
+
+    init() {
+        counters = InlineArray<16, Cell> { _ in Cell(0) }
+        parseErrors = InlineArray<64, Cell> { _ in Cell(0) }
+    }
+}
+
+/// A worker's own hand on its counters. Created on the worker's thread and never leaves it: being
+/// the only writer is what lets every count be a plain store.
+///
+/// A series is allocated when its first request ends, never again; after that, recording touches
+/// five counters and allocates nothing.
+public final class WorkerMeters {
+    private let board: WorkerBoard
+    private var routes: [RouteSeries?]
+    private var clusters: [ClusterSeries?]
+
+    /// - Parameter meters: where the scraper will find these counters.
+    public init(_ meters: Meters) {
+        board = WorkerBoard()
+        routes = Array(repeating: nil, count: (meters.routes.budget + 1) * Dialect.allCases.count)
+        clusters = Array(repeating: nil, count: meters.clusters.budget + 1)
+        meters.register(board)
+    }
+
+    /// One exchange has ended. Called once an exchange, by `record`.
+    ///
+    /// - Parameters:
+    ///   - route: from `Meters.routes.intern(name)` at load time.
+    ///   - status: the HTTP status, or the gRPC code for `.grpc`.
+    ///   - nanoseconds: from the first byte of the request to the last of the answer.
+    ///   - bytesIn: of the request as received, head included.
+    ///   - bytesOut: of the answer as sent, head included.
+    @inline(__always)
+    public func record(
+        _ dialect: Dialect, route: LabelTable.ID, status: UInt16, nanoseconds: UInt64, bytesIn: UInt64, bytesOut: UInt64
+    ) {
+        let place = Int(route) &* 6 &+ Int(dialect.rawValue)
+        if let series = routes[place] {
+            series.record(status: status, nanoseconds: nanoseconds, bytesIn: bytesIn, bytesOut: bytesOut)
+        } else {
+            makeRoute(dialect, route, place)
+                .record(status: status, nanoseconds: nanoseconds, bytesIn: bytesIn, bytesOut: bytesOut)
+        }
+    }
+
+    /// Adds to one of the worker's own counters.
+    @inline(__always) public func count(_ counter: WorkerCounter, by n: UInt64 = 1) {
+        board.counters[counter.rawValue].bump(by: n)
+    }
+
+    /// A message was refused by a parser; `kind` indexes the reasons given to `Meters`, anything
+    /// past them is counted as the last.
+    public func countParseError(_ kind: Int) {
+        board.parseErrors[min(max(kind, 0), 63)].bump()
+    }
+
+    /// Something happened between this worker and a cluster (number from `Meters.clusters`).
+    @inline(__always) public func count(_ event: UpstreamEvent, cluster: LabelTable.ID) {
+        series(cluster).count(event)
+    }
+
+    /// The first byte of an upstream's answer came, `nanoseconds` after the request was sent.
+    @inline(__always) public func recordFirstByte(cluster: LabelTable.ID, nanoseconds: UInt64) {
+        series(cluster).firstByte(nanoseconds: nanoseconds)
+    }
+
+    @inline(__always) private func series(_ id: LabelTable.ID) -> ClusterSeries {
+        if let series = clusters[Int(id)] { return series }
+        return makeCluster(id)
+    }
+
+    @inline(never) private func makeRoute(_ dialect: Dialect, _ route: LabelTable.ID, _ place: Int) -> RouteSeries {
+        let series = RouteSeries(dialect: dialect, route: route)
+        routes[place] = series
+        board.routes.withLock { $0.append(series) }
+        return series
+    }
+
+    @inline(never) private func makeCluster(_ id: LabelTable.ID) -> ClusterSeries {
+        let series = ClusterSeries(cluster: id)
+        clusters[Int(id)] = series
+        board.clusters.withLock { $0.append(series) }
+        return series
+    }
+}
