@@ -1,0 +1,135 @@
+public import Exchanges
+
+/// Why a request goes where it goes: the decision of the compiled table, and for every route what of
+/// the request does not fit it.
+public struct Explanation: Sendable {
+    /// What a route wants and the request is not.
+    public enum Reason: Sendable, Hashable, CustomStringConvertible {
+        case listener, host, path, dialect
+        case header(HeaderCondition)
+        case method
+
+        public var description: String {
+            switch self {
+            case .listener: "other listener"
+            case .host: "other host"
+            case .path: "other path"
+            case .dialect: "not a gRPC request"
+            case .header(let condition): "header not as wanted (\(condition))"
+            case .method: "other method"
+            }
+        }
+    }
+
+    public struct Candidate: Sendable {
+        /// Index into `RouteTable.routes`.
+        public var route: UInt16
+        /// Empty for the chosen route, and for routes that fit too but are less specific.
+        public var reasons: [Reason]
+    }
+
+    /// What `RouteTable.match` said.
+    public var match: Match
+    /// Every route, nearest first.
+    public var candidates: [Candidate]
+    /// Parameters of the chosen route's template and what stood for them.
+    public var captures: [(name: String, value: String)] = []
+    /// The path that would go upstream; equal to the request's without a rewrite.
+    public var upstreamPath = ""
+
+    /// Index of the chosen route, or nil.
+    public var chosen: UInt16? {
+        if case .route(let number) = match { return number }
+        return nil
+    }
+}
+
+extension RouteTable {
+    /// Explains what `match` decides for the same arguments. Cold.
+    public func explain(_ head: borrowing Head, in text: borrowing Span<UInt8>, listener: UInt16) -> Explanation {
+        var captures = Captures()
+        let decision = match(head, in: text, listener: listener, captures: &captures)
+        var candidates: [Explanation.Candidate] = []
+        for (i, route) in routes.enumerated() {
+            candidates.append(
+                Explanation.Candidate(
+                    route: UInt16(i), reasons: route.match.reasons(against: head, in: text, listener: listener)))
+        }
+        // The chosen one, then those that fit, then those that at least agree on the path.
+        func distance(_ candidate: Explanation.Candidate) -> (Int, Int, UInt16) {
+            if decision == .route(candidate.route) { return (-1, 0, 0) }
+            return (candidate.reasons.contains(.path) ? 1 : 0, candidate.reasons.count, candidate.route)
+        }
+        candidates.sort { distance($0) < distance($1) }
+        var result = Explanation(match: decision, candidates: candidates)
+        guard let chosen = result.chosen else { return result }
+        for (i, name) in routes[Int(chosen)].match.path.captureNames.enumerated() {
+            result.captures.append((name, text.extracting(captures[i].range).text))
+        }
+        let buffer = Buffer(capacity: 256)
+        pathRewrite(rules[Int(chosen)].pathRewrite, path: head.path, captures: captures, in: text, into: buffer)
+        result.upstreamPath = buffer.withReadable { $0.text }
+        return result
+    }
+}
+
+extension RouteMatch {
+    /// Everything of the request that this match does not accept, in the order in which the table
+    /// decides. Written from the definition, not from the tree: tests hold the two against each other.
+    func reasons(
+        against head: borrowing Head, in text: borrowing Span<UInt8>, listener: UInt16
+    ) -> [Explanation.Reason] {
+        var reasons: [Explanation.Reason] = []
+        if listener >= 64 || listenerMask >> UInt64(listener) & 1 == 0 { reasons.append(.listener) }
+        let host = RouteMatch.host(text.extracting(head.authority.range).text)
+        if !hosts.isEmpty, !hosts.contains(where: { $0.matches(host) }) { reasons.append(.host) }
+        if !accepts(path: text.extracting(head.path.range).bytes) { reasons.append(.path) }
+        if grpc, head.dialect != .grpc { reasons.append(.dialect) }
+        for condition in headers {
+            let name = Array(condition.name.utf8)
+            var lines: [[UInt8]] = []
+            for field in head.fields where text.extracting(field.nameText.range).equalsIgnoringCase(name) {
+                lines.append(text.extracting(field.value.range).bytes)
+            }
+            let holds =
+                switch condition.test {
+                case .equals(let value): lines.contains(value)
+                case .present: !lines.isEmpty
+                case .absent: lines.isEmpty
+                }
+            if !holds { reasons.append(.header(condition)) }
+        }
+        let method = head.verb.token ?? text.extracting(head.method.range).text
+        if !methods.isEmpty, !methods.contains(method), !(method == "HEAD" && methods.contains("GET")) {
+            reasons.append(.method)
+        }
+        return reasons
+    }
+
+    /// An authority without its port, its trailing dot and its case.
+    static func host(_ authority: String) -> String {
+        var host = authority[...]
+        if host.hasPrefix("[") {
+            host = host.prefix { $0 != "]" } + "]"
+        } else {
+            host = host.prefix { $0 != ":" }
+            if host.hasSuffix(".") { host = host.dropLast() }
+        }
+        return host.lowercased()
+    }
+
+    private func accepts(path: [UInt8]) -> Bool {
+        if path == [0x2a] || self.path.isAsterisk { return path == [0x2a] && self.path.isAsterisk }
+        guard path.first == 0x2f else { return false }
+        let parts = path.dropFirst().split(separator: 0x2f, omittingEmptySubsequences: false)
+        for (i, segment) in self.path.segments.enumerated() {
+            guard i < parts.count else { return false }
+            switch segment {
+            case .literal(let bytes): if !parts[i].elementsEqual(bytes) { return false }
+            case .parameter: if parts[i].isEmpty { return false }
+            case .rest: return true
+            }
+        }
+        return parts.count == self.path.segments.count
+    }
+}

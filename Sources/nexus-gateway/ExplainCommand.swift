@@ -1,0 +1,103 @@
+import ArgumentParser
+import Exchanges
+import Routes
+
+/// `nexus-gateway explain METHOD PATH`: which route, why not the others, which stages, which target.
+struct ExplainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "explain", abstract: "Say which route a request takes, and why.",
+        discussion: "Exits 0 when a route takes the request, 1 when none does.")
+
+    @Argument(help: "The method, such as GET.")
+    var method: String
+
+    @Argument(help: "The path, such as /api/cart/42; a query is allowed and not used.")
+    var path: String
+
+    @Option(name: [.customShort("H"), .customLong("header")], help: "A header field, 'Name: value'; may be repeated.")
+    var headers: [String] = []
+
+    @Option(help: "The host the request names.")
+    var host = "localhost"
+
+    @Option(help: "The listener it comes in by.")
+    var listener: String?
+
+    @OptionGroup var options: ConfigurationOptions
+
+    /// The path's normal form, or nil where the codec would refuse it. The one place where `explain`
+    /// depends on the codec.
+    static let normalise: @Sendable (String) -> String? = { $0.hasPrefix("/") || $0 == "*" ? $0 : nil }
+
+    func run() throws {
+        let loaded = try options.load()
+        let table = loaded.table
+        let name = listener ?? table.listeners.first ?? ""
+        guard let number = table.listeners.firstIndex(of: name) else {
+            throw ValidationError("unknown listener '\(name)': there are \(table.listeners.joined(separator: ", "))")
+        }
+        let target = path.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let normal = ExplainCommand.normalise(target.first.map(String.init) ?? "") else {
+            throw ValidationError("'\(path)' is not a path")
+        }
+        var request = RequestSketch()
+        request.setMethod(method)
+        request.setPath(normal)
+        request.setHost(host)
+        for header in headers where !request.addField(header) {
+            throw ValidationError("'\(header)' is not a header field: write 'Name: value'")
+        }
+        let explanation = table.explain(request.head, in: request.text.span, listener: UInt16(number))
+        print("\(method) \(normal)  (host \(request.hostText), listener \(name))\n")
+        print(explanation.render(table), terminator: "")
+        if explanation.chosen == nil { throw ExitCode(1) }
+    }
+}
+
+/// A request that was never on a wire: a head and the text it points into, as a codec would leave them.
+struct RequestSketch {
+    private(set) var head = Head()
+    private(set) var text: [UInt8] = []
+    private(set) var hostText = ""
+
+    mutating func setMethod(_ method: String) {
+        head.method = store(method)
+        head.verb = Verb.allCases.first { $0.token == method } ?? .other
+    }
+
+    mutating func setPath(_ path: String) { head.path = store(path) }
+
+    mutating func setHost(_ host: String) {
+        hostText = host
+        head.authority = store(host)
+    }
+
+    /// Takes `Name: value`. `Host` sets the authority and a gRPC content type the dialect. False when
+    /// there is no name.
+    mutating func addField(_ line: String) -> Bool {
+        guard let colon = line.firstIndex(of: ":"), colon > line.startIndex else { return false }
+        let name = String(line[..<colon])
+        let value = RequestSketch.trim(line[line.index(after: colon)...])
+        let nameText = store(name)
+        let field = FieldName.intern(Array(name.utf8).span)
+        head.fields.append(Field(name: field, nameText: nameText, value: store(value)))
+        if field == .host { setHost(value) }
+        if field == .contentType {
+            // `application/grpc-web` is another protocol.
+            let type = value.lowercased().prefix { $0 != ";" && $0 != "+" && $0 != " " }
+            if type == "application/grpc" { head.dialect = .grpc }
+        }
+        return true
+    }
+
+    private static func trim(_ text: Substring) -> String {
+        let front = text.drop { $0 == " " || $0 == "\t" }
+        return String(front.reversed().drop { $0 == " " || $0 == "\t" }.reversed())
+    }
+
+    private mutating func store(_ string: String) -> Slice {
+        let start = text.count
+        text += Array(string.utf8)
+        return Slice(start, text.count)
+    }
+}

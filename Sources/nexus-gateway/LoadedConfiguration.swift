@@ -1,0 +1,41 @@
+import Glibc
+import Routes
+import Settings
+
+/// What the files say, checked as a whole: the configuration and its compiled routes. Immutable; one
+/// generation holds one.
+struct LoadedConfiguration: Sendable {
+    var configuration: Configuration
+    var table: RouteTable
+    /// What deserves a look but hinders nothing.
+    var warnings: [Diagnostic]
+
+    /// Read when no file is named.
+    static let defaultPath = "config/nexus.yaml"
+
+    /// Every problem at once, sorted by file and place; warnings among them.
+    struct Invalid: Error { var diagnostics: [Diagnostic] }
+
+    /// Reads the configuration at `path` and the route files it names.
+    ///
+    /// - Parameters:
+    ///   - path: nil = the default file; when that is missing, the built-in defaults.
+    ///   - vocabulary: the commands and queries of the event core, in the order of their numbers.
+    static func load(_ path: String?, _ vocabulary: Vocabulary = .core) -> Result<LoadedConfiguration, Invalid> {
+        let diagnostics = Diagnostics()
+        let configuration =
+            path == nil && access(defaultPath, F_OK) != 0
+            ? Configuration()
+            : Configuration.read(path: path ?? defaultPath, diagnostics)
+        let table = RouteCompiler.compile(configuration, vocabulary: vocabulary, diagnostics)
+        guard diagnostics.errors == 0, let table else { return .failure(Invalid(diagnostics: diagnostics.sorted)) }
+        return .success(
+            LoadedConfiguration(configuration: configuration, table: table, warnings: diagnostics.sorted))
+    }
+}
+
+extension Vocabulary {
+    /// The names routes may target; the composition root registers a handler for each, by number.
+    static let core = Vocabulary(
+        commands: ["cart.add", "cart.remove", "cart.update", "cart.empty"], queries: ["cart.get"])
+}
