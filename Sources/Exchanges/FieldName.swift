@@ -46,6 +46,8 @@ public struct FieldName: RawRepresentable, Sendable, Hashable, BitwiseCopyable {
     public static let cacheControl = FieldName(rawValue: 39)
     public static let origin = FieldName(rawValue: 40)
     public static let altSvc = FieldName(rawValue: 41)
+    public static let ifMatch = FieldName(rawValue: 42)
+    public static let userAgent = FieldName(rawValue: 43)
 
     /// Lower-case spelling by number; index 0 stands for `.other`.
     public static let spellings: [StaticString] = [
@@ -54,7 +56,7 @@ public struct FieldName: RawRepresentable, Sendable, Hashable, BitwiseCopyable {
         "cookie", "forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port",
         "correlation-id", "x-correlation-id", "traceparent", "tracestate", "idempotency-key", "accept", "prefer",
         "via", "date", "server", "http2-settings", "grpc-timeout", "x-request-id", "proxy-status", "retry-after",
-        "location", "x-real-ip", "set-cookie", "cache-control", "origin", "alt-svc",
+        "location", "x-real-ip", "set-cookie", "cache-control", "origin", "alt-svc", "if-match", "user-agent",
     ]
 
     /// The number of `name` (any case), or `.other`.
@@ -83,7 +85,7 @@ public struct FieldName: RawRepresentable, Sendable, Hashable, BitwiseCopyable {
             if first == 0x75 { return check(.upgrade, "upgrade", name) }
             if first == 0x61 { return check(.altSvc, "alt-svc", name) }
             return first == 0x74 ? check(.trailer, "trailer", name) : .other
-        case 8: return check(.location, "location", name)
+        case 8: return first == 0x69 ? check(.ifMatch, "if-match", name) : check(.location, "location", name)
         case 9:
             if first == 0x66 { return check(.forwarded, "forwarded", name) }
             return first == 0x78 ? check(.xRealIP, "x-real-ip", name) : .other
@@ -92,6 +94,7 @@ public struct FieldName: RawRepresentable, Sendable, Hashable, BitwiseCopyable {
             if first == 0x6b { return check(.keepAlive, "keep-alive", name) }
             if first == 0x74 { return check(.tracestate, "tracestate", name) }
             if first == 0x73 { return check(.setCookie, "set-cookie", name) }
+            if first == 0x75 { return check(.userAgent, "user-agent", name) }
             return .other
         case 11:
             if first == 0x74 { return check(.traceparent, "traceparent", name) }

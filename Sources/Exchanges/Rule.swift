@@ -47,7 +47,7 @@ public enum Target: Sendable, Hashable, BitwiseCopyable {
 
 /// What the gateway answers about itself.
 public enum Operation: UInt8, Sendable, BitwiseCopyable, CaseIterable {
-    case live, ready, metrics, routes, upstreams, explain
+    case live, ready, metrics, routes
 }
 
 /// Milliseconds; 0 = no limit. DESIGN 4.5: separate deadlines, none of them total.

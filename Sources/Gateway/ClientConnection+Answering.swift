@@ -1,6 +1,8 @@
 import Exchanges
 import Pipeline
 import Reactor
+import Settings
+import Telemetry
 import WireHTTP
 
 /// How the answer in progress is framed on this connection.
@@ -63,9 +65,11 @@ extension ClientConnection {
         HTTP1Encoder.statusLine(local.status, into: out)
         worker.dateField(into: out)
         if local.status != 204 && local.status != 304 {
-            out.append("Content-Type: " as StaticString)
-            out.append(local.contentType)
-            HTTP1Encoder.crlf(out)
+            if local.contentType.utf8CodeUnitCount > 0 {
+                out.append("Content-Type: " as StaticString)
+                out.append(local.contentType)
+                HTTP1Encoder.crlf(out)
+            }
             HTTP1Encoder.contentLength(UInt64(local.body.count), into: out)
         }
         out.append(local.fields)

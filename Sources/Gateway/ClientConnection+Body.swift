@@ -1,6 +1,8 @@
 import Exchanges
 import Pipeline
 import Reactor
+import Settings
+import Telemetry
 import WireHTTP
 
 /// Request bodies: collected for the pipeline, or passed to the origin as fast as it takes them.

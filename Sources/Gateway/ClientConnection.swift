@@ -1,6 +1,8 @@
 import Exchanges
 import Pipeline
 import Reactor
+import Settings
+import Telemetry
 import WireHTTP
 
 /// One HTTP/1.1 client connection. Reads heads, one exchange at a time, pipelined requests in

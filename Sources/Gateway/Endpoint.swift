@@ -1,5 +1,6 @@
 import Exchanges
 import Reactor
+import Settings
 import Telemetry
 
 /// One address of a cluster and this worker's connections to it. Idle connections are reused last

@@ -27,6 +27,12 @@ final class Era {
     let routeLabels: [LabelTable.ID]
     /// Metric label of what matched no route.
     let unrouted: LabelTable.ID
+    /// Names of the routes, as logs show them.
+    let routeNames: [[UInt8]]
+    /// Names of each route's path parameters, in the order of the captures.
+    let captureNames: [[String]]
+    /// The constant answers of the route files.
+    let fixedReplies: [LocalReply]
     var exchanges = 0
 
     /// - Parameter previous: clusters whose settings did not change keep their pools.
@@ -46,7 +52,21 @@ final class Era {
         }
         routeLabels = generation.table.routes.map { meters.routes.intern($0.name) }
         unrouted = meters.routes.intern("(none)")
+        routeNames = generation.table.routes.map { Array($0.name.utf8) }
+        captureNames = generation.table.routes.map { $0.match.path.captureNames }
+        fixedReplies = generation.table.fixed.map { LocalReply($0) }
     }
 
     var table: RouteTable { generation.table }
+}
+
+extension LocalReply {
+    /// A constant answer of a route file.
+    init(_ answer: FixedAnswer) {
+        var fields: [UInt8] = []
+        func line(_ name: [UInt8], _ value: [UInt8]) { fields += name + [0x3a, 0x20] + value + [0x0d, 0x0a] }
+        if !answer.contentType.isEmpty { line(Array("Content-Type".utf8), answer.contentType) }
+        for header in answer.headers { line(header.name, header.value) }
+        self.init(status: answer.status, contentType: "", body: answer.body, fields: fields)
+    }
 }

@@ -1,6 +1,7 @@
 import Exchanges
 import Pipeline
 import Routes
+import Telemetry
 import WireHTTP
 
 /// The head of a request as it goes upstream over HTTP/1.1: the client's own end-to-end fields in
@@ -45,7 +46,7 @@ struct ForwardedRequest {
             out.append(head.path, of: text)
         } else {
             table.pathRewrite(
-                exchange.rule.pathRewrite, path: head.path, captures: exchange.captures, text: text, into: out)
+                exchange.rule.pathRewrite, path: head.path, captures: exchange.captures, in: text, into: out)
         }
         if head.hasQuery {
             out.append(0x3f)
@@ -59,12 +60,16 @@ struct ForwardedRequest {
         case .preserve where !exchange.head.authority.isEmpty:
             HTTP1Encoder.field("Host", text.extracting(exchange.head.authority.range), into: out)
         case .preserve, .upstream: HTTP1Encoder.field("Host", endpointAuthority.span, into: out)
-        case .literal(let index): HTTP1Encoder.field("Host", table.literals[Int(index)].span, into: out)
+        case .literal(let index):
+            let own = table.text
+            HTTP1Encoder.field("Host", own.span.extracting(table.literals[Int(index)].range), into: out)
         }
     }
 
     private func fields(_ text: borrowing Span<UInt8>, _ out: Buffer) {
-        let edits = exchange.rule.headerEdits == Rule.none ? nil : table.headerEdits[Int(exchange.rule.headerEdits)].request
+        let edits =
+            exchange.rule.headerEdits == Rule.none
+            ? nil : HeaderEditing(table: table, run: table.headerEdits[Int(exchange.rule.headerEdits)].request)
         for field in exchange.head.fields where !Self.replaced.contains(field.name) {
             if let edits, edits.drops(text.extracting(field.nameText.range)) { continue }
             HTTP1Encoder.field(field, of: text, into: out)

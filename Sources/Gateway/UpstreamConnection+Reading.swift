@@ -1,6 +1,8 @@
 import Exchanges
 import Pipeline
 import Reactor
+import Settings
+import Telemetry
 import WireHTTP
 
 /// Taking answers apart, and handing them to the exchange's wire as they come.

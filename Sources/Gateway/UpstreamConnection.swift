@@ -1,6 +1,8 @@
 import Exchanges
 import Pipeline
 import Reactor
+import Settings
+import Telemetry
 import WireHTTP
 
 /// One HTTP/1.1 connection to an endpoint: connects, carries one exchange at a time, and goes back
@@ -59,7 +61,7 @@ final class UpstreamConnection: Source, Origin {
     // MARK: - Carrying an exchange
 
     /// Takes the exchange and writes its request. The body follows through `send`.
-    func begin(_ exchange: Exchange, session: Session, table: Era) {
+    func begin(_ exchange: Exchange, session: Session, era: Era) {
         self.exchange = exchange
         exchange.origin = self
         exchange.attempts += 1
@@ -77,7 +79,7 @@ final class UpstreamConnection: Source, Origin {
         let out = output ?? worker.loop.buffers.take()
         output = out
         ForwardedRequest(
-            exchange: exchange, session: session, table: table.table, endpointAuthority: endpoint.authority
+            exchange: exchange, session: session, table: era.table, endpointAuthority: endpoint.authority
         ).write(into: out)
         if let collected = exchange.body {
             collected.withReadable { out.append($0) }

@@ -5,11 +5,23 @@ public enum BodySize: Sendable, Hashable, BitwiseCopyable {
     case none
     case known(UInt64)
     case unknown
+
+    /// Bytes, where the head said them.
+    public var bytes: UInt64? {
+        switch self {
+        case .none: 0
+        case .known(let n): n
+        case .unknown: nil
+        }
+    }
 }
 
 /// The peer's side of an exchange: what a codec's connection or stream offers to the rest. Answers
 /// go out through it, whoever made them; `flush` ends each turn's worth of calls.
 public protocol Wire: AnyObject {
+    /// Who is on the other side.
+    var session: Session { get }
+
     /// Answers with what the gateway decided itself, in the wire's own form.
     func answer(_ outcome: Outcome, of exchange: Exchange)
     /// Answers with a whole body made by the gateway (a command's result, a page of metrics).
@@ -54,6 +66,7 @@ public protocol Origin: AnyObject {
 /// A whole answer made by the gateway.
 public struct LocalReply: Sendable {
     public var status: UInt16
+    /// Empty = none, or given in `fields`.
     public var contentType: StaticString
     public var body: [UInt8]
     /// Whole extra field lines, CRLF each.

@@ -45,6 +45,18 @@ public struct ListeningSocket: Sendable {
         self.address = address
     }
 
+    /// Another descriptor of the same socket, for another worker.
+    public func duplicate() throws(SystemError) -> ListeningSocket {
+        let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
+        guard copy >= 0 else { throw SystemError("dup") }
+        return ListeningSocket(descriptor: copy, address: address)
+    }
+
+    private init(descriptor: Int32, address: SocketAddress) {
+        self.descriptor = descriptor
+        self.address = address
+    }
+
     private static func boundAddress(_ fd: Int32) -> SocketAddress? {
         var storage = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)

@@ -1,4 +1,4 @@
-public import Exchanges
+import Exchanges
 
 /// Takes a message body apart, however it is delimited: data places and trailers in, end out.
 /// The same reader serves requests (from clients) and answers (from upstreams).

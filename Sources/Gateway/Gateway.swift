@@ -1,0 +1,166 @@
+import CShim
+public import EventCore
+import Exchanges
+import Glibc
+import Policies
+public import Reactor
+public import Routes
+public import Settings
+import Synchronization
+public import Telemetry
+import WireHTTP
+
+/// The running gateway: its workers, and the few things that may be asked of it from outside:
+/// start, adopt a new generation, drain, stop. Safe to use from any thread.
+public final class Gateway: Sendable {
+    private let shared: Shared
+    private let mailboxes: [Mailbox<WorkerMessage>]
+    private let threads: Mutex<[WorkerThread]>
+    private let generations = Atomic<UInt64>(1)
+    private let names: NameWatch
+    /// Where it listens: name and real address, in the order of the listeners.
+    public let listening: [(name: String, address: SocketAddress)]
+
+    /// Reasons of `nexus_http_parse_errors_total`, by number.
+    public static var parseErrorReasons: [String] { HTTP1Fault.allCases.map { "\($0.label)" } }
+
+    /// Binds every listener, starts the core and the workers. Nothing is accepted before all binds
+    /// have succeeded.
+    /// - Parameters:
+    ///   - inherited: sockets handed over by a supervisor, by listener name.
+    ///   - startCore: makes the event log; its replies must be delivered through the given function.
+    public init(
+        configuration: Configuration, table: RouteTable, meters: Meters, log: Log, accessLog: LogWriter?,
+        inherited: [String: ListeningSocket] = [:],
+        startCore: (@escaping EventLog.Deliver) throws -> EventLog
+    ) throws {
+        let count: Int
+        switch configuration.workers {
+        case .auto: count = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+        case .count(let n): count = n
+        }
+        // Every submission may bring a reply: a mailbox holds them all, so that none is ever refused.
+        let capacity = configuration.store.queue + 4096
+        let mailboxes = try (0..<count).map { _ in try Mailbox<WorkerMessage>(capacity: capacity) }
+        let core = try startCore { worker, replies in _ = mailboxes[Int(worker)].post(.replies(replies)) }
+        let shared = Shared(
+            meters: meters, log: log, accessLog: accessLog, service: configuration.telemetry.service,
+            traceThreshold: Identifiers.threshold(fraction: configuration.telemetry.sample),
+            limits: LimitTable(keys: configuration.shield.keys), core: core,
+            listeners: configuration.allListeners.map { ListenerShare($0) })
+
+        let sockets = try Self.bind(configuration, workers: count, inherited: inherited)
+        let generation = Generation(number: 1, configuration: configuration, table: table)
+        var started: [WorkerThread] = []
+        for index in 0..<count {
+            let mine = zip(sockets[index], shared.listeners).map { ($0, $1) }
+            let mailbox = mailboxes[index]
+            started.append(
+                try WorkerThread(name: "nexus-\(index)", cpu: Self.cpu(configuration.affinity, index)) {
+                    do {
+                        let worker = try Worker(
+                            index: UInt16(index), shared: shared, mailbox: mailbox, sockets: mine,
+                            generation: generation)
+                        worker.run()
+                    } catch {
+                        shared.log.error("a worker could not start", ["error": "\(error)"])
+                        exit(71)  // EX_OSERR
+                    }
+                })
+        }
+        self.shared = shared
+        self.mailboxes = mailboxes
+        threads = Mutex(started)
+        listening = zip(configuration.allListeners, sockets[0]).map { ($0.name, $1.address) }
+        names = try NameWatch(configuration, log: log) { name, addresses in
+            for mailbox in mailboxes { _ = mailbox.post(.resolved(name: name, addresses)) }
+        }
+        names.watch(configuration)
+        meters.setGeneration(1)
+        shared.ready.store(true, ordering: .releasing)
+    }
+
+    /// One socket a worker and listener. A Unix socket cannot be bound twice: the workers share one.
+    private static func bind(_ configuration: Configuration, workers: Int, inherited: [String: ListeningSocket])
+        throws -> [[ListeningSocket]]
+    {
+        var columns: [[ListeningSocket]] = []
+        for listener in configuration.allListeners {
+            if let given = inherited[listener.name] {
+                columns.append(try (0..<workers).map { $0 == 0 ? given : try given.duplicate() })
+                continue
+            }
+            var address = SocketAddress(listener.address)
+            var column: [ListeningSocket] = []
+            for index in 0..<workers {
+                if case .unix = address, let first = column.first {
+                    column.append(try first.duplicate())
+                    continue
+                }
+                let socket = try ListeningSocket(address, backlog: Int32(listener.backlog), shared: workers > 1)
+                if index == 0 { address = socket.address }  // port 0: all workers take the port the first got
+                column.append(socket)
+            }
+            columns.append(column)
+        }
+        return (0..<workers).map { index in columns.map { $0[index] } }
+    }
+
+    private static func cpu(_ affinity: Affinity, _ index: Int) -> Int32? {
+        switch affinity {
+        case .none: nil
+        case .sequential: Int32(index)
+        case .cpus(let list): list.isEmpty ? nil : Int32(list[index % list.count])
+        }
+    }
+
+    /// Puts a new, already checked configuration in force. Running exchanges keep theirs.
+    /// - Returns: the number of the generation.
+    @discardableResult
+    public func adopt(_ configuration: Configuration, _ table: RouteTable) -> UInt64 {
+        let number = generations.add(1, ordering: .relaxed).newValue
+        let generation = Generation(number: number, configuration: configuration, table: table)
+        for mailbox in mailboxes where !mailbox.post(.generation(generation)) {
+            shared.log.error("a worker's mailbox was full; it keeps its generation", ["generation": "\(number)"])
+        }
+        names.watch(configuration)
+        shared.meters.setGeneration(number)
+        return number
+    }
+
+    /// Readiness goes first, then listeners close, then running exchanges may finish. `wait` returns
+    /// when the last has.
+    public func drain() {
+        shared.ready.store(false, ordering: .releasing)
+        for mailbox in mailboxes { _ = mailbox.post(.drain) }
+    }
+
+    /// Ends every connection now.
+    public func stop() {
+        shared.ready.store(false, ordering: .releasing)
+        for mailbox in mailboxes { _ = mailbox.post(.stop) }
+    }
+
+    /// Returns when all workers have ended, then closes the core: every command it took is answered
+    /// or refused by then.
+    public func wait() {
+        for thread in threads.withLock({ $0 }) { thread.join() }
+        names.close()
+        shared.core.close()
+        shared.accessLog?.stop()
+    }
+
+    /// Commands and queries that wait for the core.
+    public var coreDepth: Int { shared.core.depth }
+}
+
+extension SocketAddress {
+    /// A configured listener address; listeners are bound to literals and paths only.
+    init(_ address: Address) {
+        switch address {
+        case .unix(let path): self = .unix(path)
+        case .tcp(.literal(let ip), let port): self = SocketAddress(mapped: ip.high, ip.low, port: port)
+        case .tcp(.name, let port): self = .v4(0x7f00_0001, port: port)
+        }
+    }
+}

@@ -1,0 +1,88 @@
+import Contracts
+import EventCore
+import Exchanges
+import Pipeline
+import WireHTTP
+
+/// An error of the gateway's own as a problem document (RFC 9457) with the members of SPEC 26.
+struct Problem {
+    let outcome: Outcome
+    let exchange: Exchange
+    /// What is wrong with which part of the request, or nil.
+    let fields: [Invalid.Field]?
+    /// RFC 9209 error type, when an upstream was the cause.
+    var proxyStatus: StaticString?
+    /// Allowed methods, for 405.
+    var allow: [UInt8]?
+
+    init(_ outcome: Outcome, _ exchange: Exchange, fields: [Invalid.Field]?) {
+        self.outcome = outcome
+        self.exchange = exchange
+        self.fields = fields
+    }
+
+    func reply() -> LocalReply {
+        LocalReply(
+            status: outcome.httpStatus, contentType: "application/problem+json", body: document(), fields: headerFields())
+    }
+
+    private func document() -> [UInt8] {
+        let out = Buffer(capacity: 384)
+        let status = outcome.httpStatus
+        out.append("{\"type\":\"about:blank\",\"title\":\"" as StaticString)
+        out.append(HTTP1Encoder.reason(status))
+        out.append("\",\"status\":" as StaticString)
+        out.append(decimal: UInt64(status))
+        if outcome.detail.utf8CodeUnitCount > 0 {
+            out.append(",\"detail\":\"" as StaticString)
+            out.append(outcome.detail)
+            out.append(0x22)
+        }
+        out.append(",\"code\":\"" as StaticString)
+        out.append(outcome.code.name)
+        out.append("\",\"requestId\":\"" as StaticString)
+        out.append(hex: exchange.requestID, digits: 16)
+        out.append(0x22)
+        if !exchange.correlationID.isEmpty {
+            out.append(",\"correlationId\":\"" as StaticString)
+            exchange.correlationID.withReadable { out.append($0) }
+            out.append(0x22)
+        }
+        if let fields, !fields.isEmpty {
+            out.append(",\"fields\":" as StaticString)
+            var json = JSONWriter(out)
+            json.beginArray()
+            for field in fields {
+                json.beginObject()
+                json.name("field")
+                json.string(field.pointer)
+                json.name("error")
+                json.string(field.error)
+                json.endObject()
+            }
+            json.endArray()
+        }
+        out.append(0x7d)
+        return out.copyReadable()
+    }
+
+    private func headerFields() -> [UInt8] {
+        let out = Buffer(capacity: 128)
+        if outcome.retryAfterMS > 0 {
+            out.append("Retry-After: " as StaticString)
+            out.append(decimal: UInt64((outcome.retryAfterMS + 999) / 1000))
+            out.append("\r\n" as StaticString)
+        }
+        if let proxyStatus {
+            out.append("Proxy-Status: nexus-gateway; error=" as StaticString)
+            out.append(proxyStatus)
+            out.append("\r\n" as StaticString)
+        }
+        if let allow {
+            out.append("Allow: " as StaticString)
+            out.append(allow)
+            out.append("\r\n" as StaticString)
+        }
+        return out.copyReadable()
+    }
+}

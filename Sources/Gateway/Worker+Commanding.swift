@@ -1,0 +1,96 @@
+import Contracts
+import EventCore
+import Exchanges
+import Pipeline
+import Routes
+import Telemetry
+
+/// Exchanges whose target is the event core: decode here, decide there, answer when it is durable.
+extension Worker {
+    func command(_ index: Int, _ exchange: Exchange) {
+        let decoded: Result<Command, Invalid>
+        if let body = exchange.body {
+            decoded = body.withReadable { Registry.decode(command: index, body: $0) }
+        } else {
+            decoded = [UInt8]().withUnsafeBufferPointer { Registry.decode(command: index, body: $0.span) }
+        }
+        switch decoded {
+        case .success(let command):
+            guard let expected = expectedVersion(exchange) else {
+                return refuse(exchange, Invalid("If-Match must be one entity tag with a version", []))
+            }
+            submit(exchange, .command(command, expected: expected))
+        case .failure(let invalid): refuse(exchange, invalid)
+        }
+    }
+
+    func query(_ index: Int, _ exchange: Exchange, era: Era) {
+        let names = era.captureNames[Int(exchange.route)]
+        let parameters: [[UInt8]?] = Registry.parameters(ofQuery: index).map { name in
+            guard let place = names.firstIndex(of: name), let text = exchange.text else { return nil }
+            return text.withReadable { PercentDecoding.decode($0.extracting(exchange.captures[place].range)) }
+        }
+        switch Registry.decode(query: index, parameters: parameters) {
+        case .success(let query): submit(exchange, .query(query))
+        case .failure(let invalid): refuse(exchange, invalid)
+        }
+    }
+
+    private func submit(_ exchange: Exchange, _ work: Submission.Work) {
+        let trace = Buffer(capacity: 55)
+        exchange.trace.append(to: trace)
+        let metadata = Metadata(
+            correlationId: String(decoding: exchange.correlationID.copyReadable(), as: UTF8.self), causationId: nil,
+            userId: nil, source: "http", traceparent: String(decoding: trace.copyReadable(), as: UTF8.self))
+        guard shared.core.submit(Submission(ticket: exchange.ticket, work: work, metadata: metadata)) else {
+            exchange.wire?.answer(
+                Outcome(.upstreamUnavailable, "too many commands wait to be written", retryAfterMS: 1000), of: exchange)
+            return
+        }
+    }
+
+    /// `If-Match: "<version>"` asks for exactly that version; without it any will do.
+    private func expectedVersion(_ exchange: Exchange) -> ExpectedVersion? {
+        guard let text = exchange.text else { return .any }
+        return text.withReadable { text -> ExpectedVersion? in
+            guard let field = exchange.head.first(.ifMatch) else { return .any }
+            let value = text.extracting(field.value.range)
+            if value.equals("*") { return .any }
+            guard value.count >= 3, value[0] == 0x22, value[value.count - 1] == 0x22,
+                let version = value.extracting(1..<(value.count - 1)).decimal
+            else { return nil }
+            return version == 0 ? ExpectedVersion.none : .exact(UInt64(version))
+        }
+    }
+
+    private func refuse(_ exchange: Exchange, _ invalid: Invalid) {
+        let fields = invalid.fields.isEmpty ? [Invalid.Field("", invalid.message)] : invalid.fields
+        let problem = Problem(Outcome(.validationError, "the request is not valid"), exchange, fields: fields)
+        exchange.wire?.answer(problem.reply(), of: exchange)
+    }
+
+    /// The core has answered; all that the answer rests on is on disk.
+    func deliver(_ reply: Reply) {
+        guard let exchange = exchange(reply.ticket), let wire = exchange.wire else { return }
+        switch reply.outcome {
+        case .accepted(let accepted): wire.answer(LocalReply(status: 202, body: accepted.json), of: exchange)
+        case .found(let body, let version):
+            wire.answer(LocalReply(status: 200, body: body, fields: Array("ETag: \"\(version)\"\r\n".utf8)), of: exchange)
+        case .refused(let refusal):
+            var outcome = refusal.outcome
+            // A version the client asked for by If-Match is a precondition (RFC 9110 section 13.1.1).
+            if outcome.code == .versionConflict && exchange.head.first(.ifMatch) != nil { outcome.status = 412 }
+            wire.answer(Problem(outcome, exchange, fields: refusal.fields).reply(), of: exchange)
+        }
+    }
+}
+
+extension Accepted {
+    /// The answer's body.
+    fileprivate var json: [UInt8] {
+        let out = Buffer(capacity: 192)
+        var writer = JSONWriter(out)
+        write(to: &writer)
+        return out.copyReadable()
+    }
+}

@@ -1,0 +1,224 @@
+import EventCore
+import Exchanges
+import Pipeline
+import Reactor
+import Routes
+import Settings
+import Synchronization
+import Telemetry
+import WireHTTP
+
+/// The way of an exchange on its worker: taken, matched, admitted, dispatched, recorded, given back.
+extension Worker {
+    // MARK: - Slots
+
+    func takeExchange(wire: any Wire) -> Exchange {
+        let exchange: Exchange
+        if let slot = freeExchanges.popLast() {
+            exchange = exchanges[Int(slot)]
+        } else {
+            exchange = Exchange(ticket: Ticket(worker: index, slot: UInt32(exchanges.count), generation: 0))
+            exchanges.append(exchange)
+        }
+        exchange.wire = wire
+        exchange.startedNS = loop.nowNS
+        exchange.requestID = identifiers.next()
+        exchange.era = currentEra
+        eras[Int(currentEra)]?.exchanges += 1
+        meters.count(.streamsOpened)
+        return exchange
+    }
+
+    /// The exchange a ticket was given for, while it lives.
+    func exchange(_ ticket: Ticket) -> Exchange? {
+        guard ticket.worker == index, Int(ticket.slot) < exchanges.count else { return nil }
+        let exchange = exchanges[Int(ticket.slot)]
+        return exchange.ticket == ticket && exchange.wire != nil ? exchange : nil
+    }
+
+    /// Gives an exchange back that never became a request.
+    func discard(_ exchange: Exchange) {
+        let era = exchange.era
+        freeExchanges.append(exchange.ticket.slot)
+        exchange.recycle()
+        eras[Int(era)]?.exchanges -= 1
+        meters.count(.streamsClosed)
+        retireIfOver(era)
+    }
+
+    // MARK: - Admission
+
+    func era(of exchange: Exchange) -> Era {
+        // An era lives as long as one of its exchanges.
+        guard let era = eras[Int(exchange.era)] else { preconditionFailure("an exchange outlived its era") }
+        return era
+    }
+
+    /// A request's head is complete and normalised: correlate, match, and enter the pipeline.
+    func admit(_ exchange: Exchange, session: Session, upgrade: Bool) {
+        guard let text = exchange.text, let wire = exchange.wire else { return }
+        let era = era(of: exchange)
+        let match: Match = text.withReadable { text in
+            identify(exchange, text)
+            return era.table.match(exchange.head, in: text, listener: session.listener, captures: &exchange.captures)
+        }
+        switch match {
+        case .route(let index):
+            exchange.route = index
+            exchange.rule = era.table.rules[Int(index)]
+        case .methodNotAllowed(let methods):
+            let allow = Buffer(capacity: 64)
+            era.table.appendAllow(methods, into: allow)
+            var problem = Problem(
+                Outcome(.methodNotAllowed, "this path does not take this method"), exchange, fields: nil)
+            problem.allow = allow.copyReadable()
+            return wire.answer(problem.reply(), of: exchange)
+        case .none:
+            return wire.answer(Outcome(.noRoute, "no route matches this request"), of: exchange)
+        }
+        exchange.target = exchange.rule.target
+        exchange.wantsUpgrade = upgrade && exchange.rule.upgrade
+        if case .known(let length) = exchange.requestBody, length > exchange.rule.bodyLimit {
+            return wire.answer(
+                Outcome(.tooLarge, "the request body is larger than this route allows"), of: exchange)
+        }
+        if exchange.rule.timeouts.streamMax > 0 {
+            exchange.endsByMS = loop.nowMS + UInt64(exchange.rule.timeouts.streamMax)
+        }
+        advance(exchange, session: session)
+    }
+
+    /// The exchange's names: correlation id and trace (SPEC O-4, O-5).
+    private func identify(_ exchange: Exchange, _ text: borrowing Span<UInt8>) {
+        var parent: TraceContext?
+        for field in exchange.head.fields {
+            switch field.name {
+            case .correlationID, .xCorrelationID:
+                let value = text.extracting(field.value.range)
+                if exchange.correlationID.isEmpty && Identifiers.isAcceptable(correlationID: value) {
+                    exchange.correlationID.append(value)
+                }
+            case .traceparent: parent = TraceContext.parse(text.extracting(field.value.range))
+            default: break
+            }
+        }
+        if exchange.correlationID.isEmpty { identifiers.appendCorrelationID(to: exchange.correlationID) }
+        exchange.continuesTrace = parent != nil
+        exchange.trace = identifiers.trace(parent: parent, threshold: shared.traceThreshold)
+    }
+
+    /// Runs the stages that are left.
+    func advance(_ exchange: Exchange, session: Session) {
+        guard let wire = exchange.wire else { return }
+        let era = era(of: exchange)
+        let admitted = admission.advance(
+            exchange, table: era.table, peer: clientAddress(exchange, session),
+            policy: era.routeLabels[Int(exchange.route)], now: loop.nowNS)
+        if let mark = exchange.trail[.shield], mark.word != .waited, !exchange.bodyComplete {
+            meters.count(mark.word == .passed ? .limitsAllowed : .limitsRefused)
+        }
+        switch admitted {
+        case .dispatch: dispatch(exchange, session: session, era: era)
+        case .refused(let outcome): wire.answer(outcome, of: exchange)
+        case .parked:
+            // The only stage that waits today is `collect`.
+            exchange.body = Buffer(capacity: Int(min(exchange.requestBody.bytes ?? 4096, 65_536)) + 1)
+            wire.resumeBody(of: exchange)
+        }
+    }
+
+    /// Who the client is: the peer, or, behind a trusted proxy, the right-most address in
+    /// X-Forwarded-For that is not a trusted proxy itself.
+    private func clientAddress(_ exchange: Exchange, _ session: Session) -> (high: UInt64, low: UInt64) {
+        guard session.trusted, exchange.rule.stages.contains(StageSet(.shield)), let text = exchange.text else {
+            return session.peer
+        }
+        let port = ports[Int(session.listener)]
+        return text.withReadable { text in
+            ForwardedFor.client(of: exchange.head, in: text, trusts: port.trusts) ?? session.peer
+        }
+    }
+
+    // MARK: - Targets
+
+    private func dispatch(_ exchange: Exchange, session: Session, era: Era) {
+        switch exchange.target {
+        case .upstream(let index): proxy(exchange, by: era.clusters[Int(index)], avoiding: nil)
+        case .command(let index): command(Int(index), exchange)
+        case .query(let index): query(Int(index), exchange, era: era)
+        case .fixed(let index): exchange.wire?.answer(era.fixedReplies[Int(index)], of: exchange)
+        case .operation(let operation): answer(operation, exchange, era: era)
+        }
+    }
+
+    private func answer(_ operation: Operation, _ exchange: Exchange, era: Era) {
+        switch operation {
+        case .live: exchange.wire?.answer(LocalReply(status: 200, body: Array(#"{"status":"UP"}"#.utf8)), of: exchange)
+        case .ready:
+            let isReady = shared.ready.load(ordering: .relaxed) && !isDraining
+            exchange.wire?.answer(
+                LocalReply(
+                    status: isReady ? 200 : 503,
+                    body: Array((isReady ? #"{"status":"UP"}"# : #"{"status":"OUT_OF_SERVICE"}"#).utf8)), of: exchange)
+        case .metrics:
+            let format: Exposition =
+                exchange.text?.withReadable { text in
+                    guard let accept = exchange.head.first(.accept) else { return .prometheus }
+                    return Exposition.choose(accept: text.extracting(accept.value.range))
+                } ?? .prometheus
+            // Adding up and rendering takes a while: not on a worker.
+            Task.detached { [ticket = exchange.ticket, shared, mailbox] in
+                let page = Buffer(capacity: 64 << 10)
+                format.render(shared.meters.families(), into: page)
+                let reply = LocalReply(status: 200, contentType: format.contentType, body: page.copyReadable())
+                _ = mailbox.post(.local(ticket, reply))
+            }
+        case .routes:
+            exchange.wire?.answer(
+                LocalReply(
+                    status: 200, contentType: "text/plain; charset=utf-8", body: Array(era.table.render().utf8)),
+                of: exchange)
+        }
+    }
+
+    /// Edits of the answer's head that the exchange's route asks for.
+    func responseEdits(of exchange: Exchange) -> HeaderEditing? {
+        guard exchange.route != Rule.none, exchange.rule.headerEdits != Rule.none else { return nil }
+        let table = era(of: exchange).table
+        return HeaderEditing(table: table, run: table.headerEdits[Int(exchange.rule.headerEdits)].response)
+    }
+
+    // MARK: - The end
+
+    /// The exchange is over: record it, once, and take it back.
+    func finish(_ exchange: Exchange) {
+        let era = era(of: exchange)
+        let label = exchange.route == Rule.none ? era.unrouted : era.routeLabels[Int(exchange.route)]
+        let took = loop.nowNS &- exchange.startedNS
+        meters.record(
+            exchange.head.dialect, route: label, status: exchange.status, nanoseconds: took, bytesIn: exchange.bytesIn,
+            bytesOut: exchange.bytesOut)
+        if let accessLog { log(exchange, to: accessLog, took: took, era: era) }
+        discard(exchange)
+    }
+
+    private func log(_ exchange: Exchange, to accessLog: RequestLog, took: UInt64, era: Era) {
+        guard let text = exchange.text else { return }
+        let facts = AccessFacts(
+            realtimeNS: WallClock.nowNS(), dialect: exchange.head.dialect, status: exchange.status,
+            trace: exchange.trace, requestID: exchange.requestID, bytesIn: exchange.bytesIn,
+            bytesOut: exchange.bytesOut, nanoseconds: took)
+        let route = exchange.route == Rule.none ? [] : era.routeNames[Int(exchange.route)]
+        let peer = exchange.wire?.session.peerText ?? []
+        let endpoint = exchange.endpoint
+        text.withReadable { text in
+            exchange.correlationID.withReadable { correlation in
+                let agent = exchange.head.first(.userAgent)?.value ?? .none
+                accessLog.append(
+                    facts, nowNS: loop.nowNS, method: text.extracting(exchange.head.method.range),
+                    path: text.extracting(exchange.head.path.range), correlationID: correlation, route: route.span,
+                    upstream: endpoint.span, peer: peer.span, userAgent: text.extracting(agent.range))
+            }
+        }
+    }
+}

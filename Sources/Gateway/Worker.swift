@@ -1,0 +1,229 @@
+import EventCore
+import Exchanges
+import Pipeline
+import Reactor
+import Routes
+import Settings
+import Telemetry
+import WireHTTP
+
+/// What other threads may tell a worker.
+enum WorkerMessage: Sendable {
+    case generation(Generation)
+    /// Answers of the core, for exchanges of this worker.
+    case replies([Reply])
+    /// A whole answer made off the worker.
+    case local(Ticket, LocalReply)
+    case resolved(name: String, [SocketAddress])
+    /// Finish what runs, take nothing new; then the loop ends.
+    case drain
+    /// End now.
+    case stop
+}
+
+/// One thread's gateway: its loop, connections, pools, exchanges and counters. Nothing here is
+/// shared or locked. This file is the worker's life; `+Exchanges` runs exchanges, `+Proxying` sends
+/// them upstream, `+Commanding` to the core.
+final class Worker {
+    let index: UInt16
+    let loop: EventLoop
+    let shared: Shared
+    let mailbox: Mailbox<WorkerMessage>
+    let meters: WorkerMeters
+    let admission: Admission
+    let accessLog: RequestLog?
+    var identifiers = Identifiers()
+    /// Addresses of the names that clusters use, as last resolved.
+    private(set) var addresses: [String: [SocketAddress]] = [:]
+    private(set) var isDraining = false
+
+    private var acceptors: [Acceptor] = []
+    private(set) var ports: [ListenerPort] = []
+    private var reader: MailboxReader<WorkerMessage>?
+    private var openConnections = 0
+
+    // Exchanges, by slot.
+    var exchanges: [Exchange] = []
+    var freeExchanges: [UInt32] = []
+    // Configuration generations in use, by the number an exchange carries; the newest is `currentEra`.
+    var eras: [Era?] = []
+    var currentEra: UInt16 = 0
+
+    private var spareReplies: [ReplyBox] = []
+    private let date = DateField()
+
+    /// On the worker's own thread.
+    init(
+        index: UInt16, shared: Shared, mailbox: Mailbox<WorkerMessage>, sockets: [(ListeningSocket, ListenerShare)],
+        generation: Generation
+    ) throws(SystemError) {
+        self.index = index
+        self.shared = shared
+        self.mailbox = mailbox
+        loop = try EventLoop()
+        meters = WorkerMeters(shared.meters)
+        admission = Admission(limits: shared.limits)
+        accessLog = shared.accessLog.map { [meters] in
+            RequestLog(writer: $0, meters: meters, service: shared.service)
+        }
+        eras = [Era(generation, previous: nil, worker: self)]
+        reader = try MailboxReader(mailbox, on: loop) { [unowned self] in receive($0) }
+        for (i, (socket, share)) in sockets.enumerated() {
+            let port = ListenerPort(number: UInt16(i), share: share)
+            ports.append(port)
+            acceptors.append(
+                try Acceptor(
+                    socket, on: loop,
+                    accepted: { [unowned self] descriptor, peer in accepted(descriptor, peer, port) },
+                    exhausted: { [shared] in shared.log.warning("cannot accept", ["error": "\($0)"]) }))
+        }
+        loop.endOfTurn = { [unowned self] in endTurn() }
+    }
+
+    func run() {
+        loop.run()
+        for connection in allConnections() { connection.close() }
+        for acceptor in acceptors { acceptor.stop() }
+        accessLog?.flush()
+    }
+
+    private func endTurn() {
+        accessLog?.endTurn(nowNS: loop.nowNS)
+        if isDraining && openConnections == 0 { loop.stop() }
+    }
+
+    // MARK: - Messages
+
+    private func receive(_ message: WorkerMessage) {
+        switch message {
+        case .generation(let generation): adopt(generation)
+        case .replies(let replies): for reply in replies { deliver(reply) }
+        case .local(let ticket, let reply):
+            if let exchange = exchange(ticket) { exchange.wire?.answer(reply, of: exchange) }
+        case .resolved(let name, let found):
+            addresses[name] = found
+            for era in eras { era?.clusters.forEach { $0.resolved(name, to: found) } }
+        case .drain: drain()
+        case .stop: loop.stop()
+        }
+    }
+
+    private func adopt(_ generation: Generation) {
+        let era = Era(generation, previous: eras[Int(currentEra)], worker: self)
+        let old = currentEra
+        if let free = eras.firstIndex(where: { $0 == nil }) {
+            eras[free] = era
+            currentEra = UInt16(free)
+        } else {
+            currentEra = UInt16(eras.count)
+            eras.append(era)
+        }
+        retireIfOver(old)
+        for port in ports { port.adopt(generation.configuration) }
+    }
+
+    /// Lets a past era go once nothing runs under it, with the pools that no other era uses.
+    func retireIfOver(_ number: UInt16) {
+        guard number != currentEra, let era = eras[Int(number)], era.exchanges == 0 else { return }
+        eras[Int(number)] = nil
+        for cluster in era.clusters {
+            let kept = eras.contains { $0?.clusters.contains { $0 === cluster } ?? false }
+            if !kept { cluster.retire() }
+        }
+    }
+
+    private func drain() {
+        guard !isDraining else { return }
+        isDraining = true
+        for acceptor in acceptors { acceptor.stop() }
+        acceptors.removeAll()
+        for connection in allConnections() { connection.drain() }
+        for era in eras { era?.clusters.forEach { $0.endpoints.forEach { $0.retire() } } }
+    }
+
+    private func allConnections() -> [ClientConnection] {
+        var found: [ClientConnection] = []
+        loop.forEachSource { if let connection = $0 as? ClientConnection { found.append(connection) } }
+        return found
+    }
+
+    // MARK: - Connections
+
+    private func accepted(_ descriptor: Int32, _ peer: SocketAddress, _ port: ListenerPort) {
+        var transport = Transport(descriptor: descriptor)
+        guard port.share.enter() else {
+            meters.count(.connectionsRefused)
+            transport.close(reset: true)
+            return
+        }
+        let words = peer.words
+        let session = Session(
+            listener: port.number, peer: words, peerText: Array(peer.host.utf8),
+            trusted: port.trusts(IPAddress(high: words.high, low: words.low)))
+        let connection = ClientConnection(descriptor: descriptor, session: session, port: port, worker: self)
+        guard loop.register(connection, descriptor: descriptor) == 0 else {
+            port.share.leave()
+            meters.count(.connectionsRefused)
+            transport.close()
+            return
+        }
+        openConnections += 1
+        meters.count(.connectionsAccepted)
+        loop.setDeadline(connection, afterMS: UInt64(port.timeouts.keepAlive))
+    }
+
+    func connectionClosed(_ port: ListenerPort) {
+        openConnections -= 1
+        port.share.leave()
+        meters.count(.connectionsClosed)
+    }
+
+    // MARK: - Small things every connection needs
+
+    /// A reply head to parse into, from the spare ones.
+    func takeReply() -> ReplyBox { spareReplies.popLast() ?? ReplyBox() }
+
+    func giveReply(_ box: ReplyBox) {
+        box.head.clear()
+        spareReplies.append(box)
+    }
+
+    func dateField(into out: Buffer) { date.append(nowNS: loop.nowNS, to: out) }
+
+    /// A number in `0..<bound`.
+    func draw(below bound: Int) -> Int {
+        Int((identifiers.next() >> 32) &* UInt64(bound) >> 32)
+    }
+}
+
+/// A reply head that is used again and again.
+final class ReplyBox {
+    var head = ReplyHead()
+}
+
+/// One listener as one worker sees it.
+final class ListenerPort {
+    let number: UInt16
+    let share: ListenerShare
+    private(set) var limits: HTTP1Limits
+    private(set) var timeouts: Settings.Listener.Timeouts
+    private var trusted: [CIDR]
+
+    init(number: UInt16, share: ListenerShare) {
+        self.number = number
+        self.share = share
+        limits = HTTP1Limits(share.settings.limits)
+        timeouts = share.settings.timeouts
+        trusted = share.settings.trustedProxies
+    }
+
+    /// A reload changes limits, timeouts and trust; the socket stays.
+    func adopt(_ configuration: Configuration) {
+        guard let settings = configuration.allListeners.first(where: { $0.name == share.settings.name }) else { return }
+        limits = HTTP1Limits(settings.limits)
+        timeouts = settings.timeouts
+        trusted = settings.trustedProxies
+    }
+
+    func trusts(_ address: IPAddress) -> Bool { trusted.contains { $0.contains(address) } }
+}
