@@ -49,6 +49,13 @@ public struct JSONError: Error, Sendable, Equatable {
         self.offset = offset
         self.pointer = pointer
     }
+
+    /// `pointer` with one more reference token: the member `name`, escaped. See `pointer` for its bound.
+    public static func pointer(_ pointer: String, _ name: [UInt8]) -> String {
+        var longer = pointer
+        longer.append(step: name)
+        return longer
+    }
 }
 
 /// What a JSON text may cost. The defaults serve a request body.
