@@ -66,7 +66,9 @@ struct LogWriter {
         do throws(Refusal) {
             switch submission.work {
             case .query(.cart(let user)):
-                let cart = carts[try place(of: user)]
+                // Two steps: in one, `carts` would be taken as it was before `place` changed it.
+                let place = try place(of: user)
+                let cart = carts[place]
                 return .found(body: cart.body(of: user), version: cart.version)
             case .command(.cart(let user, let action), let expected):
                 return .accepted(try decide(action, of: user, expected, submission.metadata))
