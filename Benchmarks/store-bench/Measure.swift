@@ -1,0 +1,82 @@
+import EventCore
+import Glibc
+import Stores
+
+func measure(directory: String) throws {
+    mkdir(directory, 0o700)
+    let path = directory + "/bench.db"
+    print("disk: \(decimal(fsyncRate(directory), 0)) fdatasync/s of 4 KiB appended")
+    for group in [1, 16, 256, 4096] {
+        for aggregates in [1_000, 100_000] {
+            try measureStore(path: path, group: group, aggregates: aggregates, seconds: 3)
+        }
+    }
+    for clients in [1, 64, 1024, 8192] { try measureLog(path: path, clients: clients, seconds: 3) }
+    rmdir(directory)
+}
+
+/// What the disk does by itself: the bound for groups of one.
+private func fsyncRate(_ directory: String) -> Double {
+    let path = directory + "/fsync"
+    let file = open(path, O_RDWR | O_CREAT | O_TRUNC, 0o600)
+    defer {
+        close(file)
+        unlink(path)
+    }
+    let page = [UInt8](repeating: 7, count: 4096)
+    let start = monotonicNanoseconds()
+    var count = 0
+    while monotonicNanoseconds() - start < 1_000_000_000 {
+        guard page.withUnsafeBytes({ write(file, $0.baseAddress, $0.count) }) == 4096, fdatasync(file) == 0 else {
+            return 0
+        }
+        count += 1
+    }
+    return Double(count) / (Double(monotonicNanoseconds() - start) / 1e9)
+}
+
+private func measureStore(path: String, group: Int, aggregates: Int, seconds: Double) throws {
+    removeStore(path)
+    let store = try SQLiteEventStore(path: path)
+    var ids = EventIdSource()
+    var random = SystemRandomNumberGenerator()
+    let keys = (0..<aggregates).compactMap { _ in
+        Identifier("\(EventId(high: random.next(), low: random.next()))").map { AggregateKey(type: Cart.type, id: $0) }
+    }
+    guard let product = Identifier("OLJCESPC7Z") else { return }
+    let event = CartEvent.itemAdded(product, quantity: 2)
+    let metadata = Metadata(correlationId: "\(ids.next(at: Timestamp.now().microseconds))", source: "http")
+
+    var commits = Durations()
+    var events = 0
+    var largestWAL = 0
+    let cpu = processorSeconds()
+    let start = monotonicNanoseconds()
+    while Double(monotonicNanoseconds() - start) < seconds * 1e9 {
+        let now = Timestamp.now()
+        let batches = (0..<group).map { _ in
+            Batch(
+                keys[Int.random(in: 0..<keys.count, using: &random)], expected: .any,
+                events: [
+                    Event(
+                        id: ids.next(at: now.microseconds), type: event.type, timestamp: now, payload: event.payload,
+                        metadata: metadata)
+                ])
+        }
+        let before = monotonicNanoseconds()
+        _ = try store.append(batches)
+        commits.add(monotonicNanoseconds() - before)
+        events += group
+        if events % (group * 64) == 0 { largestWAL = max(largestWAL, fileBytes(path + "-wal")) }
+    }
+    let took = Double(monotonicNanoseconds() - start) / 1e9
+    let used = processorSeconds() - cpu
+    largestWAL = max(largestWAL, fileBytes(path + "-wal"))
+    store.close()
+    let bytes = Double(fileBytes(path)) / Double(events)
+    print(
+        "store: group \(padded("\(group)", 4))  aggregates \(padded("\(aggregates)", 6))"
+            + "  \(padded(decimal(Double(events) / took, 0), 7)) events/s  \(decimal(used / Double(events) * 1e6, 1)) CPU us/event"
+            + "  commit \(commits.summary)  \(decimal(bytes, 0)) B/event  WAL <= \(largestWAL >> 20) MiB")
+    removeStore(path)
+}

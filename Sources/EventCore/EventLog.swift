@@ -1,0 +1,83 @@
+import Glibc
+import Synchronization
+
+/// The single writer (DESIGN 1.5): one thread that decides commands one after another against
+/// aggregates in memory, and appends the events of all that arrived meanwhile in one transaction.
+///
+/// Close it: its thread keeps it alive until then.
+public final class EventLog: Sendable {
+    public struct Options: Sendable {
+        /// Submissions waiting or in work.
+        public var queue: Int
+        /// Submissions in one transaction.
+        public var group: Int
+        /// Aggregates kept in memory.
+        public var carts: Int
+        /// Bytes of them, about.
+        public var bytes: Int
+
+        public init(queue: Int = 65_536, group: Int = 4096, carts: Int = 100_000, bytes: Int = 256 << 20) {
+            self.queue = max(1, queue)
+            self.group = max(1, group)
+            self.carts = max(1, carts)
+            self.bytes = max(1, bytes)
+        }
+    }
+
+    /// Takes the replies for one worker, once a group, on the log's thread; it must not block.
+    public typealias Deliver = @Sendable (_ worker: UInt16, _ replies: [Reply]) -> Void
+
+    public let meters = LogMeters()
+    public let feed = ChangeFeed()
+    private let inbox: Inbox
+    private let thread = Mutex<pthread_t?>(nil)
+
+    /// Starts the thread.
+    /// - Throws: when the store cannot be read.
+    public init(
+        store: any EventStore, options: Options = Options(), deliver: @escaping Deliver
+    ) throws(StoreError) {
+        let inbox = Inbox(capacity: options.queue)
+        self.inbox = inbox
+        let head = try store.head()
+        let last = head == 0 ? nil : try store.read(after: head - 1, limit: 1).last
+        feed.advance(to: head)
+        meters.update { $0.head = head }
+        let (meters, feed) = (meters, feed)
+        let id = joinableThread {
+            var writer = LogWriter(
+                store: store, options: options, meters: meters, feed: feed, head: head,
+                lastTimestamp: last?.event.timestamp ?? Timestamp(microseconds: 0))
+            var taken: [Submission] = []
+            while inbox.take(into: &taken) {
+                var from = 0
+                while from < taken.count {
+                    let through = min(from + options.group, taken.count)
+                    writer.process(taken[from..<through], deliver)
+                    inbox.finished(through - from)
+                    from = through
+                }
+                taken.removeAll(keepingCapacity: taken.capacity <= 4 * options.group)
+            }
+        }
+        thread.withLock { $0 = id }
+    }
+
+    /// Submissions waiting or in work.
+    public var depth: Int { inbox.depth }
+
+    /// Hands in a command or query, from any thread. False when the queue is full or closed; then
+    /// nothing happens and no reply comes. Otherwise exactly one reply comes.
+    public func submit(_ submission: Submission) -> Bool { inbox.put(submission) }
+
+    /// Answers all that was handed in, then ends the thread. Not from `deliver`.
+    public func close() {
+        inbox.close()
+        let id = thread.withLock { thread in
+            let id = thread
+            thread = nil
+            return id
+        }
+        if let id { pthread_join(id, nil) }
+    }
+}

@@ -1,0 +1,39 @@
+public import Exchanges
+
+/// What a worker hands to the log.
+public struct Submission: Sendable {
+    public enum Work: Sendable {
+        case command(Command, expected: ExpectedVersion)
+        case query(Query)
+    }
+
+    /// Whom the reply is for.
+    public var ticket: Ticket
+    public var work: Work
+    /// Of the events a command causes.
+    public var metadata: Metadata
+
+    public init(ticket: Ticket, work: Work, metadata: Metadata = Metadata()) {
+        self.ticket = ticket
+        self.work = work
+        self.metadata = metadata
+    }
+}
+
+/// What the log answers. It leaves the log only when all it rests on is on disk.
+public struct Reply: Sendable {
+    public enum Outcome: Sendable {
+        case accepted(Accepted)
+        /// A JSON document and the aggregate's version.
+        case found(body: [UInt8], version: UInt64)
+        case refused(Refusal)
+    }
+
+    public var ticket: Ticket
+    public var outcome: Outcome
+
+    public init(ticket: Ticket, outcome: Outcome) {
+        self.ticket = ticket
+        self.outcome = outcome
+    }
+}

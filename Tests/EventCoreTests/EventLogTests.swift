@@ -1,0 +1,198 @@
+import EventCore
+import Exchanges
+import Synchronization
+import Testing
+
+/// Collects replies, and waits for as many as are due.
+private final class Replies: Sendable {
+    private let state = Mutex<[(worker: UInt16, reply: Reply)]>([])
+    private let bell = Bell()
+
+    func deliver(_ worker: UInt16, _ replies: [Reply]) {
+        state.withLock { state in state += replies.map { (worker, $0) } }
+        bell.ring()
+    }
+
+    func wait(for count: Int) -> [(worker: UInt16, reply: Reply)] {
+        while true {
+            let all = state.withLock { $0 }
+            if all.count >= count { return all }
+            bell.wait()
+        }
+    }
+}
+
+private func name(_ text: String) throws -> Identifier { try #require(Identifier(text)) }
+
+private func add(
+    _ user: String, _ quantity: Int32 = 1, slot: UInt32 = 0, worker: UInt16 = 0, expected: ExpectedVersion = .any
+) throws -> Submission {
+    Submission(
+        ticket: Ticket(worker: worker, slot: slot, generation: 1),
+        work: .command(.cart(try name(user), .add(product: try name("p"), quantity: quantity)), expected: expected),
+        metadata: Metadata(correlationId: "c", source: "test"))
+}
+
+private func get(_ user: String, slot: UInt32 = 0) throws -> Submission {
+    Submission(ticket: Ticket(worker: 0, slot: slot, generation: 1), work: .query(.cart(try name(user))))
+}
+
+/// `version`, or the refusal's code, in the order of slots.
+private func summary(_ replies: [(worker: UInt16, reply: Reply)]) -> [String] {
+    replies.sorted { $0.reply.ticket.slot < $1.reply.ticket.slot }.map {
+        switch $0.reply.outcome {
+        case .accepted(let accepted): "\(accepted.version)"
+        case .found(let body, _): String(decoding: body, as: UTF8.self)
+        case .refused(let refusal): "\(refusal.outcome.code.name)"
+        }
+    }
+}
+
+@Suite(.timeLimit(.minutes(1))) struct EventLogTests {
+    @Test func answersEachOnceToItsWorkerInOrder() throws {
+        let (store, replies) = (MemoryStore(), Replies())
+        let log = try EventLog(store: store) { replies.deliver($0, $1) }
+        for i in 0..<3000 {
+            #expect(log.submit(try add("u\(i % 7)", slot: UInt32(i), worker: UInt16(i % 3))))
+        }
+        log.close()
+        let all = replies.wait(for: 3000)
+        #expect(all.count == 3000)
+        #expect(all.allSatisfy { $0.worker == $0.reply.ticket.worker })
+        let versions = summary(all)
+        for i in 0..<3000 { #expect(versions[i] == "\(i / 7 + 1)") }
+        #expect(store.events.count == 3000)
+        let figures = log.meters.read()
+        #expect(figures.commands == 3000 && figures.events == 3000 && figures.head == 3000)
+        #expect(figures.commits == UInt64(store.appends) && figures.commits < 3000)
+        #expect(figures.groupSize.counts.reduce(0, +) >= figures.commits)
+        #expect(log.depth == 0)
+        #expect(!log.submit(try add("u")))
+    }
+
+    @Test func readsItsWrites() throws {
+        let replies = Replies()
+        let log = try EventLog(store: MemoryStore()) { replies.deliver($0, $1) }
+        _ = log.submit(try get("u", slot: 0))
+        _ = log.submit(try add("u", 2, slot: 1))
+        _ = log.submit(try get("u", slot: 2))
+        log.close()
+        #expect(
+            summary(replies.wait(for: 3)) == [
+                #"{"userId":"u","items":[],"version":0}"#, "1",
+                #"{"userId":"u","items":[{"productId":"p","quantity":2}],"version":1}"#,
+            ])
+    }
+
+    @Test func comparesTheExpectedVersion() throws {
+        let replies = Replies()
+        let log = try EventLog(store: MemoryStore()) { replies.deliver($0, $1) }
+        let expectations: [ExpectedVersion] = [.exact(1), .none, .none, .exact(1), .exact(1), .any, .exact(0)]
+        for (i, expected) in expectations.enumerated() {
+            _ = log.submit(try add("u", slot: UInt32(i), expected: expected))
+        }
+        log.close()
+        let conflict = "VERSION_CONFLICT"
+        #expect(summary(replies.wait(for: 7)) == [conflict, "1", conflict, "2", conflict, "3", conflict])
+    }
+
+    @Test(arguments: [
+        StoreError.full, .io("broken", undecided: false), .io("gone", undecided: true), .conflict(batch: 0, actual: 9),
+    ])
+    func refusesAWholeGroupAndRecovers(_ failure: StoreError) throws {
+        let (store, replies) = (MemoryStore(), Replies())
+        let log = try EventLog(store: store) { replies.deliver($0, $1) }
+        _ = log.submit(try add("u", slot: 0))
+        _ = replies.wait(for: 1)
+        store.fail(with: failure)
+        _ = log.submit(try add("u", 5, slot: 1))
+        _ = replies.wait(for: 2)
+        // In memory the failed command must not have happened either.
+        _ = log.submit(try get("u", slot: 2))
+        _ = replies.wait(for: 3)
+        store.fail(with: nil)
+        _ = log.submit(try add("u", slot: 3, expected: .exact(1)))
+        let all = replies.wait(for: 4)
+        log.close()
+        #expect(
+            summary(all) == [
+                "1", "UPSTREAM_UNAVAILABLE", #"{"userId":"u","items":[{"productId":"p","quantity":1}],"version":1}"#, "2",
+            ])
+        if case .refused(let refusal) = all[1].reply.outcome { #expect(refusal.outcome.retryAfterMS > 0) }
+        #expect(log.meters.read().failedCommits == 1)
+        #expect(store.events.map(\.version) == [1, 2])
+    }
+
+    @Test func queriesOfAFailedGroupTellWhatIs() throws {
+        let (store, replies) = (MemoryStore(), Replies())
+        store.fail(with: .full)
+        let log = try EventLog(store: store) { replies.deliver($0, $1) }
+        // While the store is held the log waits in its first read, and the rest gathers to a group.
+        try store.state.withLock { _ in
+            for _ in 0..<100 {
+                _ = log.submit(try add("u", 5, slot: 0))
+                _ = log.submit(try get("u", slot: 1))
+            }
+        }
+        log.close()
+        var found = 0
+        for (_, reply) in replies.wait(for: 200) {
+            guard case .found(_, let version) = reply.outcome else { continue }
+            #expect(version == 0)
+            found += 1
+        }
+        #expect(found == 100)
+        #expect(store.events.isEmpty)
+    }
+
+    @Test func refusesWhenTheQueueIsFull() throws {
+        let (store, replies) = (MemoryStore(), Replies())
+        let log = try EventLog(store: store, options: .init(queue: 10)) { replies.deliver($0, $1) }
+        let accepted = try store.state.withLock { _ in
+            // Nothing can be answered while the store is held.
+            try (0..<50).count { log.submit(try add("u", slot: UInt32($0))) }
+        }
+        #expect(accepted == 10)
+        #expect(replies.wait(for: 10).count == 10)
+        log.close()
+    }
+
+    @Test func forgetsAndReplays() throws {
+        let (store, replies) = (MemoryStore(), Replies())
+        let log = try EventLog(store: store, options: .init(group: 4, carts: 3)) { replies.deliver($0, $1) }
+        for i in 0..<200 { _ = log.submit(try add("u\(i % 20)", slot: UInt32(i))) }
+        log.close()
+        let versions = summary(replies.wait(for: 200))
+        for i in 0..<200 { #expect(versions[i] == "\(i / 20 + 1)") }
+        let figures = log.meters.read()
+        #expect(figures.cached <= 3 && figures.loads > 20)
+    }
+
+    @Test func wakesWhoFollows() async throws {
+        let (store, replies) = (MemoryStore(), Replies())
+        let log = try EventLog(store: store) { replies.deliver($0, $1) }
+        var heads = log.feed.heads().makeAsyncIterator()
+        #expect(await heads.next() == 0)
+        _ = log.submit(try add("u"))
+        let clock = ContinuousClock()
+        let start = clock.now
+        #expect(await heads.next() == 1)
+        #expect(clock.now - start < .seconds(1))
+        #expect(store.read(after: 0, limit: 10).map(\.event.type) == ["ItemAdded"])
+        log.close()
+    }
+
+    @Test func goesOnWhereItStopped() throws {
+        let store = MemoryStore()
+        for round in 1...3 {
+            let replies = Replies()
+            let log = try EventLog(store: store) { replies.deliver($0, $1) }
+            _ = log.submit(try add("u"))
+            log.close()
+            #expect(summary(replies.wait(for: 1)) == ["\(round)"])
+        }
+        #expect(store.events.map(\.position) == [1, 2, 3])
+        #expect(zip(store.events, store.events.dropFirst()).allSatisfy { $0.event.timestamp <= $1.event.timestamp })
+        #expect(store.events[0].event.metadata.correlationId == "c")
+    }
+}
