@@ -1,0 +1,45 @@
+# Nexus Gateway. `make help` lists what there is.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-test build run test bench fuzz demo sanitize clean
+
+CONFIG  ?= config/nexus.yaml
+SECONDS_PER_FUZZER ?= 60
+GATEWAY := .build/release/nexus-gateway
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: ## the system packages a build needs (apt, Debian/Ubuntu)
+	@.ci/packages build
+
+setup-test: ## the same, and what the tests drive the gateway with
+	@.ci/packages build test
+
+build: setup ## the gateway, optimised
+	swift build -c release --product nexus-gateway
+
+run: build ## build, make development certificates once, start with $(CONFIG)
+	@certs/make-development-certificates
+	@mkdir -p data
+	exec $(GATEWAY) run --config $(CONFIG)
+
+test: setup-test ## every test: unit, then over the wire, faults, conformance
+	@.ci/test
+
+bench: setup-test ## CPU per request beside nginx and HAProxy, and the store alone
+	@.ci/bench
+
+fuzz: setup ## every fuzzer for SECONDS_PER_FUZZER (60) seconds
+	@Tests/Fuzz/run $(SECONDS_PER_FUZZER)
+
+demo: build ## drive every surface with real clients and show what comes back
+	@.ci/demo
+
+sanitize: setup-test ## the unit tests under AddressSanitizer, then ThreadSanitizer
+	swift test --sanitize=address --scratch-path .build-address
+	swift test --sanitize=thread --scratch-path .build-thread
+
+clean: ## remove what was built (not data, not certificates)
+	rm -rf .build .build-* .venv
