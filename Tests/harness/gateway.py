@@ -63,6 +63,16 @@ CARTS = [
     for verb in ("add", "remove", "update", "empty")
 ] + [{"name": "cart-get", "match": {"method": "GET", "path": "/api/cart/{userId}"}, "target": {"query": "cart.get"}}]
 
+OPERATIONS = [
+    {"name": name, "match": {"listener": ["public", "admin"], "method": "GET", "path": path}, "target": {"operation": operation}}
+    for name, path, operation in (
+        ("health-live", "/health/live", "live"),
+        ("health-ready", "/health/ready", "ready"),
+        ("actuator-liveness", "/actuator/health/liveness", "live"),
+        ("actuator-readiness", "/actuator/health/readiness", "ready"),
+    )
+] + [{"name": "metrics", "match": {"listener": "admin", "method": "GET", "path": "/metrics"}, "target": {"operation": "metrics"}}]
+
 
 class Gateway:
     """A running `nexus-gateway run` in its own folder.
@@ -85,6 +95,8 @@ class Gateway:
         self.listeners: dict[str, str] = {}
         self.stderr: list[str] = []
         self.process: subprocess.Popen | None = None
+        # Exit codes that are no crash: a clean end, and the test's own SIGKILL.
+        self.endings = {0, -signal.SIGKILL}
         self._environment = environment or {}
         self._open_files = open_files
         self._cpu = cpu
