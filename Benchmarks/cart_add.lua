@@ -1,0 +1,20 @@
+-- wrk: durable cart commands from many users. Argument 1: how many users.
+local threads = 0
+
+function setup(thread)
+  thread:set("number", threads)
+  threads = threads + 1
+end
+
+function init(args)
+  users = tonumber(args[1]) or 1000
+  count = number * 7919
+  headers = { ["Content-Type"] = "application/json", ["Host"] = "shop.example" }
+end
+
+function request()
+  count = count + 1
+  local body = string.format(
+    '{"userId":"bench-%d","item":{"productId":"OLJCESPC7Z","quantity":1}}', count % users)
+  return wrk.format("POST", "/api/cart/add", headers, body)
+end

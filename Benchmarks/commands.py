@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+"""Durable cart commands per second through HTTP, beside what the disk itself can fsync.
+
+Every 202 is an event on the disk: the answers leave after the fsync of their group. wrk runs on the same
+cores as the gateway. Afterwards the carts are read back: the sum of their versions must cover every 202.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import sys
+import time
+
+import measure
+from harness import gateway as gateways
+from harness.wire import Wire, get
+
+SCRIPT = pathlib.Path(__file__).resolve().parent / "cart_add.lua"
+
+
+def fsync_rate(folder: pathlib.Path, seconds: float = 1.0) -> float:
+    """4 KiB appends with fdatasync after each, per second, in the folder where the store will be."""
+    path = folder / "fsync-probe"
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    try:
+        block, count, start = b"x" * 4096, 0, time.perf_counter()
+        while time.perf_counter() - start < seconds:
+            os.write(handle, block)
+            os.fdatasync(handle)
+            count += 1
+        return count / (time.perf_counter() - start)
+    finally:
+        os.close(handle)
+        path.unlink()
+
+
+def stored(address: str, users: int) -> int:
+    """Events in all carts: the sum of their versions."""
+    total = 0
+    with Wire(address, 10) as wire:
+        for user in range(users):
+            reply = wire.ask(get(f"/api/cart/bench-{user}"))
+            assert reply.status == 200, reply.raw[:200]
+            total += json.loads(reply.body)["version"]
+    return total
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--connections", type=int, default=256)
+    parser.add_argument("--users", type=int, default=1000)
+    parser.add_argument("--workers", type=int, default=0, help="0 = one per core")
+    parser.add_argument("--folder", type=pathlib.Path, help="where the store lives (default: a temporary folder)")
+    parser.add_argument("--json")
+    parser.add_argument("--bar", type=float, help="exit 1 below so many commands/s, or at p99 of 20 ms and more")
+    options = parser.parse_args()
+
+    with measure.workplace() as place:
+        folder = (options.folder or pathlib.Path(place)) / "commands"
+        folder.mkdir(parents=True, exist_ok=True)
+        print(measure.describe())
+        config = gateways.settings(workers=options.workers or "auto", admin="off")
+        gateway = gateways.Gateway(folder, config, gateways.CARTS).start()
+        rounds, acknowledged = [], 0
+        try:
+            measure.wrk(f"http://{gateway.address}/", 1, options.connections, threads=2, script=SCRIPT, arguments=(str(options.users),))
+            base = stored(gateway.address, options.users)
+            for number in range(options.rounds):
+                disk = fsync_rate(folder)
+                meter = measure.Meter([gateway.pid])
+                load = measure.wrk(f"http://{gateway.address}/", options.seconds, options.connections, threads=2, script=SCRIPT, arguments=(str(options.users),))
+                cpu, kernel = meter.stop()
+                if load.errors:
+                    raise SystemExit(f"{load.errors} commands were not acknowledged:\n{gateway.said()}")
+                acknowledged += load.requests
+                rounds.append({"rate": load.rate, "p50": load.p50, "p99": load.p99, "us": cpu / load.requests * 1e6, "kernel": kernel, "fsync": disk})
+                print(f"round {number + 1}: {load.rate:,.0f} commands/s, p50 {load.p50 * 1e3:.2f} ms, p99 {load.p99 * 1e3:.2f} ms, {rounds[-1]['us']:.1f} CPU µs each; the disk alone: {disk:,.0f} fsync/s", flush=True)
+            events = stored(gateway.address, options.users) - base
+        finally:
+            gateway.stop()
+    if not acknowledged <= events:
+        raise SystemExit(f"{acknowledged} acknowledged and only {events} stored")
+    result = {key: measure.spread([one[key] for one in rounds]) for key in ("rate", "p50", "p99", "us", "fsync")}
+    print("| commands/s: median | min | max | p50 | p99 | CPU µs/command | disk fsync/s | commands per disk fsync |\n|---|---|---|---|---|---|---|---|")
+    rate = result["rate"]
+    print(
+        f"| {rate['median']:,.0f} | {rate['min']:,.0f} | {rate['max']:,.0f} | {result['p50']['median'] * 1e3:.2f} ms | {result['p99']['median'] * 1e3:.2f} ms "
+        f"| {result['us']['median']:.1f} | {result['fsync']['median']:,.0f} | {rate['median'] / result['fsync']['median']:.1f} |"
+    )
+    print(f"{events} events stored for {acknowledged} acknowledged commands (the rest were under way when a round ended)")
+    measure.publish({"machine": measure.machine(), "rounds": rounds, "summary": result, "acknowledged": acknowledged, "stored": events}, options.json)
+    if options.bar and (rate["median"] < options.bar or result["p99"]["median"] >= 0.02):
+        sys.exit(f"below the bar of {options.bar:,.0f} commands/s with p99 < 20 ms")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""RFC 9112 section 3.2: exactly one Host, and what may stand in it."""
+
+from .case import GET, Case, bad, http
+
+
+def host(name: str, value: str | bytes, allow: str = "400") -> Case:
+    line = b"Host:" + (value.encode("latin-1") if isinstance(value, str) else value)
+    return bad(f"host-{name}", http(GET, line), allow)
+
+
+CASES = [
+    Case("host-plain", http(GET, "Host: shop.example"), "200", present=(("host", "shop.example"),)),
+    Case("host-port", http(GET, "Host: shop.example:8080"), "200", present=(("host", "shop.example:8080"),)),
+    Case("host-ipv4", http(GET, "Host: 127.0.0.1"), "200"),
+    Case("host-ipv6", http(GET, "Host: [::1]:80"), "200", present=(("host", "[::1]:80"),)),
+    Case("host-http-1.0-none", http("GET /c HTTP/1.0"), "200|400"),
+    Case("host-upper", http(GET, "Host: SHOP.example"), "200"),
+    Case("host-trailing-dot", http(GET, "Host: shop.example."), "200|400"),
+    Case("host-underscore", http(GET, "Host: my_shop.example"), "200|400"),
+    bad("host-missing", http(GET)),
+    bad("host-missing-with-field", http(GET, "X-A: b")),
+    bad("host-twice-same", http(GET, "Host: shop.example", "Host: shop.example")),
+    bad("host-twice-differ", http(GET, "Host: shop.example", "Host: evil.example")),
+    bad("host-twice-case", http(GET, "Host: shop.example", "hOsT: evil.example")),
+    bad("host-twice-empty", http(GET, "Host: shop.example", "Host:")),
+    bad("host-twice-apart", http(GET, "Host: shop.example", *[f"X-{n}: 1" for n in range(20)], "Host: evil.example")),
+    bad("host-twice-http-1.0", http("GET /c HTTP/1.0", "Host: shop.example", "Host: evil.example")),
+    host("empty", "", "200|400"),
+    host("userinfo", " user@shop.example"),
+    host("userinfo-password", " user:secret@shop.example"),
+    host("port-word", " shop.example:http"),
+    host("port-empty", " shop.example:", "200|400"),
+    host("port-65536", " shop.example:65536"),
+    host("port-huge", " shop.example:99999999999"),
+    host("port-negative", " shop.example:-1"),
+    host("port-plus", " shop.example:+80"),
+    host("port-twice", " shop.example:80:80"),
+    host("port-space", " shop.example: 80"),
+    host("port-then-host", " shop.example:80@evil.example"),
+    host("space", " shop.example evil.example"),
+    host("tab", " shop.example\tevil.example"),
+    host("comma", " shop.example,evil.example"),
+    host("comma-space", " shop.example, evil.example"),
+    host("slash", " shop.example/evil"),
+    host("scheme", " http://shop.example"),
+    host("query", " shop.example?x"),
+    host("fragment", " shop.example#x"),
+    host("backslash", " shop.example\\evil"),
+    host("quote", ' "shop.example"'),
+    host("angle", " <shop.example>"),
+    host("caret", " shop^example"),
+    host("pipe", " shop|example"),
+    host("bracket-open", " [::1"),
+    host("bracket-close", " ::1]"),
+    host("bracket-suffix", " [::1]x"),
+    host("bracket-empty", " []"),
+    host("bracket-name", " [shop.example]"),
+    host("ipv6-bare", " ::1"),
+    host("nul", " shop\0.example"),
+    host("latin", b" sh\xf6p.example"),
+    host("utf8", " shöp.example".encode()),
+    host("percent-nul", " shop%00.example"),
+    host("percent-bad", " shop%zz.example"),
+    host("percent-slash", " shop%2fevil", "200|400"),
+    host("sub-delims", " shop;a=b", "200|400"),
+    host("long", " " + "a" * 5000 + ".example", "200|400|431"),
+]

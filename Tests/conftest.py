@@ -1,0 +1,98 @@
+"""Fixtures of the over-the-wire tests. The gateway is a real process; nothing is mocked.
+
+`NEXUS_BINARY` names the gateway (default: the release build). `NEXUS_LONG=1` runs the long forms.
+"""
+
+import contextlib
+import os
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from harness import gateway as gateways  # noqa: E402
+from harness import peers  # noqa: E402
+from harness.recorder import Recorder, echo  # noqa: E402
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "long: only with NEXUS_LONG=1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.environ.get("NEXUS_LONG") != "1":
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason="long form: set NEXUS_LONG=1"))
+
+
+class Stage:
+    """What a test has on stage: it starts things here, and they end with it."""
+
+    def __init__(self, folder: pathlib.Path, stack: contextlib.ExitStack):
+        self.folder = folder
+        self._stack = stack
+        self._count = 0
+        self._gateways: list[gateways.Gateway] = []
+
+    def _place(self, name: str) -> pathlib.Path:
+        self._count += 1
+        place = self.folder / f"{name}{self._count}"
+        place.mkdir(parents=True)
+        return place
+
+    def files(self, config: dict | str, routes: list | str) -> gateways.Gateway:
+        """A gateway's folder without a process: for `check`, `routes`, `explain`."""
+        return gateways.Gateway(self._place("gateway"), config, routes)
+
+    def gateway(self, config: dict | str, routes: list | str | None = None, **options) -> gateways.Gateway:
+        """A running gateway. At the end of the test it must be alive and end cleanly on SIGTERM."""
+        made = gateways.Gateway(self._place("gateway"), config, [gateways.route()] if routes is None else routes, **options)
+        made.start()
+        self._gateways.append(made)
+        self._stack.callback(made.kill)
+        return made
+
+    def backend(self, play=echo, address: str = "127.0.0.1:0") -> Recorder:
+        """A recording raw back end."""
+        return self._stack.enter_context(Recorder(play, address))
+
+    def nginx(self, address: str, body: bytes = b'{"ok":true}', files: pathlib.Path | None = None) -> peers.Process:
+        """A real origin."""
+        made = peers.nginx_origin(self._place("nginx"), address, body, files)
+        self._stack.callback(made.stop)
+        return made
+
+    def finish(self) -> None:
+        """Every gateway that the test left running is well, and ends well."""
+        for each in self._gateways:
+            if each.running:
+                code = each.stop()
+                assert code == 0, f"gateway ended with {code} on SIGTERM:\n{each.said()}"
+            else:
+                code = each.process.returncode
+                assert code in each.endings, f"gateway crashed with {code}:\n{each.said()}"
+
+
+@contextlib.contextmanager
+def _stage(folder: pathlib.Path):
+    with contextlib.ExitStack() as stack:
+        made = Stage(folder, stack)
+        yield made
+        made.finish()
+
+
+@pytest.fixture
+def stage(tmp_path: pathlib.Path):
+    """A stage for one test."""
+    with _stage(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared_stage(tmp_path_factory: pytest.TempPathFactory):
+    """A stage for all tests of one file: they must not disturb each other."""
+    with _stage(tmp_path_factory.mktemp("stage")) as made:
+        yield made
