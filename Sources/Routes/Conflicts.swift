@@ -12,7 +12,8 @@ enum Conflicts {
             } else {
                 names[route.name] = route.position
             }
-            if route.match.listenerMask == 0 {
+            // A listener that could not be read has been reported already.
+            if route.match.listenerMask == 0, diagnostics.errors == 0 {
                 diagnostics.warning(at: route.position, "no listener serves route '\(route.name)', so nothing reaches it")
             }
             var reported = false

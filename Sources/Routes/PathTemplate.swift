@@ -26,7 +26,8 @@ public struct PathTemplate: Sendable, Hashable, CustomStringConvertible {
     /// Why a text is no template.
     public struct Problem: Error, Sendable { public let message: String }
 
-    public init(_ text: String) throws(Problem) {
+    /// - Parameter repeats: may a parameter stand twice? In a match no, in a rewrite yes.
+    public init(_ text: String, repeats: Bool = false) throws(Problem) {
         self.text = text
         if text == "*" {
             segments = []
@@ -54,7 +55,7 @@ public struct PathTemplate: Sendable, Hashable, CustomStringConvertible {
         guard captureNames.count <= PathTemplate.captureLimit else {
             throw Problem(message: "a path has at most \(PathTemplate.captureLimit) parameters")
         }
-        for (i, name) in captureNames.enumerated() where captureNames[..<i].contains(name) {
+        for (i, name) in captureNames.enumerated() where !repeats && captureNames[..<i].contains(name) {
             throw Problem(message: "the parameter '\(name)' stands twice in the path")
         }
     }

@@ -52,9 +52,9 @@ extension RouteReader {
         return template("/\(parts[0])/\(parts[1] == "*" ? "{method}" : parts[1])", at: grpc.position)
     }
 
-    func template(_ text: String, at position: SourcePosition) -> PathTemplate? {
+    func template(_ text: String, at position: SourcePosition, repeats: Bool = false) -> PathTemplate? {
         do {
-            return try PathTemplate(text)
+            return try PathTemplate(text, repeats: repeats)
         } catch {
             diagnostics.error(at: position, error.message)
             return nil

@@ -25,7 +25,7 @@ extension RouteReader {
     private func readTemplate(
         _ text: String, at position: SourcePosition, for match: PathTemplate
     ) -> RewriteDefinition? {
-        guard let template = template(text, at: position) else { return nil }
+        guard let template = template(text, at: position, repeats: true) else { return nil }
         guard !template.isAsterisk else {
             diagnostics.error(at: position, "a path begins with /")
             return nil

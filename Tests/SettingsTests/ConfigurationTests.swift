@@ -1,0 +1,171 @@
+import Foundation
+import Settings
+import Testing
+
+struct ConfigurationTests {
+    static let root = String(#filePath.dropLast("/Tests/SettingsTests/ConfigurationTests.swift".count))
+
+    static let everyKey = """
+        workers: 3
+        affinity: [0, 2]
+        listeners:
+          - name: edge
+            address: "[::]:8443"
+            backlog: 1
+            trusted_proxies: [10.0.0.0/8, "fd00::/8"]
+            max_connections: 2
+            limits: { request_line: 65, field_line: 66, fields: 67, head: 512, trailers: 69, chunk_extension: 70, pipeline: 1KiB }
+            timeouts: { head: 1s, keep_alive: 0, linger: 3s, send: 4s }
+          - { name: local, address: "unix:/tmp/x.sock" }
+        admin: off
+        routes: elsewhere
+        drain: 5m
+        clusters:
+          a:
+            endpoints: [10.0.0.1:80, name:81]
+            balance: least_request
+            pool: { connections: 5, idle: 4, idle_timeout: 6s, max_age: 7s, pending: 8, requests: 9 }
+            limits: { head: 10KiB, fields: 11, informational: 12 }
+        resolver: { servers: [127.0.0.1:5353], min_ttl: 2s, max_ttl: 3s, timeout: 4s, tries: 5 }
+        store: { path: x.db, queue: 1, group: 2, carts_in_memory: 3 }
+        access_log: off
+        telemetry: { service: s, sample: 1 }
+        shield: { keys: 7 }
+        """
+
+    func read(_ text: String) -> (Configuration, [String]) {
+        let diagnostics = Diagnostics()
+        let configuration = Document.parse(text, file: "nexus.yaml", diagnostics).map { Configuration.read($0, diagnostics) }
+        return (configuration ?? Configuration(), diagnostics.sorted.map(\.description))
+    }
+
+    @Test func anEmptyFileIsTheDefaults() {
+        let (configuration, problems) = read("")
+        #expect(problems.isEmpty)
+        #expect(configuration == Configuration())
+    }
+
+    @Test func theReferenceFileSaysTheDefaults() {
+        let diagnostics = Diagnostics()
+        let configuration = Configuration.read(path: Self.root + "/config/nexus.yaml", diagnostics)
+        #expect(diagnostics.all.isEmpty)
+        #expect(configuration == Configuration())
+    }
+
+    @Test func everyKeyIsRead() throws {
+        let (c, problems) = read(Self.everyKey)
+        #expect(problems == [])
+        #expect(c.workers == .count(3) && c.affinity == .cpus([0, 2]) && c.admin == nil && c.accessLog == nil)
+        #expect(c.routes == "elsewhere" && c.drain == 300_000 && c.shield.keys == 7)
+        let edge = try #require(c.listeners.first)
+        #expect(edge.name == "edge" && edge.backlog == 1 && edge.maxConnections == 2 && edge.trustedProxies.count == 2)
+        #expect(edge.limits.requestLine == 65 && edge.limits.fieldLine == 66 && edge.limits.fields == 67 && edge.limits.head == 512)
+        #expect(edge.limits.trailers == 69 && edge.limits.chunkExtension == 70 && edge.limits.pipeline == 1024)
+        #expect(edge.timeouts.head == 1000 && edge.timeouts.keepAlive == 0 && edge.timeouts.linger == 3000 && edge.timeouts.send == 4000)
+        #expect(c.listeners[1].address == .unix(path: "/tmp/x.sock"))
+        let a = try #require(c.clusters.first)
+        #expect(a.name == "a" && a.endpoints.map(\.description) == ["10.0.0.1:80", "name:81"])
+        #expect(a.pool.connections == 5 && a.pool.idle == 4 && a.pool.idleTimeout == 6000 && a.pool.maxAge == 7000)
+        #expect(a.pool.pending == 8 && a.pool.requests == 9)
+        #expect(a.limits.head == 10 << 10 && a.limits.fields == 11 && a.limits.informational == 12)
+        #expect(c.resolver.servers.count == 1 && c.resolver.minTTL == 2000 && c.resolver.maxTTL == 3000)
+        #expect(c.resolver.timeout == 4000 && c.resolver.tries == 5)
+        #expect(c.store.path == "x.db" && c.store.queue == 1 && c.store.group == 2 && c.store.cartsInMemory == 3)
+        #expect(c.telemetry.service == "s" && c.telemetry.sample == 1)
+    }
+
+    @Test func theReferenceFileHasEveryKey() throws {
+        let diagnostics = Diagnostics()
+        let reference = try #require(try? String(contentsOfFile: Self.root + "/config/nexus.yaml", encoding: .utf8))
+        func check(_ value: Value) {
+            switch value.shape {
+            case .scalar: return
+            case .list(let items): items.forEach(check)
+            case .map(let entries):
+                for entry in entries {
+                    if entry.key != "a" { #expect(reference.contains("\(entry.key):"), "\(entry.key) is missing") }
+                    check(entry.value)
+                }
+            }
+        }
+        check(try #require(Document.parse(Self.everyKey, file: "all.yaml", diagnostics)))
+    }
+
+    @Test func aListenerNumberIsItsPlace() {
+        let (c, _) = read("listeners: [{ name: a, address: 127.0.0.1:1 }, { name: b, address: 127.0.0.1:2 }]")
+        #expect(c.allListeners.map(\.name) == ["a", "b", "admin"])
+    }
+
+    /// One mistake, and what is said about it.
+    @Test(arguments: [
+        ("worker: 2", "1:1: error: unknown key 'worker' in the configuration (did you mean 'workers'?)"),
+        ("access-log: off", "1:1: error: unknown key 'access-log' in the configuration (did you mean 'access_log'?)"),
+        ("workers: 0", "1:10: error: 'workers' must be from 1 to 256, not 0"),
+        ("workers: \"2\"", "1:10: error: 'workers' must be a whole number, not '2'"),
+        ("workers: [1]", "1:10: error: 'workers' must be a whole number, not a list"),
+        ("affinity: yes", "1:11: error: 'affinity' must be true or false, not 'yes'"),
+        ("drain: 30", "1:8: error: 'drain' must be a duration such as 250ms, 10s, 5m or 1h, not '30'"),
+        ("drain: 2h", "1:8: error: 'drain' must be from 0 to 1h, not 2h"),
+        ("listeners: []", "1:12: error: at least one listener is needed"),
+        ("listeners: 5", "1:12: error: 'listeners' must be a list, not '5'"),
+        ("listeners: [{ name: a }]", "1:13: error: a listener needs an address"),
+        ("listeners: [{ address: 127.0.0.1:1 }]", "1:13: error: a listener needs a name"),
+        (
+            "listeners: [{ name: A, address: 127.0.0.1:1 }]",
+            "1:21: error: the name of a listener must be 1 to 64 of a-z, 0-9 and -, not 'A'"
+        ),
+        (
+            "listeners: [{ name: admin, address: 127.0.0.1:1 }]\nadmin: off",
+            "1:15: error: the name 'admin' belongs to the section `admin`"
+        ),
+        (
+            "listeners: [{ name: a, address: 127.0.0.1:9901 }]",
+            "1:1: error: the address 127.0.0.1:9901 is already used by listener 'a' at nexus.yaml:1:13"
+        ),
+        (
+            "listeners: [{ name: a, address: 127.0.0.1:1 }, { name: a, address: 127.0.0.1:2 }]",
+            "1:48: error: the listener name 'a' is taken at nexus.yaml:1:13"
+        ),
+        (
+            "listeners: [{ name: a, address: localhost:80 }]",
+            "1:33: error: a listener needs a literal address, not the name 'localhost' (localhost is 127.0.0.1)"
+        ),
+        ("admin: { address: 9901 }", "1:19: error: '9901' is not an address: the port is missing"),
+        ("admin: { limits: { head: 1KB } }", "1:26: error: 'head' must be a size such as 512, 8KiB or 1MiB, not '1KB'"),
+        (
+            "admin: { limits: { head: 4KiB, field_line: 2KiB } }",
+            "1:20: error: 'request_line' (8KiB) cannot be larger than 'head' (4KiB)"
+        ),
+        ("clusters: { a: {} }", "1:13: error: cluster 'a' needs at least one endpoint"),
+        ("clusters: { a: { endpoints: [] } }", "1:13: error: cluster 'a' needs at least one endpoint"),
+        ("clusters: { a: { endpoints: [\"h:0\"] } }", "1:30: error: an endpoint needs a port from 1 to 65535"),
+        ("clusters: { a: { endpoints: [\"h:1\", \"H:1\"] } }", "1:37: error: the endpoint h:1 is listed twice"),
+        (
+            "clusters: { a: { endpoints: \"h:1\", balance: least_requests } }",
+            "1:45: error: 'balance' must be one of least_request, not 'least_requests' (did you mean 'least_request'?)"
+        ),
+        (
+            "clusters: { a: { endpoints: \"h:1\", pool: { connections: 4, idle: 5 } } }",
+            "1:60: error: 'idle' (5) cannot be larger than 'connections' (4)"
+        ),
+        ("clusters: [a]", "1:11: error: the clusters must be a map, not a list"),
+        ("resolver: { servers: [dns:53] }", "1:23: error: a resolver needs a literal address and a port: 127.0.0.1:53"),
+        ("resolver: { min_ttl: 10m }", "1:13: error: 'min_ttl' cannot be longer than 'max_ttl'"),
+        ("telemetry: { sample: 1.5 }", "1:22: error: 'sample' must be a fraction from 0 to 1, not '1.5'"),
+        ("access_log: { format: text }", "1:23: error: 'format' must be one of json, not 'text'"),
+        ("- a", "1:1: error: the configuration must be a map, not a list"),
+    ])
+    func mistakesAreNamed(_ text: String, _ problem: String) {
+        #expect(read(text).1 == ["nexus.yaml:" + problem])
+    }
+
+    @Test func allMistakesAtOnce() {
+        let (_, problems) = read("workers: x\ndrain: y\nstore: { quue: 1 }\nshield: { keys: 0 }\n")
+        #expect(problems.count == 4)
+    }
+
+    @Test func pickedPortsMayRepeat() {
+        let (_, problems) = read("listeners: [{ name: a, address: 127.0.0.1:0 }, { name: b, address: 127.0.0.1:0 }]")
+        #expect(problems.isEmpty)
+    }
+}
