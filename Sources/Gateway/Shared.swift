@@ -14,6 +14,8 @@ final class Shared: Sendable {
     let service: String
     let traceThreshold: UInt64
     let limits: LimitTable
+    /// Makes limit keys of addresses.
+    let hash = KeyedHash()
     let core: EventLog
     /// Ready for traffic: recovered, listening, not draining.
     let ready = Atomic<Bool>(false)

@@ -62,7 +62,7 @@ final class Worker {
         self.mailbox = mailbox
         loop = try EventLoop()
         meters = WorkerMeters(shared.meters)
-        admission = Admission(limits: shared.limits)
+        admission = Admission(limits: shared.limits, hash: shared.hash)
         accessLog = shared.accessLog.map { [meters] in
             RequestLog(writer: $0, meters: meters, service: shared.service)
         }

@@ -16,7 +16,7 @@ public enum Admitted: Sendable, BitwiseCopyable {
 public struct Admission {
     private let shield: Shield
 
-    public init(limits: LimitTable) { shield = Shield(limits) }
+    public init(limits: LimitTable, hash: KeyedHash) { shield = Shield(limits, hash: hash) }
 
     /// Goes on where the exchange stopped.
     /// - Parameters:
@@ -35,7 +35,8 @@ public struct Admission {
                 index = rule.shield
                 let limit = table.limits[Int(index)]
                 verdict = shield.decide(
-                    policy: policy, peer: peer, now: now, emissionNS: limit.emissionInterval, burstNS: limit.tolerance)
+                    policy: policy, peer: peer, now: now,
+                    rate: LimitRate(intervalNS: limit.emissionInterval, toleranceNS: limit.tolerance))
             case .collect:
                 verdict = Collect.decide(
                     complete: exchange.bodyComplete || exchange.requestBody == .none,

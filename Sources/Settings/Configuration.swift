@@ -144,6 +144,8 @@ public struct Store: Sendable, Equatable {
     /// Commands in one transaction.
     public var group = 4_096
     public var cartsInMemory = 100_000
+    /// Bytes the database file may grow to, at most; 0 = no bound but the disk's.
+    public var maxBytes: UInt64 = 0
     public init() {}
 }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Exchanges
 import Routes
+import WireHTTP
 
 /// `nexus-gateway explain METHOD PATH`: which route, why not the others, which stages, which target.
 struct ExplainCommand: ParsableCommand {
@@ -25,9 +26,16 @@ struct ExplainCommand: ParsableCommand {
 
     @OptionGroup var options: ConfigurationOptions
 
-    /// The path's normal form, or nil where the codec would refuse it. The one place where `explain`
-    /// depends on the codec.
-    static let normalise: @Sendable (String) -> String? = { $0.hasPrefix("/") || $0 == "*" ? $0 : nil }
+    /// The path's normal form, or nil where the codec would refuse it.
+    static func normalise(_ path: String) -> String? {
+        guard path.hasPrefix("/") || path == "*" else { return nil }
+        let buffer = Buffer(capacity: path.utf8.count + 1)
+        buffer.append(path)
+        let normal = buffer.withMutableReadable { text in
+            PathNormalForm.normalise(Slice(0, text.count), in: &text)
+        }
+        return normal.map { slice in buffer.withReadable { $0.extracting(slice.range).text } }
+    }
 
     func run() throws {
         let loaded = try options.load()

@@ -5,5 +5,7 @@ import ArgumentParser
 struct NexusGateway: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "nexus-gateway", abstract: "A gateway for many protocols with an event-sourced core.",
-        subcommands: [CheckCommand.self, RoutesCommand.self, ExplainCommand.self])
+        version: "0.1.0",
+        subcommands: [RunCommand.self, CheckCommand.self, RoutesCommand.self, ExplainCommand.self],
+        defaultSubcommand: RunCommand.self)
 }

@@ -1,0 +1,131 @@
+import ArgumentParser
+import CShim
+import EventCore
+import Gateway
+import Glibc
+import Reactor
+import Settings
+import Stores
+import Telemetry
+
+/// `nexus-gateway run`: the daemon.
+struct RunCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run", abstract: "Serve until SIGTERM (drain; a second one ends at once).",
+        discussion: "SIGHUP reads the files again, SIGUSR1 reopens the access log.")
+
+    @OptionGroup var options: ConfigurationOptions
+
+    func run() throws {
+        // Before any thread exists, so that all of them leave signals to the one that waits for them.
+        let signals = Signals()
+        let loaded = try options.load()
+        let daemon = try Daemon(loaded, options: options)
+        daemon.serve(until: signals)
+    }
+}
+
+/// The parts of the process put together, and the thread that listens to its signals.
+private struct Daemon {
+    private let options: ConfigurationOptions
+    private let log: Log
+    private let meters: Meters
+    private let accessLog: LogWriter?
+    private let store: SQLiteEventStore
+    private let gateway: Gateway
+    private let notice = ServiceNotice()
+    private let configuration: Configuration
+
+    init(_ loaded: LoadedConfiguration, options: ConfigurationOptions) throws {
+        let configuration = loaded.configuration
+        self.options = options
+        self.configuration = configuration
+        log = Log(service: configuration.telemetry.service)
+        meters = Meters(parseErrors: Gateway.parseErrorReasons)
+        var files: UInt64 = 0
+        let problem = nx_raise_file_limit(&files)
+        if problem != 0 { log.warning("the limit of open files stays as it is", ["errno": "\(problem)"]) }
+        do {
+            accessLog = try configuration.accessLog.map { try LogWriter(path: $0.path) }
+            let store = try SQLiteEventStore(
+                path: configuration.store.path,
+                options: .init(mostBytes: configuration.store.maxBytes == 0 ? .max : Int(configuration.store.maxBytes)))
+            self.store = store
+            let meters = self.meters
+            gateway = try Gateway(
+                configuration: configuration, table: loaded.table, meters: meters, log: log, accessLog: accessLog,
+                inherited: ServiceSockets.inherited(),
+                startCore: { deliver in
+                    let core = try EventLog(
+                        store: store,
+                        options: .init(
+                            queue: configuration.store.queue, group: configuration.store.group,
+                            carts: configuration.store.cartsInMemory), deliver: deliver)
+                    meters.add { CoreSeries.families(of: core) }
+                    return core
+                })
+        } catch {
+            log.error("cannot start", ["error": "\(error)"])
+            throw ExitCode(71)  // EX_OSERR
+        }
+    }
+
+    func serve(until signals: Signals) {
+        for (name, address) in gateway.listening { announce("listening \(name) \(address)") }
+        announce("ready")
+        notice.ready(status: "serving")
+        var draining = false
+        let drained = Signals.Drained()
+        while true {
+            switch signals.next(timeoutMS: notice.watchdogMicroseconds.map { Int($0 / 2000) }) {
+            case .timeout: notice.watchdog()
+            case .reload where !draining: reload()
+            case .reopen: accessLog?.reopen()
+            case .terminate where draining:
+                gateway.stop()
+            case .terminate:
+                draining = true
+                notice.stopping(status: "draining")
+                log.info("draining", ["atMostMs": "\(configuration.drain)"])
+                gateway.drain()
+                drained.start(gateway, signals: signals, atMostMS: configuration.drain)
+            case .drained:
+                store.close()
+                log.info("stopped")
+                return
+            case .reload: break
+            }
+        }
+    }
+
+    /// An invalid file changes nothing, and says where and why.
+    private func reload() {
+        notice.reloading(monotonicNS: nx_monotonic_ns())
+        defer { notice.ready(status: "serving") }
+        switch LoadedConfiguration.load(options.config) {
+        case .failure(let invalid):
+            ConfigurationOptions.report(invalid.diagnostics)
+            meters.countReloadFailure()
+            log.error("reload refused: the configuration is invalid", ["problems": "\(invalid.diagnostics.count)"])
+        case .success(let loaded):
+            ConfigurationOptions.report(loaded.warnings)
+            let now = loaded.configuration
+            for (what, changed) in [
+                ("workers", now.workers != configuration.workers), ("affinity", now.affinity != configuration.affinity),
+                ("store", now.store != configuration.store),
+                ("listeners", now.allListeners.map(\.address) != configuration.allListeners.map(\.address)
+                    || now.allListeners.map(\.name) != configuration.allListeners.map(\.name)),
+            ] where changed {
+                log.warning("needs a restart to change", ["section": what])
+            }
+            let number = gateway.adopt(now, loaded.table)
+            log.info("reloaded", ["generation": "\(number)"])
+        }
+    }
+
+    /// What supervisors, scripts and people wait for: one plain line on standard error.
+    private func announce(_ line: String) {
+        let bytes = Array("\(line)\n".utf8)
+        _ = bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    }
+}
