@@ -90,7 +90,7 @@ extension ClientConnection {
         guard exchange === self.exchange, framing.minor >= 1 else { return }
         let out = self.out
         HTTP1Encoder.statusLine(head.status, into: out)
-        for field in head.fields where !Self.dropped.contains(field.name) {
+        for field in head.fields where !Self.droppedWithLength.contains(field.name) {
             HTTP1Encoder.field(field, of: text, into: out)
         }
         HTTP1Encoder.crlf(out)
@@ -103,6 +103,13 @@ extension ClientConnection {
         return set
     }()
 
+    /// The same for answers that must not carry a length (RFC 9110 section 8.6: 1xx and 204).
+    private static let droppedWithLength: FieldNameSet = {
+        var set = dropped
+        set.insert(.contentLength)
+        return set
+    }()
+
     func start(_ head: borrowing ReplyHead, size: BodySize, in text: borrowing Span<UInt8>, of exchange: Exchange) {
         guard exchange === self.exchange else { return }
         exchange.status = head.status
@@ -111,7 +118,7 @@ extension ClientConnection {
         let out = self.out
         let before = out.count
         HTTP1Encoder.statusLine(head.status, into: out)
-        passFields(head, text, exchange, dropping: Self.dropped, out)
+        passFields(head, text, exchange, dropping: head.status == 204 ? Self.droppedWithLength : Self.dropped, out)
         if !reply.bodiless {
             switch size {
             case .none:
@@ -140,7 +147,7 @@ extension ClientConnection {
         body = HTTP1BodyReader(.untilClose)
         let out = self.out
         HTTP1Encoder.statusLine(head.status, into: out)
-        passFields(head, text, exchange, dropping: Self.dropped, out)
+        passFields(head, text, exchange, dropping: Self.droppedWithLength, out)
         out.append("Connection: upgrade\r\n" as StaticString)
         if let upgrade = head.first(.upgrade) { HTTP1Encoder.field(upgrade, of: text, into: out) }
         HTTP1Encoder.crlf(out)

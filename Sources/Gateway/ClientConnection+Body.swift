@@ -39,7 +39,10 @@ extension ClientConnection {
         let ending: BodyEnding = input.withReadable { text in
             while exchange.origin?.wantsBody ?? true {
                 switch reader.next(text, at: &at, limits: limits) {
-                case .needMore: return .needMore
+                case .needMore:
+                    // A chunk that would break the limit is refused before it comes.
+                    let (total, tooMuch) = received.addingReportingOverflow(reader.announced)
+                    return !reply.isTunnel && (tooMuch || total > exchange.rule.bodyLimit) ? .tooLarge : .needMore
                 case .data(let slice):
                     if let ending = take(text.extracting(slice.range), exchange) { return ending }
                 case .trailer(let field): keep(field, text)

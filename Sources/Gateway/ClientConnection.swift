@@ -246,6 +246,7 @@ final class ClientConnection: Source, Wire {
         guard let exchange else { return close() }
         exchange.origin?.cancel()
         exchange.origin = nil
+        exchange.text = input
         phase = .exchanging
         framing.close = true
         answer(outcome, of: exchange)

@@ -24,8 +24,6 @@ final class UpstreamConnection: Source, Origin {
     private var outputBlocked = false
     private var requestFraming = BodySize.none
     private var requestDone = false
-    /// The first request on this connection, or one that might meet a connection just closed?
-    private(set) var isReused = false
     /// Set when the kernel has taken any byte of this request.
     private(set) var sentAny = false
 
@@ -66,7 +64,6 @@ final class UpstreamConnection: Source, Origin {
         exchange.origin = self
         exchange.attempts += 1
         exchange.endpoint = endpoint.label
-        isReused = served > 0
         served += 1
         requestFraming = exchange.requestBody
         requestDone = requestFraming == .none
@@ -278,7 +275,7 @@ final class UpstreamConnection: Source, Origin {
     /// The exchange cannot be completed on this connection.
     func fail(_ fault: UpstreamFault) {
         let exchange = self.exchange
-        let mayRepeat = !headSeen && (fault.isUnprocessed || !sentAny || (isReused && fault == .terminated))
+        let mayRepeat = !headSeen && (fault.isUnprocessed || !sentAny || fault == .terminated)
         let provenUnprocessed = fault.isUnprocessed || !sentAny
         let began = headSeen
         self.exchange = nil

@@ -192,7 +192,7 @@ final class Worker {
 
     /// A number in `0..<bound`.
     func draw(below bound: Int) -> Int {
-        Int((identifiers.next() >> 32) &* UInt64(bound) >> 32)
+        Int(((identifiers.next() >> 32) &* UInt64(bound)) >> 32)
     }
 }
 

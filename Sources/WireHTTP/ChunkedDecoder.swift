@@ -18,7 +18,8 @@ public struct ChunkedDecoder: Sendable, BitwiseCopyable {
 
     private enum State: Sendable, BitwiseCopyable { case size, data, dataEnd, trailers, done }
     private var state = State.size
-    private var remaining: UInt64 = 0
+    /// Bytes of the chunk in progress that have not come yet.
+    public private(set) var remaining: UInt64 = 0
     private var trailerBytes = 0
     private var trailerCount = 0
 

@@ -19,6 +19,15 @@ public struct HTTP1BodyReader: Sendable, BitwiseCopyable {
     /// Is the end of the connection the (only) proper end of this body?
     public var endsWithConnection: Bool { if case .untilClose = mode { true } else { false } }
 
+    /// Bytes that the framing has announced and that have not come yet.
+    public var announced: UInt64 {
+        switch mode {
+        case .done, .untilClose: 0
+        case .length(let n): n
+        case .chunked(let decoder): decoder.remaining
+        }
+    }
+
     /// The next event in `text` from `position` on. `.end` comes once, with the last byte.
     public mutating func next(_ text: borrowing Span<UInt8>, at position: inout Int, limits: HTTP1Limits)
         -> ChunkedDecoder.Event

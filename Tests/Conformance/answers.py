@@ -164,7 +164,7 @@ ANSWERS = [
     length("short-reset", b"Content-Length: 10", ends="abort|502", then="reset"),
     length("none-of-it", b"Content-Length: 10", ends="abort|502", body=b""),
     length("short-stall", b"Content-Length: 10", ends="abort|504|502", then="hold"),
-    Answer("close-delimited-reset", OK + b"\r\nhello", "abort|502", then="reset"),
+    Answer("close-delimited-reset", OK + b"\r\nhello", "abort|502", then="reset", body=b"hello"),
     chunks("no-last", b"5\r\nhello\r\n"),
     chunks("no-last-reset", b"5\r\nhello\r\n", then="reset"),
     chunks("nothing", b""),
