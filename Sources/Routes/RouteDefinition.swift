@@ -48,6 +48,14 @@ public struct RouteMatch: Sendable, Hashable {
 
     /// How many conditions beside host, path and method; more of them come first.
     public var conditionCount: Int { headers.count + (grpc ? 1 : 0) }
+
+    /// How many of the header conditions want one value.
+    var exactCount: Int {
+        headers.count { condition in
+            if case .equals = condition.test { return true }
+            return false
+        }
+    }
 }
 
 /// A field a request must have.

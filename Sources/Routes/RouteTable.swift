@@ -26,12 +26,11 @@ public final class RouteTable: Sendable {
     public let edits: [HeaderEdit]
     /// Behind `HostRewrite.literal`: slices of `text`.
     public let literals: [Slice]
-    /// The bytes that edits, literals and rewrites point into.
+    /// The bytes that edits and literals point into.
     public let text: [UInt8]
 
     let trie: Trie
-    let rewrites: [PathRewrite]
-    let rewritePieces: [PathRewrite.Piece]
+    let rewrites: PathRewrites
 
     init(_ parts: consuming TableParts, configuration: Configuration, vocabulary: Vocabulary) {
         rules = parts.rules
@@ -48,7 +47,6 @@ public final class RouteTable: Sendable {
         text = parts.text
         trie = parts.trie
         rewrites = parts.rewrites
-        rewritePieces = parts.rewritePieces
     }
 
     /// The route for a request.
@@ -92,43 +90,6 @@ public final class RouteTable: Sendable {
     public func pathRewrite(
         _ index: UInt16, path: Slice, captures: borrowing Captures, in text: borrowing Span<UInt8>, into buffer: Buffer
     ) {
-        guard index != Rule.none else {
-            buffer.append(path, of: text)
-            return
-        }
-        let rewrite = rewrites[Int(index)]
-        if rewrite.strip > 0 {
-            // The match began with the prefix, so what follows it is nothing or a slash.
-            guard path.count > rewrite.strip else {
-                buffer.append(0x2f)
-                return
-            }
-            buffer.append(Slice(start: path.start + rewrite.strip, count: path.count - rewrite.strip), of: text)
-            return
-        }
-        let own = self.text
-        for i in rewrite.start..<rewrite.start + rewrite.count {
-            let piece = rewritePieces[Int(i)]
-            buffer.append(piece.literal, of: own.span)
-            if piece.capture != PathRewrite.Piece.noCapture {
-                buffer.append(captures[Int(piece.capture)], of: text)
-            }
-        }
-    }
-}
-
-/// How a path changes on its way upstream, as plain bits.
-struct PathRewrite: Sendable, BitwiseCopyable {
-    /// Bytes taken off the front; 0 = built from pieces.
-    var strip: UInt32 = 0
-    /// A run of `RouteTable.rewritePieces`.
-    var start: UInt32 = 0
-    var count: UInt32 = 0
-
-    /// Literal bytes, then perhaps a capture.
-    struct Piece: Sendable, BitwiseCopyable {
-        static let noCapture = UInt8.max
-        var literal: Slice
-        var capture: UInt8
+        rewrites.append(index, path: path, captures: captures, in: text, into: buffer)
     }
 }

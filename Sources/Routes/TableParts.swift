@@ -11,8 +11,7 @@ struct TableParts {
     var edits: [HeaderEdit] = []
     var literals: [Slice] = []
     var text: [UInt8] = []
-    var rewrites: [PathRewrite] = []
-    var rewritePieces: [PathRewrite.Piece] = []
+    var rewrites = PathRewrites()
     var trie = Trie()
 
     /// Lowers one definition to its rule. The caller has bounded the number of routes, and with it
@@ -44,8 +43,7 @@ struct TableParts {
                     responseStart: UInt32(response.lowerBound), responseCount: UInt32(response.count)))
         }
         if let rewrite = route.rewrite {
-            rule.pathRewrite = UInt16(rewrites.count)
-            rewrites.append(lower(rewrite, captures: route.match.path.captureNames))
+            rule.pathRewrite = rewrites.add(rewrite, captures: route.match.path.captureNames)
         }
         switch route.host {
         case .preserve: rule.host = .preserve
@@ -80,33 +78,6 @@ struct TableParts {
                     nameText: store(definition.name), value: store(definition.value)))
         }
         return start..<edits.count
-    }
-
-    private mutating func lower(_ rewrite: RewriteDefinition, captures: [String]) -> PathRewrite {
-        switch rewrite {
-        case .stripPrefix(let prefix):
-            return PathRewrite(strip: UInt32(prefix.utf8.count))
-        case .template(let template):
-            let start = UInt32(rewritePieces.count)
-            var literal = ""
-            for segment in template.segments {
-                literal += "/"
-                switch segment {
-                case .literal(let bytes):
-                    literal += String(decoding: bytes, as: UTF8.self)
-                case .parameter(let name), .rest(let name):
-                    // The reader has checked that the match has this capture.
-                    let capture = captures.firstIndex(of: name).map { UInt8($0) } ?? PathRewrite.Piece.noCapture
-                    rewritePieces.append(PathRewrite.Piece(literal: store(literal), capture: capture))
-                    literal = ""
-                }
-            }
-            if !literal.isEmpty {
-                rewritePieces.append(
-                    PathRewrite.Piece(literal: store(literal), capture: PathRewrite.Piece.noCapture))
-            }
-            return PathRewrite(start: start, count: UInt32(rewritePieces.count) - start)
-        }
     }
 
     private static func number(of name: String, in names: inout [String]) -> UInt16 {

@@ -21,11 +21,12 @@ struct TrieBuilder {
         var methods: MethodSet
         var rule: UInt16
 
-        /// Most conditions first; then a route that names HEAD before one that takes it with GET,
-        /// then named methods before any; then the order of the files.
-        var rank: (Int, Int, UInt16) {
+        /// Most conditions first, and of as many the one that wants more exact values (or `x: blue`
+        /// behind `x: { present: true }` would never be reached); then a route that names HEAD before
+        /// one that takes it with GET, then named methods before any; then the order of the files.
+        var rank: (Int, Int, Int, UInt16) {
             let named = match.methods.contains("HEAD") ? 0 : methods == .any ? 2 : 1
-            return (-match.conditionCount, named, rule)
+            return (-match.conditionCount, -match.exactCount, named, rule)
         }
     }
 

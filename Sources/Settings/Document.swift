@@ -65,6 +65,10 @@ public enum Document {
             diagnostics.error(at: SourcePosition(file: file), "is larger than \(sizeLimit >> 20)MiB")
             return nil
         }
+        guard aliases(in: text) <= aliasLimit else {
+            diagnostics.error(at: SourcePosition(file: file), "anchors and aliases are not supported")
+            return nil
+        }
         do {
             // The parser is kept until the tree is copied: nodes know their anchors only that long.
             let parser = try Parser(yaml: text)
@@ -80,6 +84,25 @@ public enum Document {
             diagnostics.error(at: SourcePosition(file: file), "\(error)")
         }
         return nil
+    }
+
+    /// The parser compares keys by all they contain, and a few dozen aliases of aliases contain more
+    /// than any machine can compare. So a file with many of them is not even parsed; a file with few
+    /// is, and `copy` says where they are.
+    private static let aliasLimit = 40
+
+    /// How often a `*` begins a word that could be an alias; text in quotes and comments counts too.
+    private static func aliases(in text: String) -> Int {
+        var count = 0
+        var before: UInt8 = 0x0a
+        var star = false
+        for byte in text.utf8 {
+            let letter = (byte >= 48 && byte <= 57) || ((byte | 0x20) >= 97 && (byte | 0x20) <= 122) || byte == 0x5f || byte == 0x2d
+            if star && letter { count += 1 }
+            star = byte == 0x2a && [0x20, 0x09, 0x0a, 0x0d, 0x5b, 0x7b, 0x2c].contains(before)
+            before = byte
+        }
+        return count
     }
 
     private static func readFile(path: String, at start: SourcePosition, _ diagnostics: Diagnostics) -> [UInt8]? {

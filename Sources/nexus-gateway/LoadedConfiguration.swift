@@ -23,10 +23,14 @@ struct LoadedConfiguration: Sendable {
     ///   - vocabulary: the commands and queries of the event core, in the order of their numbers.
     static func load(_ path: String?, _ vocabulary: Vocabulary = .core) -> Result<LoadedConfiguration, Invalid> {
         let diagnostics = Diagnostics()
-        let configuration =
-            path == nil && access(defaultPath, F_OK) != 0
-            ? Configuration()
-            : Configuration.read(path: path ?? defaultPath, diagnostics)
+        var configuration = Configuration()
+        if path != nil || access(defaultPath, F_OK) == 0 {
+            // Without a readable file every name in the routes would look unknown; say the one thing.
+            guard let document = Document.read(path: path ?? defaultPath, diagnostics) else {
+                return .failure(Invalid(diagnostics: diagnostics.sorted))
+            }
+            configuration = Configuration.read(document, diagnostics)
+        }
         let table = RouteCompiler.compile(configuration, vocabulary: vocabulary, diagnostics)
         guard diagnostics.errors == 0, let table else { return .failure(Invalid(diagnostics: diagnostics.sorted)) }
         return .success(

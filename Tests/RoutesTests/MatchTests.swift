@@ -156,6 +156,12 @@ struct MatchTests {
         #expect(t.decide(Request("GET", "/x", [("cookie", "a=b")])) == "none")
     }
 
+    @Test func aValueComesBeforePresence() throws {
+        let t = try table("some { path: /x, headers: { x: { present: true } } }\nblue { path: /x, headers: { x: blue } }")
+        #expect(t.decide(Request("GET", "/x", [("x", "blue")])) == "blue")
+        #expect(t.decide(Request("GET", "/x", [("x", "red")])) == "some")
+    }
+
     @Test func listeners() throws {
         let t = try table(
             """

@@ -1,3 +1,4 @@
+import Settings
 import Testing
 
 @testable import Routes
@@ -209,8 +210,22 @@ struct RefusalTests {
             ])
     }
 
-    @Test func theListenerOfNobody() {
-        #expect(problems(match: "{ path: /a, listener: admin }") == [])
+    /// Without the admin listener its routes stay in their files and are only pointed out.
+    @Test func aRouteForAListenerThatIsOff() throws {
+        var configuration = twoListeners
+        configuration.admin = nil
+        let diagnostics = Diagnostics()
+        let document = try #require(
+            Document.parse(
+                "routes: [{ name: a, match: { path: /a, listener: admin }, target: { operation: metrics } }]",
+                file: "r.yaml", diagnostics))
+        let table = RouteCompiler.compile([document], configuration, vocabulary: vocabulary, diagnostics)
+        #expect(table?.decide(Request("GET", "/a")) == "404")
+        #expect(
+            diagnostics.sorted.map(\.description) == [
+                "r.yaml:1:10: warning: no listener serves route 'a', so nothing reaches it",
+                "r.yaml:1:50: warning: the listener 'admin' is off, so it does not serve this route",
+            ])
     }
 
     @Test func tooManyMethods() {

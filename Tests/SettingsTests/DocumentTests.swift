@@ -52,6 +52,13 @@ struct DocumentTests {
         #expect(found.count < 10)
     }
 
+    /// Forty levels of doubling inside a key: hashing it would never end.
+    @Test func aliasesInKeysCannotHang() {
+        let levels = (1..<40).map { "a\($0): &a\($0) [*a\($0 - 1), *a\($0 - 1)]\n" }
+        let bomb = "a0: &a0 [x, x]\n" + levels.joined() + "? *a39\n: 1\n"
+        #expect(problems(bomb) == ["f.yaml: error: anchors and aliases are not supported"])
+    }
+
     @Test func depthAndSizeAreBounded() {
         let deep = String(repeating: "[", count: 40) + String(repeating: "]", count: 40)
         #expect(problems(deep) == ["f.yaml:1:18: error: is nested deeper than 16 levels"])
