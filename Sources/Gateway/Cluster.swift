@@ -70,14 +70,12 @@ final class Cluster: Source {
     func choose(avoiding: Endpoint?) -> Endpoint? {
         let n = endpoints.count
         if n <= 1 { return endpoints.first }
-        var first = endpoints[worker.draw(below: n)]
-        var second = endpoints[worker.draw(below: n)]
-        if first === avoiding { first = second }
-        if second === avoiding { second = first }
-        if first === avoiding {
-            let i = endpoints.firstIndex { $0 === avoiding } ?? 0
-            return endpoints[(i + 1 + worker.draw(below: n - 1)) % n]
-        }
+        // Two different places; the second is counted round from the first.
+        let place = worker.draw(below: n)
+        let first = endpoints[place]
+        let second = endpoints[(place + 1 + worker.draw(below: n - 1)) % n]
+        if first === avoiding { return second }
+        if second === avoiding { return first }
         return first.active <= second.active ? first : second
     }
 

@@ -65,7 +65,7 @@ private struct Daemon {
                     return core
                 })
         } catch {
-            log.error("cannot start", ["error": "\(error)"])
+            log.error("cannot start", ["error": "\(error)", "store": configuration.store.path])
             throw ExitCode(71)  // EX_OSERR
         }
     }
