@@ -6,6 +6,12 @@ func monotonicNanoseconds() -> UInt64 {
     return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
 }
 
+/// A line, at once also when nobody looks on.
+func show(_ line: String) {
+    print(line)
+    fflush(nil)
+}
+
 /// CPU time of this process, user and system, in seconds.
 func processorSeconds() -> Double {
     var time = timespec()

@@ -3,9 +3,10 @@ import Glibc
 import Stores
 
 func measure(directory: String) throws {
+    measureDecoding()
     mkdir(directory, 0o700)
     let path = directory + "/bench.db"
-    print("disk: \(decimal(fsyncRate(directory), 0)) fdatasync/s of 4 KiB appended")
+    show("disk: \(decimal(fsyncRate(directory), 0)) fdatasync/s of 4 KiB appended")
     for group in [1, 16, 256, 4096] {
         for aggregates in [1_000, 100_000] {
             try measureStore(path: path, group: group, aggregates: aggregates, seconds: 3)
@@ -13,6 +14,20 @@ func measure(directory: String) throws {
     }
     for clients in [1, 64, 1024, 8192] { try measureLog(path: path, clients: clients, seconds: 3) }
     rmdir(directory)
+}
+
+/// What a gateway worker pays for a command's body.
+private func measureDecoding() {
+    let body = Array(
+        #"{"userId":"8f14e45f-ceea-467a-9b1c-1234567890ab","item":{"productId":"OLJCESPC7Z","quantity":2}}"#.utf8)
+    let rounds = 1_000_000
+    var decoded = 0
+    let cpu = processorSeconds()
+    for _ in 0..<rounds {
+        if case .success = Registry.decode(command: 0, body: body.span) { decoded += 1 }
+    }
+    let used = processorSeconds() - cpu
+    show("decode: \(body.count) bytes  \(decimal(used / Double(rounds) * 1e9, 0)) CPU ns/command  \(decoded == rounds ? "" : "WRONG")")
 }
 
 /// What the disk does by itself: the bound for groups of one.
@@ -74,7 +89,7 @@ private func measureStore(path: String, group: Int, aggregates: Int, seconds: Do
     largestWAL = max(largestWAL, fileBytes(path + "-wal"))
     store.close()
     let bytes = Double(fileBytes(path)) / Double(events)
-    print(
+    show(
         "store: group \(padded("\(group)", 4))  aggregates \(padded("\(aggregates)", 6))"
             + "  \(padded(decimal(Double(events) / took, 0), 7)) events/s  \(decimal(used / Double(events) * 1e6, 1)) CPU us/event"
             + "  commit \(commits.summary)  \(decimal(bytes, 0)) B/event  WAL <= \(largestWAL >> 20) MiB")

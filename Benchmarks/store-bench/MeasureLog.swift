@@ -84,7 +84,7 @@ func measureLog(path: String, clients: Int, seconds: Double) throws {
     let figures = log.meters.read()
     let commands = Double(figures.commands)
     let refused = submitters.reduce(0) { $0 + $1.refusals }
-    print(
+    show(
         "log: \(padded("\(clients)", 4)) clients  \(padded(decimal(commands / took, 0), 7)) commands/s"
             + "  \(decimal(used / commands * 1e6, 1)) CPU us/command  answer \(all.withLock { $0 }.summary)"
             + "  group \(decimal(commands / Double(max(figures.commits, 1)), 1))"

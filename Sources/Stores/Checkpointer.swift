@@ -12,8 +12,8 @@ import Synchronization
 final class Checkpointer: Sendable {
     /// Bytes the WAL file may keep.
     static let largestWAL = 64 << 20
-    /// Frames at which moving begins: 8 MiB.
-    private static let begin = 2048
+    /// Frames at which moving begins: 32 MiB. Less often is cheaper: pages changed again are moved once.
+    private static let begin = 8192
     /// Frames the writer moves itself: 2 MiB.
     private static let little = 512
     /// Frames at which the writer moves whatever there is, and so slows down to the disk: 64 MiB.

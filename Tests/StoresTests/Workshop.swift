@@ -7,8 +7,8 @@ import Testing
 final class Workshop {
     let directory: String
 
-    init() throws {
-        var template = Array("/tmp/nexus-store-XXXXXX".utf8CString)
+    init(named name: String = "store") throws {
+        var template = Array("/tmp/nexus-\(name)-XXXXXX".utf8CString)
         directory = String(cString: try #require(mkdtemp(&template)))
     }
 

@@ -1,0 +1,61 @@
+import Contracts
+import EventCore
+import Glibc
+import Testing
+
+/// The schemas under `contracts/`, and the code that must agree with them.
+@Suite struct ContractFilesTests {
+    private func read(_ file: String) throws -> JSONValue {
+        let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+        let handle = open("/\(root)/contracts/\(file).json", O_RDONLY)
+        try #require(handle >= 0, "\(file) is missing")
+        defer { close(handle) }
+        var bytes = [UInt8](repeating: 0, count: 65_536)
+        let n = Glibc.read(handle, &bytes, bytes.count)
+        let text = Array(bytes[0..<n])
+        return try JSONValue(text.span)
+    }
+
+    private func examples(_ schema: JSONValue) -> [[UInt8]] {
+        guard case .array(let examples) = schema["examples"] else { return [] }
+        return examples.map { example in
+            var json = JSONWriter<[UInt8]>([])
+            example.write(to: &json)
+            return json.sink
+        }
+    }
+
+    @Test(arguments: Registry.commands)
+    func commandsDecodeTheirExamples(_ name: String) throws {
+        let schema = try read("commands/" + name)
+        let bodies = examples(schema)
+        #expect(!bodies.isEmpty)
+        for body in bodies {
+            let decoded = Registry.decode(command: try #require(Registry.command(named: name)), body: body.span)
+            #expect(throws: Never.self) { try decoded.get() }
+        }
+        // What the schema requires, the decoder requires.
+        guard case .array(let required) = schema["required"] else {
+            Issue.record("\(name) requires nothing")
+            return
+        }
+        let nothing = Registry.decode(command: try #require(Registry.command(named: name)), body: "{}".utf8Span.span)
+        guard case .failure(let invalid) = nothing else {
+            Issue.record("\(name) accepts nothing")
+            return
+        }
+        #expect(invalid.fields.map { JSONValue.string(String($0.pointer.dropFirst())) } == required)
+    }
+
+    @Test(arguments: ["ItemAdded", "ItemRemoved", "QuantityUpdated", "CartEmptied"])
+    func eventsReadAndWriteTheirExamples(_ type: String) throws {
+        let payloads = examples(try read("events/" + type))
+        #expect(!payloads.isEmpty)
+        for payload in payloads {
+            let stored = Event(
+                id: EventId(high: 0, low: 0), type: type, timestamp: .now(), payload: payload, metadata: Metadata())
+            let event = try #require(CartEvent(stored))
+            #expect(event.type == type && event.payload == payload)
+        }
+    }
+}
