@@ -12,8 +12,13 @@ let house: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
-func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: house)
+/// Rooms on the request path: state there belongs to one loop, and the dynamic exclusivity checks
+/// cost a seventh of a proxied request (docs/adr/0002). Debug builds, and so the tests, keep them.
+let requestPath: [SwiftSetting] =
+    house + [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]
+
+func room(_ name: String, _ dependencies: [Target.Dependency] = [], _ settings: [SwiftSetting] = house) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -39,17 +44,17 @@ let package = Package(
         .systemLibrary(name: "CCares", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
 
         // The nouns.
-        room("Exchanges"),
+        room("Exchanges", [], requestPath),
         // The machine: loop, poller, timers, mailbox, sockets, names.
-        room("Reactor", ["CShim", "CCares", "Exchanges"]),
+        room("Reactor", ["CShim", "CCares", "Exchanges"], requestPath),
         // Files with positions and diagnostics; the daemon's own configuration.
         room("Settings", ["Exchanges", yams]),
         // The routing table.
-        room("Routes", ["Exchanges", "Settings"]),
+        room("Routes", ["Exchanges", "Settings"], requestPath),
         // One file a stage.
-        room("Policies", ["Exchanges"]),
+        room("Policies", ["Exchanges"], requestPath),
         // HTTP/1.1, sans I/O.
-        room("WireHTTP", ["Exchanges"]),
+        room("WireHTTP", ["Exchanges"], requestPath),
         // JSON and, later, schemas and descriptors.
         room("Contracts", ["Exchanges"]),
         // Events, aggregates, commands; the log with a single writer.
@@ -57,16 +62,16 @@ let package = Package(
         // Where events are kept: SQLite.
         room("Stores", ["CSQLite", "CShim", "EventCore", "Contracts"]),
         // Counters, histograms, access log.
-        room("Telemetry", ["CShim", "Exchanges"]),
+        room("Telemetry", ["CShim", "Exchanges"], requestPath),
         // The worker's advance/settle loop.
-        room("Pipeline", ["Exchanges", "Policies", "Routes", "Telemetry"]),
+        room("Pipeline", ["Exchanges", "Policies", "Routes", "Telemetry"], requestPath),
         // Listeners, connections, upstream pools: joins the wire to the pipeline.
         room(
             "Gateway",
             [
                 "CShim", "Exchanges", "Reactor", "Settings", "Routes", "Policies", "WireHTTP", "Contracts",
                 "EventCore", "Telemetry", "Pipeline",
-            ]),
+            ], requestPath),
         .executableTarget(
             name: "nexus-gateway",
             dependencies: [

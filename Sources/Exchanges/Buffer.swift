@@ -185,14 +185,40 @@ public final class Buffer {
             n = 1
             while n < 16 && value >> UInt64(n &* 4) != 0 { n &+= 1 }
         }
-        reserve(n)
-        var shift = (n &- 1) &* 4
-        while shift >= 0 {
-            let nibble = UInt8(truncatingIfNeeded: (value >> UInt64(shift)) & 15)
-            base[writeIndex] = nibble < 10 ? 48 &+ nibble : 87 &+ nibble
-            writeIndex &+= 1
-            shift &-= 4
+        precondition(n <= 16)
+        reserve(16)
+        let target = UnsafeMutableRawPointer(base + writeIndex)
+        let low = Self.hexDigits(UInt32(truncatingIfNeeded: value))
+        if n == 8 {
+            target.storeBytes(of: low, as: UInt64.self)
+        } else {
+            let high = Self.hexDigits(UInt32(truncatingIfNeeded: value >> 32))
+            if n == 16 {
+                target.storeBytes(of: high, as: UInt64.self)
+                target.storeBytes(of: low, toByteOffset: 8, as: UInt64.self)
+            } else {
+                var i = 0
+                while i < n {
+                    let place = 16 &- n &+ i
+                    let word = place < 8 ? high : low
+                    base[writeIndex &+ i] = UInt8(truncatingIfNeeded: word >> UInt64((place & 7) &* 8))
+                    i &+= 1
+                }
+            }
         }
+        writeIndex &+= n
+    }
+
+    /// Eight digits at once, the most significant in the lowest byte: nibbles are spread to bytes,
+    /// then each is moved to `0`-`9` or `a`-`f` without a branch. (A third of a new trace id's cost
+    /// was digits.)
+    @usableFromInline static func hexDigits(_ value: UInt32) -> UInt64 {
+        var x = UInt64(value)
+        x = (x | x << 16) & 0x0000_ffff_0000_ffff
+        x = (x | x << 8) & 0x00ff_00ff_00ff_00ff
+        x = (x | x << 4) & 0x0f0f_0f0f_0f0f_0f0f
+        let letters = ((x &+ 0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101
+        return (x &+ 0x3030_3030_3030_3030 &+ letters &* 0x27).byteSwapped.littleEndian
     }
 
     /// A copy of the readable part, for what must leave the worker.

@@ -19,8 +19,8 @@ final class ClientConnection: Source, Wire {
         case closed
     }
 
-    unowned let worker: Worker
-    unowned let port: ListenerPort
+    let worker: Worker
+    let port: ListenerPort
     let session: Session
     var transport: Transport
     var phase = Phase.idle

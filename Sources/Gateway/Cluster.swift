@@ -11,7 +11,7 @@ final class Cluster: Source {
     let label: LabelTable.ID
     let limits: HTTP1Limits
     private(set) var endpoints: [Endpoint] = []
-    private unowned let worker: Worker
+    private let worker: Worker
     private var waiting: [Waiting] = []
     private var firstWaiting = 0
     private var byName: [String: [SocketAddress]] = [:]
@@ -128,6 +128,7 @@ final class Cluster: Source {
     func retire() {
         worker.loop.unregister(self)
         for endpoint in endpoints { endpoint.retire() }
+        endpoints.removeAll()
     }
 }
 

@@ -11,8 +11,8 @@ final class Endpoint {
     let authority: [UInt8]
     /// As logs show it.
     let label: [UInt8]
-    unowned let cluster: Cluster
-    private unowned let worker: Worker
+    let cluster: Cluster
+    private let worker: Worker
     private var idle: [UpstreamConnection] = []
     /// Connections made or being made, idle ones included.
     private(set) var open = 0

@@ -7,122 +7,148 @@ import WireHTTP
 /// The head of a request as it goes upstream over HTTP/1.1: the client's own end-to-end fields in
 /// their order, and the gateway's: where the request came from (RFC 7239 and X-Forwarded-*), `Via`,
 /// correlation and trace.
-struct ForwardedRequest {
+enum ForwardedRequest {
     /// Fields the gateway writes itself, or that end here.
-    private static let replaced: FieldNameSet = {
-        var set = ConnectionFields.always
-        for name: FieldName in [
-            .host, .contentLength, .trailer, .via, .correlationID, .xCorrelationID, .traceparent, .tracestate,
-            .forwarded, .xForwardedFor, .xForwardedProto, .xForwardedHost, .xForwardedPort, .xRealIP,
-        ] { set.insert(name) }
-        return set
-    }()
-
-    let exchange: Exchange
-    let session: Session
-    let table: RouteTable
-    /// `host:port` of the endpoint, for `host: upstream`.
-    let endpointAuthority: [UInt8]
+    private static let replaced = FieldNameSet(
+        .connection, .keepAlive, .proxyConnection, .transferEncoding, .te, .upgrade, .http2Settings,
+        .proxyAuthorization, .proxyAuthenticate, .host, .contentLength, .trailer, .via, .correlationID,
+        .xCorrelationID, .traceparent, .tracestate, .forwarded, .xForwardedFor, .xForwardedProto, .xForwardedHost,
+        .xForwardedPort, .xRealIP)
 
     /// Writes the head, blank line included.
-    func write(into out: Buffer) {
+    /// - Parameter endpoint: `host:port` of the endpoint, for `host: upstream`.
+    static func write(_ exchange: Exchange, session: Session, table: RouteTable, endpoint: [UInt8], into out: Buffer) {
         guard let text = exchange.text else { return }
         text.withReadable { text in
-            requestLine(text, out)
-            host(text, out)
-            fields(text, out)
-            origin(text, out)
-            trace(text, out)
-            framing(text, out)
+            requestLine(exchange, table, text, out)
+            host(exchange, table, endpoint, text, out)
+            fields(exchange, table, text, out)
+            origin(exchange, session, text, out)
+            names(exchange, text, out)
+            framing(exchange, text, out)
             HTTP1Encoder.crlf(out)
         }
     }
 
-    private func requestLine(_ text: borrowing Span<UInt8>, _ out: Buffer) {
-        let head = exchange.head
-        out.append(head.method, of: text)
-        out.append(0x20)
+    private static func requestLine(
+        _ exchange: Exchange, _ table: RouteTable, _ text: borrowing Span<UInt8>, _ out: Buffer
+    ) {
         if exchange.rule.pathRewrite == Rule.none {
-            out.append(head.path, of: text)
+            // Method, one space and path stand side by side in an origin-form request.
+            if exchange.head.path.start == exchange.head.target.start {
+                out.append(text.extracting(Int(exchange.head.method.start)..<exchange.head.path.end))
+            } else {
+                out.append(exchange.head.method, of: text)
+                out.append(0x20)
+                out.append(exchange.head.path, of: text)
+            }
         } else {
+            out.append(exchange.head.method, of: text)
+            out.append(0x20)
             table.pathRewrite(
-                exchange.rule.pathRewrite, path: head.path, captures: exchange.captures, in: text, into: out)
+                exchange.rule.pathRewrite, path: exchange.head.path, captures: exchange.captures, in: text, into: out)
         }
-        if head.hasQuery {
+        if exchange.head.hasQuery {
             out.append(0x3f)
-            out.append(head.query, of: text)
+            out.append(exchange.head.query, of: text)
         }
-        out.append(" HTTP/1.1\r\n" as StaticString)
+        out.append(" HTTP/1.1\r\nHost: " as StaticString)
     }
 
-    private func host(_ text: borrowing Span<UInt8>, _ out: Buffer) {
+    private static func host(
+        _ exchange: Exchange, _ table: RouteTable, _ endpoint: [UInt8], _ text: borrowing Span<UInt8>, _ out: Buffer
+    ) {
         switch exchange.rule.host {
-        case .preserve where !exchange.head.authority.isEmpty:
-            HTTP1Encoder.field("Host", text.extracting(exchange.head.authority.range), into: out)
-        case .preserve, .upstream: HTTP1Encoder.field("Host", endpointAuthority.span, into: out)
+        case .preserve where !exchange.head.authority.isEmpty: out.append(exchange.head.authority, of: text)
+        case .preserve, .upstream: out.append(endpoint)
         case .literal(let index):
             let own = table.text
-            HTTP1Encoder.field("Host", own.span.extracting(table.literals[Int(index)].range), into: out)
+            out.append(table.literals[Int(index)], of: own.span)
         }
+        HTTP1Encoder.crlf(out)
     }
 
-    private func fields(_ text: borrowing Span<UInt8>, _ out: Buffer) {
-        let edits =
-            exchange.rule.headerEdits == Rule.none
-            ? nil : HeaderEditing(table: table, run: table.headerEdits[Int(exchange.rule.headerEdits)].request)
-        for field in exchange.head.fields where !Self.replaced.contains(field.name) {
-            if let edits, edits.drops(text.extracting(field.nameText.range)) { continue }
+    private static func fields(
+        _ exchange: Exchange, _ table: RouteTable, _ text: borrowing Span<UInt8>, _ out: Buffer
+    ) {
+        guard exchange.rule.headerEdits != Rule.none else {
+            for field in exchange.head.fields where !replaced.contains(field.name) {
+                HTTP1Encoder.field(field, of: text, into: out)
+            }
+            return
+        }
+        let edits = HeaderEditing(table: table, run: table.headerEdits[Int(exchange.rule.headerEdits)].request)
+        for field in exchange.head.fields where !replaced.contains(field.name) {
+            if edits.drops(text.extracting(field.nameText.range)) { continue }
             HTTP1Encoder.field(field, of: text, into: out)
         }
-        edits?.write(into: out)
+        edits.write(into: out)
     }
 
     // MARK: - Where it came from
 
-    private func origin(_ text: borrowing Span<UInt8>, _ out: Buffer) {
-        let head = exchange.head
+    private static func origin(
+        _ exchange: Exchange, _ session: Session, _ text: borrowing Span<UInt8>, _ out: Buffer
+    ) {
+        let hasHost = !exchange.head.authority.isEmpty
+        if session.trusted {
+            vouchedFor(exchange, session, text, out)
+        } else {
+            out.append("X-Forwarded-For: " as StaticString)
+            out.append(session.peerText)
+            out.append("\r\nX-Forwarded-Proto: http\r\n" as StaticString)
+            if hasHost { HTTP1Encoder.field("X-Forwarded-Host", text.extracting(exchange.head.authority.range), into: out) }
+            out.append("Forwarded: for=" as StaticString)
+        }
+        let isV6 = session.peer.high != 0 || session.peer.low >> 32 != 0xffff && session.peer.low != 0
+        if isV6 { out.append("\"[" as StaticString) }
+        out.append(session.peerText)
+        if isV6 { out.append("]\"" as StaticString) }
+        if hasHost {
+            out.append(";proto=http;host=\"" as StaticString)
+            out.append(exchange.head.authority, of: text)
+            out.append("\"\r\nVia: " as StaticString)
+        } else {
+            out.append(";proto=http\r\nVia: " as StaticString)
+        }
+        joined(.via, exchange, text, out)
+        out.append("1.1 nexus-gateway\r\nCorrelation-Id: " as StaticString)
+    }
+
+    /// What a trusted proxy said goes on, and the proxy itself is added.
+    private static func vouchedFor(
+        _ exchange: Exchange, _ session: Session, _ text: borrowing Span<UInt8>, _ out: Buffer
+    ) {
         out.append("X-Forwarded-For: " as StaticString)
-        if session.trusted { joined(.xForwardedFor, text, out) }
+        joined(.xForwardedFor, exchange, text, out)
         out.append(session.peerText)
         HTTP1Encoder.crlf(out)
-
-        if session.trusted, let given = head.first(.xForwardedProto) {
+        if let given = exchange.head.first(.xForwardedProto) {
             HTTP1Encoder.field(given, of: text, into: out)
         } else {
             out.append("X-Forwarded-Proto: http\r\n" as StaticString)
         }
-        if session.trusted, let given = head.first(.xForwardedHost) {
+        if let given = exchange.head.first(.xForwardedHost) {
             HTTP1Encoder.field(given, of: text, into: out)
-        } else if !head.authority.isEmpty {
-            HTTP1Encoder.field("X-Forwarded-Host", text.extracting(head.authority.range), into: out)
+        } else if !exchange.head.authority.isEmpty {
+            HTTP1Encoder.field("X-Forwarded-Host", text.extracting(exchange.head.authority.range), into: out)
         }
-
         out.append("Forwarded: " as StaticString)
-        if session.trusted { joined(.forwarded, text, out) }
-        let isV6 = session.peerText.contains(0x3a)
-        out.append(isV6 ? "for=\"[" : "for=" as StaticString)
-        out.append(session.peerText)
-        out.append(isV6 ? "]\";proto=http" : ";proto=http" as StaticString)
-        if !head.authority.isEmpty {
-            out.append(";host=\"" as StaticString)
-            out.append(head.authority, of: text)
-            out.append(0x22)
-        }
-        out.append("\r\nVia: " as StaticString)
-        joined(.via, text, out)
-        out.append("1.1 nexus-gateway\r\n" as StaticString)
+        joined(.forwarded, exchange, text, out)
+        out.append("for=" as StaticString)
     }
 
     /// The values of all fields with this name, each followed by a comma.
-    private func joined(_ name: FieldName, _ text: borrowing Span<UInt8>, _ out: Buffer) {
+    private static func joined(
+        _ name: FieldName, _ exchange: Exchange, _ text: borrowing Span<UInt8>, _ out: Buffer
+    ) {
         for field in exchange.head.fields where field.name == name && !field.value.isEmpty {
             out.append(field.value, of: text)
             out.append(", " as StaticString)
         }
     }
 
-    private func trace(_ text: borrowing Span<UInt8>, _ out: Buffer) {
-        out.append("Correlation-Id: " as StaticString)
+    private static func names(_ exchange: Exchange, _ text: borrowing Span<UInt8>, _ out: Buffer) {
         exchange.correlationID.withReadable { out.append($0) }
         out.append("\r\ntraceparent: " as StaticString)
         exchange.trace.append(to: out)
@@ -135,7 +161,7 @@ struct ForwardedRequest {
 
     // MARK: - Framing and connection
 
-    private func framing(_ text: borrowing Span<UInt8>, _ out: Buffer) {
+    private static func framing(_ exchange: Exchange, _ text: borrowing Span<UInt8>, _ out: Buffer) {
         if exchange.wantsUpgrade, let upgrade = exchange.head.first(.upgrade) {
             out.append("Connection: upgrade\r\n" as StaticString)
             HTTP1Encoder.field(upgrade, of: text, into: out)

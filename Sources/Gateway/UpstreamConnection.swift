@@ -11,7 +11,7 @@ import WireHTTP
 final class UpstreamConnection: Source, Origin {
     enum State { case connecting, idle, active, closed }
 
-    unowned let worker: Worker
+    let worker: Worker
     let endpoint: Endpoint
     var transport: Transport
     var state = State.connecting
@@ -75,9 +75,8 @@ final class UpstreamConnection: Source, Origin {
         persistent = true
         let out = output ?? worker.loop.buffers.take()
         output = out
-        ForwardedRequest(
-            exchange: exchange, session: session, table: era.table, endpointAuthority: endpoint.authority
-        ).write(into: out)
+        ForwardedRequest.write(
+            exchange, session: session, table: era.table, endpoint: endpoint.authority, into: out)
         if let collected = exchange.body {
             collected.withReadable { out.append($0) }
             requestDone = true

@@ -84,6 +84,8 @@ final class Worker {
         loop.run()
         for connection in allConnections() { connection.close() }
         for acceptor in acceptors { acceptor.stop() }
+        for era in eras { era?.clusters.forEach { $0.retire() } }
+        eras.removeAll()
         accessLog?.flush()
     }
 

@@ -10,6 +10,8 @@ struct TimerWheel {
     private static let none = UInt32.max
 
     private var buckets = [UInt32](repeating: none, count: bucketCount)
+    /// One bit a bucket: is anything in it?
+    private var occupied = [UInt64](repeating: 0, count: bucketCount / 64)
     private var next: [UInt32] = []
     private var previous: [UInt32] = []
     /// The tick a slot is linked at; 0 = not linked.
@@ -49,6 +51,7 @@ struct TimerWheel {
         previous[Int(slot)] = Self.none
         if first != Self.none { previous[Int(first)] = slot }
         buckets[bucket] = slot
+        occupied[bucket >> 6] |= 1 << UInt64(bucket & 63)
         linkedAt[Int(slot)] = tick
     }
 
@@ -57,7 +60,12 @@ struct TimerWheel {
         let bucket = Int(linkedAt[i] & UInt64(Self.bucketCount - 1))
         let after = next[i]
         let before = previous[i]
-        if before == Self.none { buckets[bucket] = after } else { next[Int(before)] = after }
+        if before == Self.none {
+            buckets[bucket] = after
+            if after == Self.none { occupied[bucket >> 6] &= ~(1 << UInt64(bucket & 63)) }
+        } else {
+            next[Int(before)] = after
+        }
         if after != Self.none { previous[Int(after)] = before }
         linkedAt[i] = 0
     }
@@ -86,15 +94,18 @@ struct TimerWheel {
 
     /// Milliseconds until the wheel must be advanced, looking at most `horizonMS` ahead.
     func waitMS(nowMS: UInt64, horizonMS: UInt64) -> UInt64 {
-        let ticks = horizonMS / Self.tickMS
-        var ahead: UInt64 = 1
-        while ahead <= ticks {
-            let tick = current &+ ahead
-            if buckets[Int(tick & UInt64(Self.bucketCount - 1))] != Self.none {
+        let last = current &+ horizonMS / Self.tickMS
+        var tick = current &+ 1
+        while tick <= last {
+            let bucket = tick & UInt64(Self.bucketCount - 1)
+            let word = occupied[Int(bucket >> 6)] >> (bucket & 63)
+            if word != 0 {
+                tick &+= UInt64(word.trailingZeroBitCount)
+                guard tick <= last else { break }
                 let at = tick &* Self.tickMS
                 return at > nowMS ? at - nowMS : 0
             }
-            ahead &+= 1
+            tick &+= 64 &- (bucket & 63)
         }
         return horizonMS
     }

@@ -23,11 +23,18 @@ enum HTTP1FieldLine {
         case 0x20, 0x09: return .failed(.obsoleteFolding)
         default: break
         }
-        var at = start
-        while at < end && ByteClass.isToken(text[at]) { at &+= 1 }
-        if at == end { return at &- start > longest ? .failed(.fieldTooLong) : .needMore }
-        guard text[at] == 0x3a, at > start else {
-            return .failed(text[at] == 0x0a ? .bareLineFeed : .badFieldName)
+        // A name the gateway knows is a token by that; only others are looked at byte by byte. A colon
+        // beyond this line makes a name with a line end in it, which is no token.
+        var at = text.firstIndex(of: 0x3a, from: start)
+        var name = FieldName.other
+        if at < end && at > start { name = FieldName.intern(text.extracting(start..<at)) }
+        if name == .other {
+            at = start
+            while at < end && ByteClass.isToken(text[at]) { at &+= 1 }
+            if at == end { return at &- start > longest ? .failed(.fieldTooLong) : .needMore }
+            guard text[at] == 0x3a, at > start else {
+                return .failed(text[at] == 0x0a ? .bareLineFeed : .badFieldName)
+            }
         }
         let nameEnd = at
         at &+= 1
@@ -49,7 +56,6 @@ enum HTTP1FieldLine {
         }
         var valueEnd = at
         while valueEnd > valueStart && (text[valueEnd &- 1] == 0x20 || text[valueEnd &- 1] == 0x09) { valueEnd &-= 1 }
-        let name = FieldName.intern(text.extracting(start..<nameEnd))
         return .field(
             Field(name: name, nameText: Slice(start, nameEnd), value: Slice(valueStart, valueEnd)), next: at &+ 2)
     }

@@ -89,6 +89,11 @@ public struct HTTP1Framing: Sendable, BitwiseCopyable {
     }
 
     private mutating func noteConnection(_ range: Range<Int>, _ text: borrowing Span<UInt8>) {
+        let whole = text.extracting(range)
+        if whole.equalsIgnoringCase("keep-alive") {  // by far the most frequent
+            keepAlive = true
+            return
+        }
         var members = ListMembers(range)
         while let member = members.next(text) {
             let option = text.extracting(member)
