@@ -56,7 +56,8 @@ public final class AccessLog {
         self.writer = writer
         self.meters = meters
         let name = Buffer(capacity: 64)
-        Array(service.utf8).withUnsafeBufferPointer { JSONText.append($0.span, to: name) }
+        let text = Array(service.utf8)
+        JSONText.append(text.span, to: name)
         self.service = name.copyReadable()
     }
 
