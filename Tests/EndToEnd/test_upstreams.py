@@ -23,7 +23,7 @@ def test_connect_refused(stage):
     reply = once(gateway.address, get("/"))
     assert reply.status in (502, 503)
     assert problem(reply)["code"] == "UPSTREAM_UNAVAILABLE"
-    assert reply.field("proxy-status").startswith("nexus-gateway; error=") and "connection_refused" in reply.field("proxy-status")
+    assert (reply.field("proxy-status") or "").startswith("nexus-gateway; error=") and "connection_refused" in (reply.field("proxy-status") or "")
     if reply.status == 503:
         assert int(reply.field("retry-after")) >= 0
 
@@ -53,7 +53,7 @@ def test_connect_timeout(stage):
         start = time.monotonic()
         reply = once(gateway.address, get("/"))
         assert reply.status in (502, 503, 504) and time.monotonic() - start < 3
-        assert "connection_timeout" in reply.field("proxy-status")
+        assert "connection_timeout" in (reply.field("proxy-status") or "")
     finally:
         for each in [*held, listening]:
             each.close()
@@ -64,7 +64,7 @@ def test_first_byte_timeout(stage):
     start = time.monotonic()
     reply = once(gateway.address, get("/"))
     assert reply.status == 504 and 0.2 < time.monotonic() - start < 2
-    assert problem(reply)["code"] == "DEADLINE" and "http_response_timeout" in reply.field("proxy-status")
+    assert problem(reply)["code"] == "DEADLINE" and "http_response_timeout" in (reply.field("proxy-status") or "")
 
 
 def test_streams_have_no_total_timeout(stage):
