@@ -32,7 +32,7 @@ def test_check_prints_every_problem_with_its_place(stage):
     done = stage.files(config, routes).run("check")
     text = done.stdout + done.stderr
     assert done.returncode == 78
-    for place in ("nexus.yaml:1:", "nexus.yaml:4:", "nexus.yaml:5:", "all.yaml:4:", "all.yaml:11:", "all.yaml:17:"):
+    for place in ("nexus.yaml:1:", "nexus.yaml:4:", "nexus.yaml:5:", "all.yaml:4:", "all.yaml:11:", "all.yaml:18:"):
         assert place in text, f"{place} not in\n{text}"
     assert all(": error: " in line for line in text.splitlines() if ".yaml:" in line)
 
