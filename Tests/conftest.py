@@ -36,6 +36,7 @@ class Stage:
         self._stack = stack
         self._count = 0
         self._gateways: list[gateways.Gateway] = []
+        self._backends: list[Recorder] = []
 
     def _place(self, name: str) -> pathlib.Path:
         self._count += 1
@@ -57,7 +58,9 @@ class Stage:
 
     def backend(self, play=echo, address: str = "127.0.0.1:0") -> Recorder:
         """A recording raw back end."""
-        return self._stack.enter_context(Recorder(play, address))
+        made = self._stack.enter_context(Recorder(play, address))
+        self._backends.append(made)
+        return made
 
     def nginx(self, address: str, body: bytes = b'{"ok":true}', files: pathlib.Path | None = None) -> peers.Process:
         """A real origin."""
@@ -66,7 +69,7 @@ class Stage:
         return made
 
     def finish(self) -> None:
-        """Every gateway that the test left running is well, and ends well."""
+        """Every gateway left running is well and ends well; every back end saw only what it should."""
         for each in self._gateways:
             if each.running:
                 code = each.stop()
@@ -74,6 +77,10 @@ class Stage:
             else:
                 code = each.process.returncode
                 assert code in each.endings, f"gateway crashed with {code}:\n{each.said()}"
+        for backend in self._backends:
+            assert not backend.violations, f"forwarded ambiguous: {backend.violations[:3]}"
+            if backend.errors:
+                raise backend.errors[0]
 
 
 @contextlib.contextmanager

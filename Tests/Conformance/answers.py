@@ -213,10 +213,10 @@ ANSWERS = [
     Answer("1xx-flood", flood, "502"),
     Answer("1xx-101-unasked", b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nbytes", "502"),
     # Fields of the upstream's hop.
-    Answer("hop-connection-named", OK + b"Content-Length: 5\r\nConnection: x-secret\r\nX-Secret: 1\r\n\r\nhello", "pass", body=b"hello", absent=("x-secret",)),
+    Answer("hop-connection-named", OK + b"Content-Length: 5\r\nConnection: x-secret\r\nX-Secret: 1\r\n\r\nhello", "pass", then="keep", body=b"hello", absent=("x-secret",)),
     Answer("hop-keep-alive", OK + b"Content-Length: 5\r\nConnection: keep-alive\r\nKeep-Alive: timeout=5\r\n\r\nhello", "pass", then="keep", body=b"hello", absent=("keep-alive",)),
     Answer("hop-proxy-connection", OK + b"Content-Length: 5\r\nProxy-Connection: close\r\n\r\nhello", "pass", then="keep", body=b"hello", absent=("proxy-connection",)),
-    Answer("hop-upgrade", OK + b"Content-Length: 5\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\nhello", "pass", body=b"hello", absent=("upgrade",)),
+    Answer("hop-upgrade", OK + b"Content-Length: 5\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\nhello", "pass", then="keep", body=b"hello", absent=("upgrade",)),
     Answer("hop-protect-length", OK + b"Connection: content-length\r\nContent-Length: 5\r\n\r\nhello", "pass|502", then="keep", body=b"hello"),
     Answer("hop-close", OK + b"Content-Length: 5\r\nConnection: close\r\n\r\nhello", "pass", body=b"hello"),
 ]

@@ -99,7 +99,8 @@ def test_access_log_lines_are_json(stage):
     with Wire(gateway.address) as wire:
         for number in range(50):
             wire.ask(get(f"/products/{number}?card=1", f"Correlation-Id: c-{number}", 'User-Agent: "quoted\\" \xe9'))
-    once(gateway.address, get("/none'x"))
+    assert once(gateway.address, get("/none%22%5C")).status == 404
+    once(gateway.address, get('/quoted"x\\y'))
     once(gateway.address, b"\x00\x01\x02 / HTTP/1.1\r\n\r\n")
     sockets.wait_until(lambda: path.exists() and path.read_bytes().count(b"\n") >= 51, 5, "51 lines")
     lines = [json.loads(line) for line in path.read_bytes().splitlines()]

@@ -53,7 +53,7 @@ def test_a_full_disk_refuses_and_recovers(stage, small_disk):
             except OSError:
                 pass
         refused = None
-        for number in range(5000):
+        for _ in range(5000):
             reply = add(wire, accepted)
             if reply.status == 202:
                 accepted += 1
@@ -84,7 +84,7 @@ def test_a_full_disk_refuses_and_recovers(stage, small_disk):
 def test_a_store_that_cannot_be_opened_is_said_at_start(stage):
     gateway = stage.files(settings(store={"path": "/proc/nowhere/events.db"}), CARTS)
     done = gateway.run("run")
-    assert done.returncode > 0 and "/proc/nowhere/events.db" in done.stderr
+    assert done.returncode > 0 and "/proc/nowhere" in done.stderr
 
 
 def test_a_store_that_is_no_database_is_not_overwritten(stage):

@@ -90,7 +90,7 @@ http {{
 
 
 def nginx_origin(folder: pathlib.Path, address: str, body: bytes, files: pathlib.Path | None = None, cpu: int | None = None) -> Process:
-    """nginx as an origin: `body` as JSON on every path, files below `/files/`, accepted bodies on `/put`."""
+    """nginx as an origin: `body` as JSON on every path, files below `/files/`."""
     folder.mkdir(parents=True, exist_ok=True)
     root = files or folder
     text = NGINX_HEAD.format(folder=folder) + f"""

@@ -143,6 +143,7 @@ class Recorder:
     def __init__(self, play: Play = echo, address: str = "127.0.0.1:0", backlog: int = 1024):
         self.play = play
         self.peers: list[Peer] = []
+        self.errors: list[Exception] = []
         self._listening = sockets.listen(address, backlog)
         self.address = sockets.address_of(self._listening)
         self._stopped = False
@@ -161,8 +162,12 @@ class Recorder:
             threading.Thread(target=self._run, args=(peer,), daemon=True).start()
 
     def _run(self, peer: Peer) -> None:
-        with contextlib.suppress(Gone, strict.Ambiguous, OSError):
+        try:
             self.play(peer)
+        except (Gone, strict.Ambiguous, OSError):
+            pass
+        except Exception as error:  # a script's own assertion: the stage fails the test with it
+            self.errors.append(error)
         peer.close()
 
     @property

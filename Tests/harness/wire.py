@@ -108,6 +108,46 @@ class Wire:
             method = (data if isinstance(data, str) else data.decode("latin-1")).split(" ", 1)[0]
         return self.read(method, timeout)
 
+    def drain(self, sink, timeout: float = 30.0) -> Reply:
+        """The next answer with its body given to `sink` piece by piece instead of kept: for large ones."""
+        while b"\r\n\r\n" not in self.buffer:
+            if not self._fill(timeout):
+                return Reply("none" if self.ended else "silent")
+        head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
+        # A head with an empty body in its own framing, to learn which framing it is.
+        message = strict.Message(b"", [])
+        with contextlib.suppress(strict.Incomplete):
+            message, _ = strict.answer(head + b"\r\n\r\n", closed=True)
+        chunked = b"\r\ntransfer-encoding: chunked" in head.lower()
+        length = [line.split(b":")[1] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+        left = int(length[0]) if length else 0
+        inside = False
+        while True:
+            if chunked and not inside and b"\r\n" in self.buffer:
+                line, _, self.buffer = self.buffer.partition(b"\r\n")
+                left, inside = int(line.split(b";")[0], 16), True
+                if left == 0:
+                    while b"\r\n" not in self.buffer and self._fill(timeout):
+                        pass
+                    self.buffer = self.buffer.partition(b"\r\n")[2]
+                    return Reply("complete", message)
+                continue
+            piece = self.buffer if not (chunked or length) else self.buffer[:left] if not chunked or inside else b""
+            if piece:
+                sink(piece)
+                self.buffer, left = self.buffer[len(piece) :], left - len(piece)
+                continue
+            if length and left == 0:
+                return Reply("complete", message)
+            if chunked and inside and left == 0 and len(self.buffer) >= 2:
+                if self.buffer[:2] != b"\r\n":
+                    return Reply("ambiguous", message, why="no CRLF after chunk data")
+                self.buffer, inside = self.buffer[2:], False
+                continue
+            if not self._fill(timeout):
+                clean = self.ended == "closed" and not chunked and not length
+                return Reply("complete" if clean else "aborted" if self.ended else "silent", message)
+
     def take(self, count: int, timeout: float | None = None) -> bytes:
         """Exactly `count` bytes past the answers read so far (a tunnel), or fewer if the stream ends."""
         while len(self.buffer) < count and self._fill(self.timeout if timeout is None else timeout):
