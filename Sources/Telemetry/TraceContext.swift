@@ -38,33 +38,12 @@ public struct TraceContext: Sendable, Hashable, BitwiseCopyable {
 
     /// Writes the 55 bytes of a version `00` value. Flags nobody has defined are not passed on.
     public func append(to out: Buffer) {
-        var text = InlineArray<55, UInt8>(repeating: Self.dash)
-        text[0] = UInt8(ascii: "0")
-        text[1] = UInt8(ascii: "0")
-        Self.put(traceHigh, at: 3, in: &text)
-        Self.put(traceLow, at: 19, in: &text)
-        Self.put(span, at: 36, in: &text)
-        text[53] = UInt8(ascii: "0")
-        text[54] = isSampled ? UInt8(ascii: "1") : UInt8(ascii: "0")
-        out.append(text.span)
-    }
-
-    /// Sixteen digits, eight at a time: each half's nibbles are spread over the bytes of one word and
-    /// turned into letters all at once. Half the cost of going digit by digit.
-    @inline(__always)
-    private static func put(_ value: UInt64, at start: Int, in text: inout InlineArray<55, UInt8>) {
-        for half in 0..<2 {
-            var x = half == 0 ? value >> 32 : value & 0xffff_ffff
-            x = (x << 32 | x >> 16) & 0x0000_ffff_0000_ffff
-            x = (x << 16 | x >> 8) & 0x00ff_00ff_00ff_00ff
-            x = (x << 8 | x >> 4) & 0x0f0f_0f0f_0f0f_0f0f
-            // 1 in each byte that is ten or more: those are letters, 39 places behind the digits.
-            let letters = (x &+ 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101
-            x = x &+ 0x3030_3030_3030_3030 &+ letters &* 39
-            for i in 0..<8 {
-                text[start &+ half &* 8 &+ i] = UInt8(truncatingIfNeeded: x >> UInt64(8 &* i))
-            }
-        }
+        out.append("00-" as StaticString)
+        out.append(hex: traceHigh, digits: 16)
+        out.append(hex: traceLow, digits: 16)
+        out.append(TraceContext.dash)
+        out.append(hex: span, digits: 16)
+        out.append(isSampled ? "-01" : "-00" as StaticString)
     }
 
     private static var dash: UInt8 { UInt8(ascii: "-") }
