@@ -57,10 +57,15 @@ extension ClientConnection {
         compactInput()
         guard phase == .exchanging, self.exchange === exchange else { return false }
         switch ending {
-        case .needMore, .blocked:
+        case .needMore:
             exchange.origin?.flush()
             armBodyDeadline(exchange)
             return false
+        case .blocked:
+            exchange.origin?.flush()
+            armBodyDeadline(exchange)
+            // Flushing may have made room, and then nobody will tell us: go on at once.
+            return phase == .exchanging && self.exchange === exchange && wantsBody(exchange)
         case .complete:
             worker.loop.setDeadline(self, afterMS: 0)
             if let origin = exchange.origin {
