@@ -209,6 +209,27 @@ public final class Buffer {
         writeIndex &+= n
     }
 
+    /// The 36 characters of a UUID (RFC 9562 section 4), lower case.
+    public func append(uuid high: UInt64, _ low: UInt64) {
+        reserve(36)
+        let target = UnsafeMutableRawPointer(base + writeIndex)
+        let words = (
+            Self.hexDigits(UInt32(truncatingIfNeeded: high >> 32)), Self.hexDigits(UInt32(truncatingIfNeeded: high)),
+            Self.hexDigits(UInt32(truncatingIfNeeded: low >> 32)), Self.hexDigits(UInt32(truncatingIfNeeded: low))
+        )
+        target.storeBytes(of: words.0, as: UInt64.self)
+        target.storeBytes(of: UInt32(truncatingIfNeeded: words.1), toByteOffset: 9, as: UInt32.self)
+        target.storeBytes(of: UInt32(truncatingIfNeeded: words.1 >> 32), toByteOffset: 14, as: UInt32.self)
+        target.storeBytes(of: UInt32(truncatingIfNeeded: words.2), toByteOffset: 19, as: UInt32.self)
+        target.storeBytes(of: UInt32(truncatingIfNeeded: words.2 >> 32), toByteOffset: 24, as: UInt32.self)
+        target.storeBytes(of: words.3, toByteOffset: 28, as: UInt64.self)
+        base[writeIndex &+ 8] = 0x2d
+        base[writeIndex &+ 13] = 0x2d
+        base[writeIndex &+ 18] = 0x2d
+        base[writeIndex &+ 23] = 0x2d
+        writeIndex &+= 36
+    }
+
     /// Eight digits at once, the most significant in the lowest byte: nibbles are spread to bytes,
     /// then each is moved to `0`-`9` or `a`-`f` without a branch. (A third of a new trace id's cost
     /// was digits.)

@@ -4,50 +4,51 @@ public struct FieldName: RawRepresentable, Sendable, Hashable, BitwiseCopyable {
     public var rawValue: UInt8
     @inlinable public init(rawValue: UInt8) { self.rawValue = rawValue }
 
-    public static let other = FieldName(rawValue: 0)
-    public static let host = FieldName(rawValue: 1)
-    public static let connection = FieldName(rawValue: 2)
-    public static let contentLength = FieldName(rawValue: 3)
-    public static let transferEncoding = FieldName(rawValue: 4)
-    public static let te = FieldName(rawValue: 5)
-    public static let trailer = FieldName(rawValue: 6)
-    public static let upgrade = FieldName(rawValue: 7)
-    public static let keepAlive = FieldName(rawValue: 8)
-    public static let proxyConnection = FieldName(rawValue: 9)
-    public static let proxyAuthorization = FieldName(rawValue: 10)
-    public static let proxyAuthenticate = FieldName(rawValue: 11)
-    public static let expect = FieldName(rawValue: 12)
-    public static let contentType = FieldName(rawValue: 13)
-    public static let authorization = FieldName(rawValue: 14)
-    public static let cookie = FieldName(rawValue: 15)
-    public static let forwarded = FieldName(rawValue: 16)
-    public static let xForwardedFor = FieldName(rawValue: 17)
-    public static let xForwardedProto = FieldName(rawValue: 18)
-    public static let xForwardedHost = FieldName(rawValue: 19)
-    public static let xForwardedPort = FieldName(rawValue: 20)
-    public static let correlationID = FieldName(rawValue: 21)
-    public static let xCorrelationID = FieldName(rawValue: 22)
-    public static let traceparent = FieldName(rawValue: 23)
-    public static let tracestate = FieldName(rawValue: 24)
-    public static let idempotencyKey = FieldName(rawValue: 25)
-    public static let accept = FieldName(rawValue: 26)
-    public static let prefer = FieldName(rawValue: 27)
-    public static let via = FieldName(rawValue: 28)
-    public static let date = FieldName(rawValue: 29)
-    public static let server = FieldName(rawValue: 30)
-    public static let http2Settings = FieldName(rawValue: 31)
-    public static let grpcTimeout = FieldName(rawValue: 32)
-    public static let xRequestID = FieldName(rawValue: 33)
-    public static let proxyStatus = FieldName(rawValue: 34)
-    public static let retryAfter = FieldName(rawValue: 35)
-    public static let location = FieldName(rawValue: 36)
-    public static let xRealIP = FieldName(rawValue: 37)
-    public static let setCookie = FieldName(rawValue: 38)
-    public static let cacheControl = FieldName(rawValue: 39)
-    public static let origin = FieldName(rawValue: 40)
-    public static let altSvc = FieldName(rawValue: 41)
-    public static let ifMatch = FieldName(rawValue: 42)
-    public static let userAgent = FieldName(rawValue: 43)
+    // Computed, not stored: a stored constant of another module is reached through a lazy check.
+    @inlinable public static var other: FieldName { FieldName(rawValue: 0) }
+    @inlinable public static var host: FieldName { FieldName(rawValue: 1) }
+    @inlinable public static var connection: FieldName { FieldName(rawValue: 2) }
+    @inlinable public static var contentLength: FieldName { FieldName(rawValue: 3) }
+    @inlinable public static var transferEncoding: FieldName { FieldName(rawValue: 4) }
+    @inlinable public static var te: FieldName { FieldName(rawValue: 5) }
+    @inlinable public static var trailer: FieldName { FieldName(rawValue: 6) }
+    @inlinable public static var upgrade: FieldName { FieldName(rawValue: 7) }
+    @inlinable public static var keepAlive: FieldName { FieldName(rawValue: 8) }
+    @inlinable public static var proxyConnection: FieldName { FieldName(rawValue: 9) }
+    @inlinable public static var proxyAuthorization: FieldName { FieldName(rawValue: 10) }
+    @inlinable public static var proxyAuthenticate: FieldName { FieldName(rawValue: 11) }
+    @inlinable public static var expect: FieldName { FieldName(rawValue: 12) }
+    @inlinable public static var contentType: FieldName { FieldName(rawValue: 13) }
+    @inlinable public static var authorization: FieldName { FieldName(rawValue: 14) }
+    @inlinable public static var cookie: FieldName { FieldName(rawValue: 15) }
+    @inlinable public static var forwarded: FieldName { FieldName(rawValue: 16) }
+    @inlinable public static var xForwardedFor: FieldName { FieldName(rawValue: 17) }
+    @inlinable public static var xForwardedProto: FieldName { FieldName(rawValue: 18) }
+    @inlinable public static var xForwardedHost: FieldName { FieldName(rawValue: 19) }
+    @inlinable public static var xForwardedPort: FieldName { FieldName(rawValue: 20) }
+    @inlinable public static var correlationID: FieldName { FieldName(rawValue: 21) }
+    @inlinable public static var xCorrelationID: FieldName { FieldName(rawValue: 22) }
+    @inlinable public static var traceparent: FieldName { FieldName(rawValue: 23) }
+    @inlinable public static var tracestate: FieldName { FieldName(rawValue: 24) }
+    @inlinable public static var idempotencyKey: FieldName { FieldName(rawValue: 25) }
+    @inlinable public static var accept: FieldName { FieldName(rawValue: 26) }
+    @inlinable public static var prefer: FieldName { FieldName(rawValue: 27) }
+    @inlinable public static var via: FieldName { FieldName(rawValue: 28) }
+    @inlinable public static var date: FieldName { FieldName(rawValue: 29) }
+    @inlinable public static var server: FieldName { FieldName(rawValue: 30) }
+    @inlinable public static var http2Settings: FieldName { FieldName(rawValue: 31) }
+    @inlinable public static var grpcTimeout: FieldName { FieldName(rawValue: 32) }
+    @inlinable public static var xRequestID: FieldName { FieldName(rawValue: 33) }
+    @inlinable public static var proxyStatus: FieldName { FieldName(rawValue: 34) }
+    @inlinable public static var retryAfter: FieldName { FieldName(rawValue: 35) }
+    @inlinable public static var location: FieldName { FieldName(rawValue: 36) }
+    @inlinable public static var xRealIP: FieldName { FieldName(rawValue: 37) }
+    @inlinable public static var setCookie: FieldName { FieldName(rawValue: 38) }
+    @inlinable public static var cacheControl: FieldName { FieldName(rawValue: 39) }
+    @inlinable public static var origin: FieldName { FieldName(rawValue: 40) }
+    @inlinable public static var altSvc: FieldName { FieldName(rawValue: 41) }
+    @inlinable public static var ifMatch: FieldName { FieldName(rawValue: 42) }
+    @inlinable public static var userAgent: FieldName { FieldName(rawValue: 43) }
 
     /// Lower-case spelling by number; index 0 stands for `.other`.
     public static let spellings: [StaticString] = [

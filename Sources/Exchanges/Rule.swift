@@ -106,6 +106,6 @@ public struct Rule: Sendable, BitwiseCopyable {
     public var pathRewrite: UInt16 = Rule.none
     public var host: HostRewrite = .preserve
 
-    public static let none = UInt16.max
+    @inlinable public static var none: UInt16 { .max }
     public init() {}
 }

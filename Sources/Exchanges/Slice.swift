@@ -13,7 +13,7 @@ public struct Slice: Sendable, Hashable, BitwiseCopyable {
         self.count = UInt32(truncatingIfNeeded: end &- start)
     }
 
-    public static let none = Slice(start: 0, count: 0)
+    @inlinable public static var none: Slice { Slice(start: 0, count: 0) }
 
     @inlinable public var isEmpty: Bool { count == 0 }
     @inlinable public var end: Int { Int(start) &+ Int(count) }

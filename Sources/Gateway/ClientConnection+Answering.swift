@@ -118,7 +118,8 @@ extension ClientConnection {
         let out = self.out
         let before = out.count
         HTTP1Encoder.statusLine(head.status, into: out)
-        passFields(head, text, exchange, dropping: head.status == 204 ? Self.droppedWithLength : Self.dropped, out)
+        let dropped = head.status == 204 ? Self.droppedWithLength : Self.dropped
+        passFields(head, text, exchange, dropping: dropped, out)
         if !reply.bodiless {
             switch size {
             case .none:

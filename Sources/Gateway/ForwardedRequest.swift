@@ -71,6 +71,7 @@ enum ForwardedRequest {
     private static func fields(
         _ exchange: Exchange, _ table: RouteTable, _ text: borrowing Span<UInt8>, _ out: Buffer
     ) {
+        let replaced = replaced
         guard exchange.rule.headerEdits != Rule.none else {
             for field in exchange.head.fields where !replaced.contains(field.name) {
                 HTTP1Encoder.field(field, of: text, into: out)

@@ -19,41 +19,32 @@ extension UpstreamConnection {
                 return
             }
             reads += 1
-            let buffer = kept ?? (bulk ? worker.loop.buffers.takeLarge() : worker.loop.buffers.take())
-            kept = nil
+            // Reading is never nested: only the loop starts it. So all connections share one buffer,
+            // and only one with an unfinished head or chunk line has its own.
+            let buffer = kept ?? worker.scratch
             buffer.reserve(1024)
-            let result = transport.receive(into: buffer)
-            switch result {
+            switch transport.receive(into: buffer) {
             case .moved:
-                bulk = buffer.free == 0
-                if !bulk && !peerClosed { readable = false }
+                if buffer.free > 0 && !peerClosed { readable = false }
                 take(buffer)
-            case .wouldBlock:
-                readable = false
-                keep(buffer)
+            case .wouldBlock: readable = false
             case .ended:
                 readable = false
                 peerClosed = true
-                worker.loop.buffers.give(buffer)
                 ended()
             case .failed:
                 readable = false
                 peerClosed = true
-                worker.loop.buffers.give(buffer)
                 fail(headSeen ? .incomplete : .terminated)
             }
         }
-    }
-
-    private func keep(_ buffer: Buffer) {
-        if buffer.isEmpty { worker.loop.buffers.give(buffer) } else { kept = buffer }
     }
 
     /// Uses what was received. Keeps the rest for the next read; a rest behind a complete answer is
     /// nobody's answer, and ends the connection.
     private func take(_ buffer: Buffer) {
         guard let exchange, let wire = exchange.wire else {
-            worker.loop.buffers.give(buffer)
+            buffer.clear()
             close()
             return
         }
@@ -67,18 +58,32 @@ extension UpstreamConnection {
         }
         switch step {
         case .used(let n):
-            buffer.consume(n)
-            keep(buffer)
+            keepRest(of: buffer, from: n)
             wire.flush()
             if state == .active && !paused { armAnswerDeadline() }
         case .finished(let n):
-            buffer.consume(n)
-            keep(buffer)
+            keepRest(of: buffer, from: n)
             finish()
         case .failed(let fault):
-            worker.loop.buffers.give(buffer)
+            buffer.clear()
             fail(fault)
         case .more: break
+        }
+    }
+
+    /// Empties `buffer`; what was not used moves to (or stays in) a buffer of this connection's own.
+    private func keepRest(of buffer: Buffer, from used: Int) {
+        buffer.consume(used)
+        if buffer.isEmpty {
+            if let own = kept {
+                kept = nil
+                worker.loop.buffers.give(own)
+            }
+        } else if kept == nil, state != .closed {
+            let own = worker.loop.buffers.take()
+            buffer.withReadable { own.append($0) }
+            kept = own
+            buffer.clear()
         }
     }
 

@@ -38,8 +38,6 @@ final class UpstreamConnection: Source, Origin {
     var persistent = true
     var tunnel = false
     var trailers: Buffer?
-    /// The last read filled its buffer: the next one gets a larger.
-    var bulk = false
 
     /// Starts connecting; nil when even that fails.
     init?(to endpoint: Endpoint, worker: Worker) {
@@ -63,7 +61,7 @@ final class UpstreamConnection: Source, Origin {
         self.exchange = exchange
         exchange.origin = self
         exchange.attempts += 1
-        exchange.endpoint = endpoint.label
+        if worker.accessLog != nil { exchange.endpoint = endpoint.label }
         served += 1
         requestFraming = exchange.requestBody
         requestDone = requestFraming == .none
@@ -73,8 +71,7 @@ final class UpstreamConnection: Source, Origin {
         tunnel = false
         paused = false
         persistent = true
-        let out = output ?? worker.loop.buffers.take()
-        output = out
+        let out = outgoing()
         ForwardedRequest.write(
             exchange, session: session, table: era.table, endpoint: endpoint.authority, into: out)
         if let collected = exchange.body {
@@ -99,6 +96,13 @@ final class UpstreamConnection: Source, Origin {
 
     // MARK: - Origin
 
+    private func outgoing() -> Buffer {
+        if let output { return output }
+        let buffer = worker.loop.buffers.take()
+        output = buffer
+        return buffer
+    }
+
     static let highWater = 64 * 1024
 
     var wantsBody: Bool {
@@ -107,8 +111,7 @@ final class UpstreamConnection: Source, Origin {
 
     func send(_ bytes: borrowing Span<UInt8>) {
         guard bytes.count > 0, !requestDone else { return }
-        let out = output ?? worker.loop.buffers.take()
-        output = out
+        let out = outgoing()
         if requestFraming == .unknown && !tunnel {
             HTTP1Encoder.chunkSize(bytes.count, into: out)
             out.append(bytes)
@@ -127,8 +130,7 @@ final class UpstreamConnection: Source, Origin {
             return
         }
         guard requestFraming == .unknown else { return }
-        let out = output ?? worker.loop.buffers.take()
-        output = out
+        let out = outgoing()
         HTTP1Encoder.lastChunk(trailers: trailers, into: out)
     }
 

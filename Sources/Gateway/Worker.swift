@@ -49,6 +49,8 @@ final class Worker {
     var eras: [Era?] = []
     var currentEra: UInt16 = 0
 
+    /// What one receive from an upstream goes into; whatever is left of it moves to the connection.
+    let scratch = Buffer(capacity: BufferPool.largeSize)
     private var spareReplies: [ReplyBox] = []
     private let date = DateField()
 

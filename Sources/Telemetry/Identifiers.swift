@@ -65,15 +65,7 @@ public struct Identifiers {
     public mutating func appendCorrelationID(to out: Buffer) {
         let high = next() & ~0xf000 | 0x4000
         let low = next() & ~(0xc << 60) | 0x8 << 60
-        out.append(hex: high >> 32, digits: 8)
-        out.append(UInt8(ascii: "-"))
-        out.append(hex: high >> 16 & 0xffff, digits: 4)
-        out.append(UInt8(ascii: "-"))
-        out.append(hex: high & 0xffff, digits: 4)
-        out.append(UInt8(ascii: "-"))
-        out.append(hex: low >> 48, digits: 4)
-        out.append(UInt8(ascii: "-"))
-        out.append(hex: low & 0xffff_ffff_ffff, digits: 12)
+        out.append(uuid: high, low)
     }
 
     /// May this value from a client be our correlation id? 1 to 128 visible ASCII characters that

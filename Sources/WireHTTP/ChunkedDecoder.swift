@@ -55,22 +55,22 @@ public struct ChunkedDecoder: Sendable, BitwiseCopyable {
                 position &+= 2
                 state = .size
             case .trailers:
-                switch HTTP1FieldLine.parse(text, at: position, longest: limits.fieldLine) {
+                let lineStart = position
+                var field = Field(name: .other, nameText: .none, value: .none)
+                switch HTTP1FieldLine.parse(text, at: &position, longest: limits.fieldLine, into: &field) {
                 case .needMore:
                     return trailerBytes + (text.count &- position) > limits.trailers
                         ? .failed(.trailersTooLarge) : .needMore
                 case .failed: return .failed(.badTrailer)
-                case .end(let end):
-                    position = end
+                case .end:
                     state = .done
                     return .end
-                case .field(let field, let next):
-                    trailerBytes += next &- position
+                case .field:
+                    trailerBytes += position &- lineStart
                     trailerCount += 1
                     guard trailerBytes <= limits.trailers, trailerCount <= limits.fieldCount else {
                         return .failed(.trailersTooLarge)
                     }
-                    position = next
                     return .trailer(field)
                 }
             case .done: return .end

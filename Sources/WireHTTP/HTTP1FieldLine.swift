@@ -3,22 +3,30 @@ import Exchanges
 /// Reads one `field-line CRLF` (RFC 9112 section 5), strictly: no folding, no space before the
 /// colon, no bare CR or LF, no control characters.
 enum HTTP1FieldLine {
-    enum Result {
+    /// One byte, so that it comes back in a register; the field itself goes to its place directly.
+    enum Result: Equatable {
         case needMore
-        /// The blank line that ends a section; its end.
-        case end(Int)
-        /// A field and the start of the next line.
-        case field(Field, next: Int)
+        /// The blank line that ends a section.
+        case end
+        case field
         case failed(HTTP1Fault)
     }
 
-    static func parse(_ text: borrowing Span<UInt8>, at start: Int, longest: Int) -> Result {
+    /// - Parameters:
+    ///   - position: the line's start; moved behind the line with `.field` and `.end`.
+    ///   - field: set with `.field`.
+    static func parse(
+        _ text: borrowing Span<UInt8>, at position: inout Int, longest: Int, into field: inout Field
+    ) -> Result {
+        let start = position
         let end = text.count
         guard start < end else { return .needMore }
         switch text[start] {
         case 0x0d:
             guard start &+ 1 < end else { return .needMore }
-            return text[start &+ 1] == 0x0a ? .end(start &+ 2) : .failed(.badFieldName)
+            guard text[start &+ 1] == 0x0a else { return .failed(.badFieldName) }
+            position = start &+ 2
+            return .end
         case 0x0a: return .failed(.bareLineFeed)
         case 0x20, 0x09: return .failed(.obsoleteFolding)
         default: break
@@ -56,8 +64,9 @@ enum HTTP1FieldLine {
         }
         var valueEnd = at
         while valueEnd > valueStart && (text[valueEnd &- 1] == 0x20 || text[valueEnd &- 1] == 0x09) { valueEnd &-= 1 }
-        return .field(
-            Field(name: name, nameText: Slice(start, nameEnd), value: Slice(valueStart, valueEnd)), next: at &+ 2)
+        field = Field(name: name, nameText: Slice(start, nameEnd), value: Slice(valueStart, valueEnd))
+        position = at &+ 2
+        return .field
     }
 }
 
@@ -70,17 +79,17 @@ struct HTTP1FieldSection {
     mutating func parse(
         _ text: borrowing Span<UInt8>, into fields: inout [Field], framing: inout HTTP1Framing, limits: HTTP1Limits
     ) -> HTTP1Progress {
+        var field = Field(name: .other, nameText: .none, value: .none)
         while true {
-            switch HTTP1FieldLine.parse(text, at: lineStart, longest: limits.fieldLine) {
-            case .needMore: return text.count > limits.head ? .failed(.headTooLarge) : .needMore
-            case .failed(let fault): return .failed(fault)
-            case .end(let end): return end > limits.head ? .failed(.headTooLarge) : .complete(end)
-            case .field(let field, let next):
+            switch HTTP1FieldLine.parse(text, at: &lineStart, longest: limits.fieldLine, into: &field) {
+            case .field:
                 guard fields.count < limits.fieldCount else { return .failed(.tooManyFields) }
-                guard next <= limits.head else { return .failed(.headTooLarge) }
+                guard lineStart <= limits.head else { return .failed(.headTooLarge) }
                 fields.append(field)
                 if let fault = framing.note(field, in: text) { return .failed(fault) }
-                lineStart = next
+            case .end: return lineStart > limits.head ? .failed(.headTooLarge) : .complete(lineStart)
+            case .needMore: return text.count > limits.head ? .failed(.headTooLarge) : .needMore
+            case .failed(let fault): return .failed(fault)
             }
         }
     }
