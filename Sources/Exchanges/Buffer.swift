@@ -9,6 +9,8 @@ public final class Buffer {
     @usableFromInline var readIndex: Int
     @usableFromInline var writeIndex: Int
 
+    private let pool: BufferPool?
+
     /// - Parameter capacity: bytes, at least 1.
     public init(capacity: Int) {
         precondition(capacity > 0)
@@ -16,9 +18,37 @@ public final class Buffer {
         size = capacity
         readIndex = 0
         writeIndex = 0
+        pool = nil
     }
 
-    deinit { base.deallocate() }
+    /// Without storage until something is written; `giveBack` returns it to the pool.
+    public init(pool: BufferPool) {
+        base = Self.nothing
+        size = 0
+        readIndex = 0
+        writeIndex = 0
+        self.pool = pool
+    }
+
+    /// What a buffer without storage points at; nothing is ever read or written there.
+    private nonisolated(unsafe) static let nothing = UnsafeMutablePointer<UInt8>.allocate(capacity: 1)
+
+    deinit { dispose() }
+
+    private func dispose() {
+        guard size > 0 else { return }
+        if let pool, size == BufferPool.size { pool.give(base) } else { base.deallocate() }
+    }
+
+    /// Lets an empty buffer's storage go, to its pool when it has one.
+    public func giveBack() {
+        precondition(isEmpty)
+        guard size > 0, pool != nil else { return }
+        dispose()
+        base = Self.nothing
+        size = 0
+        clear()
+    }
 
     /// Bytes this buffer can hold before it grows.
     @inlinable public var capacity: Int { size }
@@ -68,13 +98,18 @@ public final class Buffer {
     }
 
     @usableFromInline func makeRoom(_ n: Int) {
+        if size == 0, let pool, n <= BufferPool.size {
+            base = pool.take()
+            size = BufferPool.size
+            return
+        }
         compact()
         guard size - writeIndex < n else { return }
-        var wanted = size
+        var wanted = max(size, 64)
         while wanted - writeIndex < n { wanted *= 2 }
         let grown = UnsafeMutablePointer<UInt8>.allocate(capacity: wanted)
         grown.update(from: base, count: writeIndex)
-        base.deallocate()
+        dispose()
         base = grown
         size = wanted
     }

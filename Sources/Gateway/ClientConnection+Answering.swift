@@ -21,13 +21,6 @@ struct ReplyState {
 }
 
 extension ClientConnection {
-    private var out: Buffer {
-        if let output { return output }
-        let buffer = worker.loop.buffers.take()
-        output = buffer
-        return buffer
-    }
-
     static let highWater = 64 * 1024
 
     /// May the connection carry another exchange after this answer?
@@ -60,7 +53,7 @@ extension ClientConnection {
         guard exchange === self.exchange, exchange.status == 0 else { return }
         exchange.status = local.status
         reply.keepAlive = decideKeepAlive()
-        let out = self.out
+        let out = output
         let before = out.count
         HTTP1Encoder.statusLine(local.status, into: out)
         worker.dateField(into: out)
@@ -88,7 +81,7 @@ extension ClientConnection {
     func interim(_ head: borrowing ReplyHead, in text: borrowing Span<UInt8>, of exchange: Exchange) {
         // HTTP/1.0 clients do not know interim answers (RFC 9110 section 15.2).
         guard exchange === self.exchange, framing.minor >= 1 else { return }
-        let out = self.out
+        let out = output
         HTTP1Encoder.statusLine(head.status, into: out)
         for field in head.fields where !Self.droppedWithLength.contains(field.name) {
             HTTP1Encoder.field(field, of: text, into: out)
@@ -115,7 +108,7 @@ extension ClientConnection {
         exchange.status = head.status
         reply.bodiless = exchange.head.verb == .head || head.status == 204 || head.status == 304
         reply.keepAlive = decideKeepAlive()
-        let out = self.out
+        let out = output
         let before = out.count
         HTTP1Encoder.statusLine(head.status, into: out)
         let dropped = head.status == 204 ? Self.droppedWithLength : Self.dropped
@@ -146,7 +139,7 @@ extension ClientConnection {
         reply.framing = .raw
         reply.keepAlive = false
         body = HTTP1BodyReader(.untilClose)
-        let out = self.out
+        let out = output
         HTTP1Encoder.statusLine(head.status, into: out)
         passFields(head, text, exchange, dropping: Self.droppedWithLength, out)
         out.append("Connection: upgrade\r\n" as StaticString)
@@ -173,7 +166,7 @@ extension ClientConnection {
 
     func send(_ bytes: borrowing Span<UInt8>, of exchange: Exchange) {
         guard exchange === self.exchange, !reply.bodiless, bytes.count > 0 else { return }
-        let out = self.out
+        let out = output
         let before = out.count
         if reply.framing == .chunked {
             HTTP1Encoder.chunkSize(bytes.count, into: out)
@@ -190,18 +183,18 @@ extension ClientConnection {
         if reply.isTunnel {
             reply.upstreamEnded = true
             flush()
-            if output == nil && transport.isOpen { transport.shutdownSending() }
+            if output.isEmpty && transport.isOpen { transport.shutdownSending() }
             finishTunnelIfOver(exchange)
             return
         }
-        if reply.framing == .chunked && !reply.bodiless { HTTP1Encoder.lastChunk(trailers: trailers, into: out) }
+        if reply.framing == .chunked && !reply.bodiless { HTTP1Encoder.lastChunk(trailers: trailers, into: output) }
         flush()
         if exchange === self.exchange { exchangeOver() }
     }
 
     /// A tunnel is over when both directions are.
     func finishTunnelIfOver(_ exchange: Exchange) {
-        guard reply.upstreamEnded, reply.clientEnded, output == nil else { return }
+        guard reply.upstreamEnded, reply.clientEnded, output.isEmpty else { return }
         exchange.origin?.cancel()
         exchange.origin = nil
         exchangeOver()
@@ -214,7 +207,7 @@ extension ClientConnection {
         worker.countAborted(exchange)
         self.exchange = nil
         worker.finish(exchange)
-        if let output, !output.isEmpty { _ = transport.send(output) }
+        if !output.isEmpty { _ = transport.send(output) }
         // A body that would end with the connection must not seem to have ended properly.
         close(reset: reply.framing == .untilClose)
     }
@@ -222,7 +215,8 @@ extension ClientConnection {
     // MARK: - Out
 
     func flush() {
-        guard phase != .closed, let out = output else { return }
+        let out = output
+        guard phase != .closed, !out.isEmpty else { return }
         while !out.isEmpty {
             switch transport.send(out) {
             case .moved(let n): worker.meters.count(.bytesOut, by: UInt64(n))
@@ -234,8 +228,7 @@ extension ClientConnection {
                 return
             }
         }
-        worker.loop.buffers.give(out)
-        output = nil
+        out.giveBack()
         if outputBlocked { unblocked() }
     }
 

@@ -15,7 +15,7 @@ extension ClientConnection {
 
     func resumeBody(of exchange: Exchange) {
         guard exchange === self.exchange else { return }
-        if exchange.body != nil && framing.expectContinue && input.map({ position == $0.count }) ?? true {
+        if exchange.body != nil && framing.expectContinue && position == input.count {
             framing.expectContinue = false
             sendContinue()
         }
@@ -32,7 +32,8 @@ extension ClientConnection {
     /// Takes apart what is in `input`. True = progress was made and there may be more to do without
     /// reading; false = bytes must be received first.
     func passBody(_ exchange: Exchange) -> Bool {
-        guard let input, position < input.count else { return false }
+        let input = input
+        guard position < input.count else { return false }
         var reader = body
         var at = position
         let limits = port.limits
@@ -116,16 +117,14 @@ extension ClientConnection {
 
     /// Drops body bytes that have been used, keeping the head of the exchange in front.
     private func compactInput() {
-        guard let input, position == input.count, position > headCount else { return }
+        guard position == input.count, position > headCount else { return }
         input.dropLast(position - headCount)
         position = headCount
         if headCount == 0 { releaseInput() }
     }
 
     private func sendContinue() {
-        let out = output ?? worker.loop.buffers.take()
-        output = out
-        out.append("HTTP/1.1 100 Continue\r\n\r\n" as StaticString)
+        output.append("HTTP/1.1 100 Continue\r\n\r\n" as StaticString)
         flush()
     }
 }
@@ -133,7 +132,7 @@ extension ClientConnection {
 extension ClientConnection {
     /// A body nobody wants, if all of it has come already: skipping it keeps the connection usable.
     func skipReceivedBody() {
-        guard let input, !body.isDone, !framing.expectContinue else { return }
+        guard !body.isDone, !framing.expectContinue else { return }
         var reader = body
         var at = position
         let limits = port.limits

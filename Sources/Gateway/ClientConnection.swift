@@ -27,7 +27,7 @@ final class ClientConnection: Source, Wire {
 
     // Reading. `input` holds the head of the exchange in progress (its first `headCount` bytes),
     // then bytes that have not been used, from `position` on.
-    var input: Buffer?
+    let input: Buffer
     var headCount = 0
     var position = 0
     var readable = false
@@ -42,7 +42,7 @@ final class ClientConnection: Source, Wire {
     var received: UInt64 = 0
 
     // Writing.
-    var output: Buffer?
+    let output: Buffer
     var outputBlocked = false
     var reply = ReplyState()
     var closeWhenFlushed = false
@@ -53,6 +53,8 @@ final class ClientConnection: Source, Wire {
         self.session = session
         self.port = port
         self.worker = worker
+        input = Buffer(pool: worker.loop.buffers)
+        output = Buffer(pool: worker.loop.buffers)
         super.init()
     }
 
@@ -94,7 +96,7 @@ final class ClientConnection: Source, Wire {
             switch phase {
             case .idle, .head:
                 if outputBlocked { return }  // answers first: a peer that does not read gets no more
-                if let input, input.count > position || phase == .head && input.count > 0, parseHead() { continue }
+                if input.count > position || phase == .head && input.count > 0, parseHead() { continue }
                 guard readable, phase == .idle || phase == .head else { return }
                 if reads == Self.readsPerTurn {
                     worker.loop.again(self)
@@ -124,8 +126,7 @@ final class ClientConnection: Source, Wire {
 
     /// Receives once. False = nothing came (the connection may be closed by now).
     private func fill() -> Bool {
-        let buffer = input ?? worker.loop.buffers.take()
-        input = buffer
+        let buffer = input
         buffer.reserve(2048)
         switch transport.receive(into: buffer) {
         case .moved(let n):
@@ -168,9 +169,8 @@ final class ClientConnection: Source, Wire {
 
     /// Gives an empty input buffer back.
     func releaseInput() {
-        guard let buffer = input, buffer.isEmpty else { return }
-        worker.loop.buffers.give(buffer)
-        input = nil
+        guard input.isEmpty else { return }
+        input.giveBack()
         position = 0
         headCount = 0
     }
@@ -179,7 +179,7 @@ final class ClientConnection: Source, Wire {
 
     /// True = something changed and it is worth looking again.
     private func parseHead() -> Bool {
-        guard let input else { return false }
+        let input = input
         if position > 0 {
             input.consume(position)
             position = 0
@@ -262,20 +262,19 @@ final class ClientConnection: Source, Wire {
         trailers = nil
         worker.finish(ended)
         headCount = 0
-        if let input, position == input.count {
+        if position == input.count {
             input.clear()
             releaseInput()
         }
-        position = input == nil ? 0 : position
         if keepAlive {
             phase = .idle
             if !outputBlocked {
                 worker.loop.setDeadline(self, afterMS: UInt64(patience > 0 ? patience : port.timeouts.keepAlive))
             }
-            if !driving && (input != nil || readable) { worker.loop.again(self) }
+            if !driving && (!input.isEmpty || readable) { worker.loop.again(self) }
         } else {
             closeWhenFlushed = true
-            if output == nil { linger() }
+            if output.isEmpty { linger() }
         }
     }
 
@@ -284,20 +283,20 @@ final class ClientConnection: Source, Wire {
     func linger() {
         guard phase != .closed, phase != .lingering else { return }
         transport.shutdownSending()
-        if inputEnded && !readable && (input?.isEmpty ?? true) { return close() }
+        if inputEnded && !readable && input.isEmpty { return close() }
         phase = .lingering
         worker.loop.setDeadline(self, afterMS: UInt64(port.timeouts.linger))
         discard()
     }
 
     private func discard() {
-        input?.clear()
+        input.clear()
         position = 0
         var reads = 0
         while phase == .lingering && readable && reads < Self.readsPerTurn {
             reads += 1
             if !fill() { return }
-            input?.clear()
+            input.clear()
         }
         if readable { worker.loop.again(self) } else { releaseInput() }
     }
@@ -317,7 +316,7 @@ final class ClientConnection: Source, Wire {
 
     /// Drain: an idle connection closes now, a busy one after its answer.
     func drain() {
-        if phase == .idle || phase == .head && (input?.isEmpty ?? true) { close() }
+        if phase == .idle || phase == .head && input.isEmpty { close() }
     }
 
     func close(reset: Bool = false) {
@@ -329,10 +328,10 @@ final class ClientConnection: Source, Wire {
         }
         worker.loop.unregister(self)
         transport.close(reset: reset)
-        if let input { worker.loop.buffers.give(input) }
-        if let output { worker.loop.buffers.give(output) }
-        input = nil
-        output = nil
+        for buffer in [input, output] {
+            buffer.clear()
+            buffer.giveBack()
+        }
         worker.connectionClosed(port)
     }
 }

@@ -21,7 +21,7 @@ extension UpstreamConnection {
             reads += 1
             // Reading is never nested: only the loop starts it. So all connections share one buffer,
             // and only one with an unfinished head or chunk line has its own.
-            let buffer = kept ?? worker.scratch
+            let buffer = kept.isEmpty ? worker.scratch : kept
             buffer.reserve(1024)
             switch transport.receive(into: buffer) {
             case .moved:
@@ -75,14 +75,9 @@ extension UpstreamConnection {
     private func keepRest(of buffer: Buffer, from used: Int) {
         buffer.consume(used)
         if buffer.isEmpty {
-            if let own = kept {
-                kept = nil
-                worker.loop.buffers.give(own)
-            }
-        } else if kept == nil, state != .closed {
-            let own = worker.loop.buffers.take()
-            buffer.withReadable { own.append($0) }
-            kept = own
+            kept.giveBack()
+        } else if buffer !== kept {
+            if state != .closed { buffer.withReadable { kept.append($0) } }
             buffer.clear()
         }
     }

@@ -20,7 +20,7 @@ final class UpstreamConnection: Source, Origin {
 
     // The exchange in progress.
     var exchange: Exchange?
-    var output: Buffer?
+    let output: Buffer
     private var outputBlocked = false
     private var requestFraming = BodySize.none
     private var requestDone = false
@@ -28,7 +28,8 @@ final class UpstreamConnection: Source, Origin {
     private(set) var sentAny = false
 
     // Reading.
-    var kept: Buffer?
+    /// An unfinished head or chunk line.
+    let kept: Buffer
     var readable = false
     var peerClosed = false
     var paused = false
@@ -46,6 +47,8 @@ final class UpstreamConnection: Source, Origin {
         self.worker = worker
         transport = Transport(descriptor: descriptor)
         bornMS = worker.loop.nowMS
+        output = Buffer(pool: worker.loop.buffers)
+        kept = Buffer(pool: worker.loop.buffers)
         super.init()
         guard worker.loop.register(self, descriptor: descriptor) == 0 else {
             transport.close()
@@ -71,7 +74,7 @@ final class UpstreamConnection: Source, Origin {
         tunnel = false
         paused = false
         persistent = true
-        let out = outgoing()
+        let out = output
         ForwardedRequest.write(
             exchange, session: session, table: era.table, endpoint: endpoint.authority, into: out)
         if let collected = exchange.body {
@@ -96,22 +99,15 @@ final class UpstreamConnection: Source, Origin {
 
     // MARK: - Origin
 
-    private func outgoing() -> Buffer {
-        if let output { return output }
-        let buffer = worker.loop.buffers.take()
-        output = buffer
-        return buffer
-    }
-
     static let highWater = 64 * 1024
 
     var wantsBody: Bool {
-        state == .active && !requestDone && (output?.count ?? 0) < Self.highWater
+        state == .active && !requestDone && output.count < Self.highWater
     }
 
     func send(_ bytes: borrowing Span<UInt8>) {
         guard bytes.count > 0, !requestDone else { return }
-        let out = outgoing()
+        let out = output
         if requestFraming == .unknown && !tunnel {
             HTTP1Encoder.chunkSize(bytes.count, into: out)
             out.append(bytes)
@@ -126,16 +122,17 @@ final class UpstreamConnection: Source, Origin {
         requestDone = true
         if tunnel {
             flush()
-            if output == nil && transport.isOpen { transport.shutdownSending() }
+            if output.isEmpty && transport.isOpen { transport.shutdownSending() }
             return
         }
         guard requestFraming == .unknown else { return }
-        let out = outgoing()
+        let out = output
         HTTP1Encoder.lastChunk(trailers: trailers, into: out)
     }
 
     func flush() {
-        guard state == .active, let out = output else { return }
+        let out = output
+        guard state == .active, !out.isEmpty else { return }
         while !out.isEmpty {
             switch transport.send(out) {
             case .moved: sentAny = true
@@ -160,8 +157,8 @@ final class UpstreamConnection: Source, Origin {
     }
 
     private func dropOutput() {
-        if let out = output { worker.loop.buffers.give(out) }
-        output = nil
+        output.clear()
+        output.giveBack()
     }
 
     /// After a switch of protocols the sending direction is open again, without framing.
@@ -252,7 +249,7 @@ final class UpstreamConnection: Source, Origin {
         exchange.origin = nil
         let trailers = self.trailers
         self.trailers = nil
-        if persistent && requestDone && output == nil && !peerClosed && kept == nil && !tunnel && isWithinQuota {
+        if persistent && requestDone && output.isEmpty && !peerClosed && kept.isEmpty && !tunnel && isWithinQuota {
             becomeIdle()
         } else {
             close()
@@ -298,8 +295,8 @@ final class UpstreamConnection: Source, Origin {
         worker.loop.unregister(self)
         transport.close()
         dropOutput()
-        if let kept { worker.loop.buffers.give(kept) }
-        kept = nil
+        kept.clear()
+        kept.giveBack()
         endpoint.connectionClosed(self)
     }
 }

@@ -50,7 +50,7 @@ final class Worker {
     var currentEra: UInt16 = 0
 
     /// What one receive from an upstream goes into; whatever is left of it moves to the connection.
-    let scratch = Buffer(capacity: BufferPool.largeSize)
+    let scratch = Buffer(capacity: 128 << 10)
     private var spareReplies: [ReplyBox] = []
     private let date = DateField()
 

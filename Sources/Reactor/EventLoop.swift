@@ -1,4 +1,5 @@
 internal import CShim
+public import Exchanges
 
 /// One thread's reactor: descriptors, deadlines, a clock read once per turn, work for the turn's end.
 ///
