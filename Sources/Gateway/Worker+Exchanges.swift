@@ -76,7 +76,7 @@ extension Worker {
         case .none:
             return wire.answer(Outcome(.noRoute, "no route matches this request"), of: exchange)
         }
-        exchange.target = exchange.rule.target
+        exchange.target = exchange.rule.targetWithFlagsOff
         exchange.wantsUpgrade = upgrade && exchange.rule.upgrade
         if case .known(let length) = exchange.requestBody, length > exchange.rule.bodyLimit {
             return wire.answer(
