@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from harness.gateway import listener, settings
+from harness.gateway import listener, route, settings
 from harness.wire import get, once
 
 
