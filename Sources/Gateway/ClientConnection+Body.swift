@@ -74,6 +74,8 @@ extension ClientConnection {
                 origin.flush()
             } else {
                 exchange.bodyComplete = true
+                // Whatever way it came, it goes on with the length it turned out to have.
+                exchange.requestBody = .known(received)
                 worker.advance(exchange, session: session)
             }
             return true
