@@ -38,7 +38,7 @@ extension ClientConnection {
         var at = position
         let limits = port.limits
         let ending: BodyEnding = input.withReadable { text in
-            while exchange.origin?.wantsBody ?? true {
+            while reader.isExhausted || (exchange.origin?.wantsBody ?? true) {
                 switch reader.next(text, at: &at, limits: limits) {
                 case .needMore:
                     // A chunk that would break the limit is refused before it comes.
