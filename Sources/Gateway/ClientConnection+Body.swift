@@ -20,13 +20,16 @@ extension ClientConnection {
             sendContinue()
         }
         drive()
-        if phase == .exchanging, !body.isDone, exchange.status == 0 { armBodyDeadline(exchange) }
+        if phase == .exchanging, exchange === self.exchange, !body.isDone, exchange.status == 0 {
+            armBodyDeadline(exchange)
+        }
     }
 
     private func armBodyDeadline(_ exchange: Exchange) {
         // A tunnel's silence is measured at its other end, for both directions at once.
-        guard !reply.isTunnel, wantsBody(exchange) else { return }
-        worker.loop.setDeadline(self, afterMS: UInt64(exchange.rule.timeouts.body))
+        // While the client does not read, the deadline is that of `send`.
+        guard !reply.isTunnel, !outputBlocked else { return }
+        worker.loop.setDeadline(self, afterMS: wantsBody(exchange) ? UInt64(exchange.rule.timeouts.body) : 0)
     }
 
     /// Takes apart what is in `input`. True = progress was made and there may be more to do without
@@ -68,7 +71,7 @@ extension ClientConnection {
             // Flushing may have made room, and then nobody will tell us: go on at once.
             return phase == .exchanging && self.exchange === exchange && wantsBody(exchange)
         case .complete:
-            worker.loop.setDeadline(self, afterMS: 0)
+            if !outputBlocked { worker.loop.setDeadline(self, afterMS: 0) }
             if let origin = exchange.origin {
                 origin.endBody(trailers: trailers)
                 origin.flush()
