@@ -167,12 +167,17 @@ final class UpstreamConnection: Source, Origin {
         requestFraming = .unknown
     }
 
-    func pause() { paused = true }
+    func pause() {
+        paused = true
+        armAnswerDeadline()
+    }
 
     func resume() {
         guard paused else { return }
         paused = false
-        if state == .active { worker.loop.again(self) }
+        guard state == .active else { return }
+        armAnswerDeadline()
+        worker.loop.again(self)
     }
 
     func cancel() {
@@ -185,12 +190,20 @@ final class UpstreamConnection: Source, Origin {
     func armAnswerDeadline() {
         guard let exchange else { return }
         let timeouts = exchange.rule.timeouts
-        var wait = UInt64(headSeen ? timeouts.streamIdle : timeouts.firstByte)
+        var wait = waitsForUpstream(exchange) ? UInt64(headSeen ? timeouts.streamIdle : timeouts.firstByte) : 0
         if exchange.endsByMS > 0 {
             let left = exchange.endsByMS > worker.loop.nowMS ? exchange.endsByMS - worker.loop.nowMS : 1
             wait = wait == 0 ? left : min(wait, left)
         }
         worker.loop.setDeadline(self, afterMS: wait)
+    }
+
+    /// Is it the upstream's turn? Not while the client reads too slowly, nor while more of its body has to
+    /// come: those silences have deadlines of their own (`send`, `body`).
+    private func waitsForUpstream(_ exchange: Exchange) -> Bool {
+        if paused { return false }
+        if headSeen || requestDone || !output.isEmpty { return true }
+        return !exchange.bodyBegun && exchange.head.first(.expect) != nil
     }
 
     // MARK: - Events
