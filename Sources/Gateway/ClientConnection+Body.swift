@@ -83,18 +83,18 @@ extension ClientConnection {
             }
             return true
         case .tooLarge:
-            refuse(Outcome(.tooLarge, "the request body is larger than this route allows"))
+            refuseBody(Outcome(.tooLarge, "the request body is larger than this route allows"), exchange)
             return false
         case .malformed(let fault):
             worker.meters.countParseError(Int(fault.rawValue))
-            // Nothing may follow that could pass for the rest of the body.
-            if exchange.status == 0 {
-                refuse(Outcome(.validationError, status: fault.status, fault.label))
-            } else {
-                abort(exchange)
-            }
+            refuseBody(Outcome(.validationError, status: fault.status, fault.label), exchange)
             return false
         }
+    }
+
+    /// Nothing may follow that could pass for the rest of the body; an answer that has begun is cut.
+    private func refuseBody(_ outcome: Outcome, _ exchange: Exchange) {
+        if exchange.status == 0 { refuse(outcome) } else { abort(exchange) }
     }
 
     private enum BodyEnding { case needMore, blocked, complete, tooLarge, malformed(HTTP1Fault) }
