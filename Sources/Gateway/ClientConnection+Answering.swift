@@ -192,9 +192,11 @@ extension ClientConnection {
         if exchange === self.exchange { exchangeOver() }
     }
 
-    /// A tunnel is over when both directions are.
+    /// A tunnel is over when both directions are, and all that was said in them is on its way.
     func finishTunnelIfOver(_ exchange: Exchange) {
-        guard reply.upstreamEnded, reply.clientEnded, output.isEmpty else { return }
+        guard exchange === self.exchange, reply.upstreamEnded, reply.clientEnded, output.isEmpty,
+            exchange.origin?.isFlushed ?? true
+        else { return }
         exchange.origin?.cancel()
         exchange.origin = nil
         exchangeOver()

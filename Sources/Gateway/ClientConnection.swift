@@ -62,8 +62,11 @@ final class ClientConnection: Source, Wire {
 
     override func ready(_ readiness: Readiness) {
         if !readiness.isDisjoint(with: .failed) {
-            if phase == .exchanging { connectionLost() } else { close() }
-            return
+            guard phase == .exchanging else { return close() }
+            guard reply.isTunnel, exchange != nil, !readiness.contains(.broken) else { return connectionLost() }
+            // Both directions of a tunnel have ended; the client's last bytes may not have been read yet.
+            if !reply.clientEnded { readable = true }
+            inputEnded = true
         }
         if readiness.contains(.readable) || readiness.contains(.peerClosed) { readable = true }
         if readiness.contains(.peerClosed) { inputEnded = true }

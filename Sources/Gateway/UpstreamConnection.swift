@@ -105,6 +105,8 @@ final class UpstreamConnection: Source, Origin {
         state == .active && !requestDone && output.count < Self.highWater
     }
 
+    var isFlushed: Bool { output.isEmpty }
+
     func send(_ bytes: borrowing Span<UInt8>) {
         guard bytes.count > 0, !requestDone else { return }
         let out = output
@@ -152,8 +154,11 @@ final class UpstreamConnection: Source, Origin {
         }
         dropOutput()
         outputBlocked = false
-        if tunnel && requestDone { transport.shutdownSending() }
         armAnswerDeadline()
+        guard tunnel && requestDone else { return }
+        transport.shutdownSending()
+        // The other direction may have waited for this one.
+        if peerClosed, let exchange { exchange.wire?.end(trailers: nil, of: exchange) }
     }
 
     private func dropOutput() {
