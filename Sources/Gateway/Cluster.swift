@@ -108,6 +108,13 @@ final class Cluster: Source {
         }
     }
 
+    /// Serves who waits in the next turn: for callers that cannot have exchanges started under them.
+    func serveWaitingSoon() {
+        if firstWaiting < waiting.count { worker.loop.again(self) }
+    }
+
+    override func ready(_ readiness: Readiness) { serveWaiting() }
+
     override func deadlinePassed() {
         var late: [Ticket] = []
         var kept: [Waiting] = []

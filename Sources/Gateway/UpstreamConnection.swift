@@ -188,6 +188,7 @@ final class UpstreamConnection: Source, Origin {
     func cancel() {
         exchange = nil
         close()
+        endpoint.cluster.serveWaitingSoon()
     }
 
     /// Silence is measured from the last progress: before the answer by `firstByte`, inside it by
