@@ -88,9 +88,10 @@ final class Cluster: Source {
     func wait(_ exchange: Exchange) -> Bool {
         guard waiting.count - firstWaiting < specification.pool.pending * max(1, endpoints.count) else { return false }
         let patience = UInt64(exchange.rule.timeouts.queue)
-        waiting.append(
-            Waiting(ticket: exchange.ticket, untilMS: patience == 0 ? .max : worker.loop.nowMS + patience))
-        if patience > 0 { worker.loop.setDeadline(self, afterMS: patience) }
+        let untilMS = patience == 0 ? .max : worker.loop.nowMS + patience
+        waiting.append(Waiting(ticket: exchange.ticket, untilMS: untilMS))
+        // The deadline is that of the first to give up; a newcomer must not put it off.
+        if patience > 0 && (deadlineMS == 0 || untilMS < deadlineMS) { worker.loop.setDeadline(self, afterMS: patience) }
         return true
     }
 
