@@ -104,6 +104,9 @@ final class Cluster: Source {
             if firstWaiting == waiting.count {
                 waiting.removeAll(keepingCapacity: true)
                 firstWaiting = 0
+            } else if firstWaiting >= 1024 && firstWaiting * 2 >= waiting.count {
+                waiting.removeFirst(firstWaiting)
+                firstWaiting = 0
             }
             if let exchange = worker.exchange(next.ticket) { worker.proxy(exchange, by: self, avoiding: nil) }
         }
