@@ -17,9 +17,11 @@ extension Worker {
             endpoint = other
         }
         meters.count(exchange.attempts == 0 ? .attempt : .retry, cluster: cluster.label)
-        let isRepeatable = exchange.head.verb.isIdempotent && exchange.requestBody == .none
+        // The last try must not meet another connection that ended together with the first.
+        let mayFail =
+            exchange.head.verb.isIdempotent && exchange.requestBody == .none && exchange.attempts < exchange.rule.retries
         guard
-            let connection = endpoint.takeIdle(mustBeQuiet: !isRepeatable)
+            let connection = endpoint.takeIdle(mustBeQuiet: !mayFail)
                 ?? UpstreamConnection(to: endpoint, worker: self)
         else {
             exchange.attempts += 1
