@@ -319,7 +319,9 @@ final class ClientConnection: Source, Wire {
 
     /// Drain: an idle connection closes now, a busy one after its answer.
     func drain() {
-        if phase == .idle || phase == .head && input.isEmpty { close() }
+        guard phase == .idle || phase == .head && input.isEmpty else { return }
+        // The last exchange is over, but its answer may not be all out.
+        if output.isEmpty { close() } else { closeWhenFlushed = true }
     }
 
     func close(reset: Bool = false) {
