@@ -39,8 +39,11 @@ final class Cluster: Source {
         guard byName[name] != nil else { return }
         byName[name] = addresses
         rebuild()
-        serveWaiting()
+        if endpoints.isEmpty && !isResolving { failWaiting(.unresolved) } else { serveWaiting() }
     }
+
+    /// Is there no endpoint yet only because nothing has been heard of a name?
+    var isResolving: Bool { endpoints.isEmpty && byName.keys.contains { worker.addresses[$0] == nil } }
 
     private func rebuild() {
         var wanted: [(SocketAddress, [UInt8])] = []
@@ -130,8 +133,19 @@ final class Cluster: Source {
         if let next = kept.map(\.untilMS).min(), next != .max {
             worker.loop.setDeadline(self, afterMS: max(1, next - worker.loop.nowMS))
         }
-        for ticket in late {
-            if let exchange = worker.exchange(ticket) { worker.fail(exchange, .saturated) }
+        fail(late, endpoints.isEmpty ? .unresolved : .saturated)
+    }
+
+    private func failWaiting(_ fault: UpstreamFault) {
+        let all = waiting[firstWaiting...].map(\.ticket)
+        waiting.removeAll()
+        firstWaiting = 0
+        fail(all, fault)
+    }
+
+    private func fail(_ tickets: [Ticket], _ fault: UpstreamFault) {
+        for ticket in tickets {
+            if let exchange = worker.exchange(ticket) { worker.fail(exchange, fault) }
         }
     }
 

@@ -8,7 +8,11 @@ extension Worker {
     /// Gives the exchange a connection of the cluster, or lets it wait for one.
     func proxy(_ exchange: Exchange, by cluster: Cluster, avoiding: Endpoint?) {
         guard let session = exchange.wire?.session else { return }
-        guard var endpoint = cluster.choose(avoiding: avoiding) else { return fail(exchange, .unresolved) }
+        guard var endpoint = cluster.choose(avoiding: avoiding) else {
+            // A name that has just been configured is being asked for.
+            if cluster.isResolving && cluster.wait(exchange) { return }
+            return fail(exchange, .unresolved)
+        }
         if !endpoint.hasRoom {
             guard let other = cluster.firstWithRoom() else {
                 if !cluster.wait(exchange) { fail(exchange, .saturated) }
