@@ -286,7 +286,7 @@ final class ClientConnection: Source, Wire {
     func linger() {
         guard phase != .closed, phase != .lingering else { return }
         transport.shutdownSending()
-        if inputEnded && !readable && input.isEmpty { return close() }
+        if inputEnded && !readable && input.isEmpty || port.timeouts.linger == 0 { return close() }
         phase = .lingering
         worker.loop.setDeadline(self, afterMS: UInt64(port.timeouts.linger))
         discard()
