@@ -87,7 +87,7 @@ def twins(stage) -> str:
 def test_the_first_request_after_start_waits_for_the_name(stage, names):
     port = twins(stage)
     names.names["up.test"] = ["127.0.0.1"]
-    names.delay = 0.3
+    names.delay = 0.1
     gateway = stage.gateway(named(names, f"up.test:{port}"), [route(timeouts={"queue": "3s"})])
     assert once(gateway.address, get("/")).body == b"one"
 
