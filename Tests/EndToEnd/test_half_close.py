@@ -22,7 +22,6 @@ class Sink:
         self.over = threading.Event()
 
     def __call__(self, peer: Peer) -> None:
-        peer.socket.setsockopt(1, 8, 16384)
         peer.read_head()
         peer.send(SWITCH + b"bye")
         peer.half_close()
@@ -36,7 +35,7 @@ class Sink:
 
 
 @pytest.mark.parametrize("unix", [False, True], ids=["tcp", "unix"])
-@pytest.mark.parametrize("size", [10, 3_000_000])
+@pytest.mark.parametrize("size", [10, 12_000_000])
 @pytest.mark.parametrize("pause", [0.0, 0.5])
 def test_what_the_client_says_after_the_upstreams_end_arrives(stage, size, pause, unix):
     sink = Sink(pause)
@@ -53,7 +52,7 @@ def test_what_the_client_says_after_the_upstreams_end_arrives(stage, size, pause
     assert len(sink.got) == len(data) and bytes(sink.got) == data
 
 
-@pytest.mark.parametrize("size", [10, 3_000_000])
+@pytest.mark.parametrize("size", [10, 12_000_000])
 def test_what_the_upstream_says_after_the_clients_end_arrives(stage, size):
     data = bytes(range(256)) * (size // 256 + 1)
 
