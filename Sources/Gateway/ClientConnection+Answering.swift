@@ -194,9 +194,11 @@ extension ClientConnection {
         if exchange === self.exchange { exchangeOver() }
     }
 
-    /// A tunnel is over when both directions are.
+    /// A tunnel is over when both directions are, and all that was said in them is on its way.
     func finishTunnelIfOver(_ exchange: Exchange) {
-        guard reply.upstreamEnded, reply.clientEnded, output.isEmpty else { return }
+        guard exchange === self.exchange, reply.upstreamEnded, reply.clientEnded, output.isEmpty,
+            exchange.origin?.isFlushed ?? true
+        else { return }
         exchange.origin?.cancel()
         exchange.origin = nil
         exchangeOver()
@@ -219,11 +221,14 @@ extension ClientConnection {
     func flush() {
         let out = output
         guard phase != .closed, !out.isEmpty else { return }
+        var progress = !outputBlocked
         while !out.isEmpty {
             switch transport.send(out) {
-            case .moved(let n): worker.meters.count(.bytesOut, by: UInt64(n))
+            case .moved(let n):
+                progress = true
+                worker.meters.count(.bytesOut, by: UInt64(n))
             case .wouldBlock, .ended:
-                blocked(out)
+                blocked(out, progress)
                 return
             case .failed:
                 connectionLost()
@@ -234,9 +239,10 @@ extension ClientConnection {
         if outputBlocked { unblocked() }
     }
 
-    private func blocked(_ out: Buffer) {
+    /// - Parameter progress: the client has read since this was last called; only that puts off its end.
+    private func blocked(_ out: Buffer, _ progress: Bool) {
         outputBlocked = true
-        worker.loop.setDeadline(self, afterMS: UInt64(port.timeouts.send))
+        if progress { worker.loop.setDeadline(self, afterMS: UInt64(port.timeouts.send)) }
         if out.count > Self.highWater, !reply.paused, let origin = exchange?.origin {
             reply.paused = true
             origin.pause()

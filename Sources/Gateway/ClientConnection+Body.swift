@@ -20,13 +20,16 @@ extension ClientConnection {
             sendContinue()
         }
         drive()
-        if phase == .exchanging, !body.isDone, exchange.status == 0 { armBodyDeadline(exchange) }
+        if phase == .exchanging, exchange === self.exchange, !body.isDone, exchange.status == 0 {
+            armBodyDeadline(exchange)
+        }
     }
 
     private func armBodyDeadline(_ exchange: Exchange) {
         // A tunnel's silence is measured at its other end, for both directions at once.
-        guard !reply.isTunnel, wantsBody(exchange) else { return }
-        worker.loop.setDeadline(self, afterMS: UInt64(exchange.rule.timeouts.body))
+        // While the client does not read, the deadline is that of `send`.
+        guard !reply.isTunnel, !outputBlocked else { return }
+        worker.loop.setDeadline(self, afterMS: wantsBody(exchange) ? UInt64(exchange.rule.timeouts.body) : 0)
     }
 
     /// Takes apart what is in `input`. True = progress was made and there may be more to do without
@@ -38,7 +41,7 @@ extension ClientConnection {
         var at = position
         let limits = port.limits
         let ending: BodyEnding = input.withReadable { text in
-            while exchange.origin?.wantsBody ?? true {
+            while reader.isExhausted || (exchange.origin?.wantsBody ?? true) {
                 switch reader.next(text, at: &at, limits: limits) {
                 case .needMore:
                     // A chunk that would break the limit is refused before it comes.
@@ -68,28 +71,30 @@ extension ClientConnection {
             // Flushing may have made room, and then nobody will tell us: go on at once.
             return phase == .exchanging && self.exchange === exchange && wantsBody(exchange)
         case .complete:
-            worker.loop.setDeadline(self, afterMS: 0)
+            if !outputBlocked { worker.loop.setDeadline(self, afterMS: 0) }
             if let origin = exchange.origin {
                 origin.endBody(trailers: trailers)
                 origin.flush()
             } else {
                 exchange.bodyComplete = true
+                // Whatever way it came, it goes on with the length it turned out to have.
+                exchange.requestBody = .known(received)
                 worker.advance(exchange, session: session)
             }
             return true
         case .tooLarge:
-            refuse(Outcome(.tooLarge, "the request body is larger than this route allows"))
+            refuseBody(Outcome(.tooLarge, "the request body is larger than this route allows"), exchange)
             return false
         case .malformed(let fault):
             worker.meters.countParseError(Int(fault.rawValue))
-            // Nothing may follow that could pass for the rest of the body.
-            if exchange.status == 0 {
-                refuse(Outcome(.validationError, status: fault.status, fault.label))
-            } else {
-                abort(exchange)
-            }
+            refuseBody(Outcome(.validationError, status: fault.status, fault.label), exchange)
             return false
         }
+    }
+
+    /// Nothing may follow that could pass for the rest of the body; an answer that has begun is cut.
+    private func refuseBody(_ outcome: Outcome, _ exchange: Exchange) {
+        if exchange.status == 0 { refuse(outcome) } else { abort(exchange) }
     }
 
     private enum BodyEnding { case needMore, blocked, complete, tooLarge, malformed(HTTP1Fault) }

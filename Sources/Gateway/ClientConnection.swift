@@ -62,8 +62,11 @@ final class ClientConnection: Source, Wire {
 
     override func ready(_ readiness: Readiness) {
         if !readiness.isDisjoint(with: .failed) {
-            if phase == .exchanging { connectionLost() } else { close() }
-            return
+            guard phase == .exchanging else { return close() }
+            guard reply.isTunnel, exchange != nil, !readiness.contains(.broken) else { return connectionLost() }
+            // Both directions of a tunnel have ended; the client's last bytes may not have been read yet.
+            if !reply.clientEnded { readable = true }
+            inputEnded = true
         }
         if readiness.contains(.readable) || readiness.contains(.peerClosed) { readable = true }
         if readiness.contains(.peerClosed) { inputEnded = true }
@@ -283,7 +286,7 @@ final class ClientConnection: Source, Wire {
     func linger() {
         guard phase != .closed, phase != .lingering else { return }
         transport.shutdownSending()
-        if inputEnded && !readable && input.isEmpty { return close() }
+        if inputEnded && !readable && input.isEmpty || port.timeouts.linger == 0 { return close() }
         phase = .lingering
         worker.loop.setDeadline(self, afterMS: UInt64(port.timeouts.linger))
         discard()
@@ -316,7 +319,9 @@ final class ClientConnection: Source, Wire {
 
     /// Drain: an idle connection closes now, a busy one after its answer.
     func drain() {
-        if phase == .idle || phase == .head && input.isEmpty { close() }
+        guard phase == .idle || phase == .head && input.isEmpty else { return }
+        // The last exchange is over, but its answer may not be all out.
+        if output.isEmpty { close() } else { closeWhenFlushed = true }
     }
 
     func close(reset: Bool = false) {

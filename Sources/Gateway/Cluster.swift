@@ -39,8 +39,11 @@ final class Cluster: Source {
         guard byName[name] != nil else { return }
         byName[name] = addresses
         rebuild()
-        serveWaiting()
+        if endpoints.isEmpty && !isResolving { failWaiting(.unresolved) } else { serveWaiting() }
     }
+
+    /// Is there no endpoint yet only because nothing has been heard of a name?
+    var isResolving: Bool { endpoints.isEmpty && byName.keys.contains { worker.addresses[$0] == nil } }
 
     private func rebuild() {
         var wanted: [(SocketAddress, [UInt8])] = []
@@ -88,9 +91,10 @@ final class Cluster: Source {
     func wait(_ exchange: Exchange) -> Bool {
         guard waiting.count - firstWaiting < specification.pool.pending * max(1, endpoints.count) else { return false }
         let patience = UInt64(exchange.rule.timeouts.queue)
-        waiting.append(
-            Waiting(ticket: exchange.ticket, untilMS: patience == 0 ? .max : worker.loop.nowMS + patience))
-        if patience > 0 { worker.loop.setDeadline(self, afterMS: patience) }
+        let untilMS = patience == 0 ? .max : worker.loop.nowMS + patience
+        waiting.append(Waiting(ticket: exchange.ticket, untilMS: untilMS))
+        // The deadline is that of the first to give up; a newcomer must not put it off.
+        if patience > 0 && (deadlineMS == 0 || untilMS < deadlineMS) { worker.loop.setDeadline(self, afterMS: patience) }
         return true
     }
 
@@ -103,10 +107,20 @@ final class Cluster: Source {
             if firstWaiting == waiting.count {
                 waiting.removeAll(keepingCapacity: true)
                 firstWaiting = 0
+            } else if firstWaiting >= 1024 && firstWaiting * 2 >= waiting.count {
+                waiting.removeFirst(firstWaiting)
+                firstWaiting = 0
             }
             if let exchange = worker.exchange(next.ticket) { worker.proxy(exchange, by: self, avoiding: nil) }
         }
     }
+
+    /// Serves who waits in the next turn: for callers that cannot have exchanges started under them.
+    func serveWaitingSoon() {
+        if firstWaiting < waiting.count { worker.loop.again(self) }
+    }
+
+    override func ready(_ readiness: Readiness) { serveWaiting() }
 
     override func deadlinePassed() {
         var late: [Ticket] = []
@@ -119,8 +133,19 @@ final class Cluster: Source {
         if let next = kept.map(\.untilMS).min(), next != .max {
             worker.loop.setDeadline(self, afterMS: max(1, next - worker.loop.nowMS))
         }
-        for ticket in late {
-            if let exchange = worker.exchange(ticket) { worker.fail(exchange, .saturated) }
+        fail(late, endpoints.isEmpty ? .unresolved : .saturated)
+    }
+
+    private func failWaiting(_ fault: UpstreamFault) {
+        let all = waiting[firstWaiting...].map(\.ticket)
+        waiting.removeAll()
+        firstWaiting = 0
+        fail(all, fault)
+    }
+
+    private func fail(_ tickets: [Ticket], _ fault: UpstreamFault) {
+        for ticket in tickets {
+            if let exchange = worker.exchange(ticket) { worker.fail(exchange, fault) }
         }
     }
 

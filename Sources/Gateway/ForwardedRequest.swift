@@ -15,6 +15,13 @@ enum ForwardedRequest {
         .xCorrelationID, .traceparent, .tracestate, .forwarded, .xForwardedFor, .xForwardedProto, .xForwardedHost,
         .xForwardedPort, .xRealIP)
 
+    /// The same when the body has been collected: the gateway has met the expectation itself.
+    private static let replacedWhenCollected: FieldNameSet = {
+        var set = replaced
+        set.insert(.expect)
+        return set
+    }()
+
     /// Writes the head, blank line included.
     /// - Parameter endpoint: `host:port` of the endpoint, for `host: upstream`.
     static func write(_ exchange: Exchange, session: Session, table: RouteTable, endpoint: [UInt8], into out: Buffer) {
@@ -71,7 +78,7 @@ enum ForwardedRequest {
     private static func fields(
         _ exchange: Exchange, _ table: RouteTable, _ text: borrowing Span<UInt8>, _ out: Buffer
     ) {
-        let replaced = replaced
+        let replaced = exchange.body == nil ? Self.replaced : replacedWhenCollected
         guard exchange.rule.headerEdits != Rule.none else {
             for field in exchange.head.fields where !replaced.contains(field.name) {
                 HTTP1Encoder.field(field, of: text, into: out)

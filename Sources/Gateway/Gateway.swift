@@ -99,6 +99,10 @@ public final class Gateway: Sendable {
             }
             var address = SocketAddress(listener.address)
             var column: [ListeningSocket] = []
+            // Sockets that are shared among workers would be shared with another process as well, silently.
+            if workers > 1, case .tcp(_, port: 1...) = listener.address {
+                try ListeningSocket(address, backlog: 1, shared: false).close()
+            }
             for index in 0..<workers {
                 if case .unix = address, let first = column.first {
                     column.append(try first.duplicate())

@@ -36,7 +36,9 @@ final class NameWatch: Sendable {
                 watched[name] = resolver.watch(name) { [log, changed] resolution in
                     switch resolution {
                     case .addresses(let found, _, _): changed(name, found)
-                    case .failure(let why): log.warning("a name could not be resolved", ["name": name, "why": "\(why)"])
+                    case .failure(let why):
+                        log.warning("a name could not be resolved", ["name": name, "why": "\(why)"])
+                        changed(name, [])
                     }
                 }
             }

@@ -105,6 +105,8 @@ final class UpstreamConnection: Source, Origin {
         state == .active && !requestDone && output.count < Self.highWater
     }
 
+    var isFlushed: Bool { output.isEmpty }
+
     func send(_ bytes: borrowing Span<UInt8>) {
         guard bytes.count > 0, !requestDone else { return }
         let out = output
@@ -152,8 +154,11 @@ final class UpstreamConnection: Source, Origin {
         }
         dropOutput()
         outputBlocked = false
-        if tunnel && requestDone { transport.shutdownSending() }
         armAnswerDeadline()
+        guard tunnel && requestDone else { return }
+        transport.shutdownSending()
+        // The other direction may have waited for this one.
+        if peerClosed, let exchange { exchange.wire?.end(trailers: nil, of: exchange) }
     }
 
     private func dropOutput() {
@@ -167,17 +172,23 @@ final class UpstreamConnection: Source, Origin {
         requestFraming = .unknown
     }
 
-    func pause() { paused = true }
+    func pause() {
+        paused = true
+        armAnswerDeadline()
+    }
 
     func resume() {
         guard paused else { return }
         paused = false
-        if state == .active { worker.loop.again(self) }
+        guard state == .active else { return }
+        armAnswerDeadline()
+        worker.loop.again(self)
     }
 
     func cancel() {
         exchange = nil
         close()
+        endpoint.cluster.serveWaitingSoon()
     }
 
     /// Silence is measured from the last progress: before the answer by `firstByte`, inside it by
@@ -185,12 +196,20 @@ final class UpstreamConnection: Source, Origin {
     func armAnswerDeadline() {
         guard let exchange else { return }
         let timeouts = exchange.rule.timeouts
-        var wait = UInt64(headSeen ? timeouts.streamIdle : timeouts.firstByte)
+        var wait = waitsForUpstream(exchange) ? UInt64(headSeen ? timeouts.streamIdle : timeouts.firstByte) : 0
         if exchange.endsByMS > 0 {
             let left = exchange.endsByMS > worker.loop.nowMS ? exchange.endsByMS - worker.loop.nowMS : 1
             wait = wait == 0 ? left : min(wait, left)
         }
         worker.loop.setDeadline(self, afterMS: wait)
+    }
+
+    /// Is it the upstream's turn? Not while the client reads too slowly, nor while more of its body has to
+    /// come: those silences have deadlines of their own (`send`, `body`).
+    private func waitsForUpstream(_ exchange: Exchange) -> Bool {
+        if paused { return false }
+        if headSeen || requestDone || !output.isEmpty { return true }
+        return !exchange.bodyBegun && exchange.head.first(.expect) != nil
     }
 
     // MARK: - Events

@@ -77,7 +77,8 @@ extension Worker {
             return wire.answer(Outcome(.noRoute, "no route matches this request"), of: exchange)
         }
         exchange.target = exchange.rule.targetWithFlagsOff
-        exchange.wantsUpgrade = upgrade && exchange.rule.upgrade
+        // Bytes of a body and bytes of a tunnel could be taken for each other: an upgrade has no body here.
+        exchange.wantsUpgrade = upgrade && exchange.rule.upgrade && exchange.requestBody == .none
         if case .known(let length) = exchange.requestBody, length > exchange.rule.bodyLimit {
             return wire.answer(
                 Outcome(.tooLarge, "the request body is larger than this route allows"), of: exchange)

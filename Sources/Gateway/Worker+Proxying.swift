@@ -8,7 +8,11 @@ extension Worker {
     /// Gives the exchange a connection of the cluster, or lets it wait for one.
     func proxy(_ exchange: Exchange, by cluster: Cluster, avoiding: Endpoint?) {
         guard let session = exchange.wire?.session else { return }
-        guard var endpoint = cluster.choose(avoiding: avoiding) else { return fail(exchange, .unresolved) }
+        guard var endpoint = cluster.choose(avoiding: avoiding) else {
+            // A name that has just been configured is being asked for.
+            if cluster.isResolving && cluster.wait(exchange) { return }
+            return fail(exchange, .unresolved)
+        }
         if !endpoint.hasRoom {
             guard let other = cluster.firstWithRoom() else {
                 if !cluster.wait(exchange) { fail(exchange, .saturated) }
@@ -17,9 +21,11 @@ extension Worker {
             endpoint = other
         }
         meters.count(exchange.attempts == 0 ? .attempt : .retry, cluster: cluster.label)
-        let isRepeatable = exchange.head.verb.isIdempotent && exchange.requestBody == .none
+        // The last try must not meet another connection that ended together with the first.
+        let mayFail =
+            exchange.head.verb.isIdempotent && exchange.requestBody == .none && exchange.attempts < exchange.rule.retries
         guard
-            let connection = endpoint.takeIdle(mustBeQuiet: !isRepeatable)
+            let connection = endpoint.takeIdle(mustBeQuiet: !mayFail)
                 ?? UpstreamConnection(to: endpoint, worker: self)
         else {
             exchange.attempts += 1

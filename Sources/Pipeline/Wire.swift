@@ -50,6 +50,8 @@ public protocol Wire: AnyObject {
 public protocol Origin: AnyObject {
     /// Is there room for more of the request body?
     var wantsBody: Bool { get }
+    /// Has all that was sent been put on its way?
+    var isFlushed: Bool { get }
     /// Body bytes of the request; framed and sent, or kept within bounds.
     func send(_ bytes: borrowing Span<UInt8>)
     /// The request body is over. `trailers`: whole field lines, or nil.

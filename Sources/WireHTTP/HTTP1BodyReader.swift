@@ -19,6 +19,9 @@ public struct HTTP1BodyReader: Sendable, BitwiseCopyable {
     /// Is the end of the connection the (only) proper end of this body?
     public var endsWithConnection: Bool { if case .untilClose = mode { true } else { false } }
 
+    /// Has the last byte come, with only `.end` left to say? (A body of known length needs no more input for it.)
+    public var isExhausted: Bool { if case .length(0) = mode { true } else { false } }
+
     /// Bytes that the framing has announced and that have not come yet.
     public var announced: UInt64 {
         switch mode {
