@@ -141,7 +141,27 @@ import Testing
         }
     }
 
-    /// Random sets of done and wanted stages: the walk is the order, minus what is done.
+    /// The largest numbers a route file may hold make a very patient limit, not a crash.
+    @Test func extremeLimitsDoNotTrap() throws {
+        let table = try compile(
+            """
+            routes:
+              - name: patient
+                match: { path: /a }
+                target: { cluster: up }
+                stages: { shield: { requests: 1, per: 24h, burst: 1000000000 } }
+              - name: hasty
+                match: { path: /b }
+                target: { cluster: up }
+                stages: { shield: { requests: 1000000, per: 1ms, burst: 1000000000 } }
+            """)
+        for name in ["patient", "hasty"] {
+            let exchange = try exchange(name, of: table)
+            #expect(word(admission().advance(exchange, table: table, peer: peer, policy: 0, now: second)) == "dispatch")
+        }
+    }
+
+    /// What was done before is not done again.
     @Test func onlyWhatIsMissingIsRun() throws {
         let table = try table()
         let exchange = try exchange("both", of: table, body: .known(1))
