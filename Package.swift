@@ -89,6 +89,7 @@ let package = Package(
         tests("SettingsTests", ["Settings"]),
         tests("RoutesTests", ["Routes", "Settings", "Exchanges"]),
         tests("PoliciesTests", ["Policies", "Exchanges"]),
+        tests("PipelineTests", ["Pipeline", "Routes", "Settings", "Policies", "Exchanges", "WireHTTP"]),
         tests("WireHTTPTests", ["WireHTTP", "Exchanges"]),
         tests("ContractsTests", ["Contracts"]),
         tests("EventCoreTests", ["EventCore", "Contracts", "Exchanges"]),

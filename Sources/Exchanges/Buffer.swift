@@ -98,20 +98,30 @@ public final class Buffer {
     }
 
     @usableFromInline func makeRoom(_ n: Int) {
-        if size == 0, let pool, n <= BufferPool.size {
-            base = pool.take()
-            size = BufferPool.size
-            return
-        }
         compact()
         guard size - writeIndex < n else { return }
+        if let pool, size < BufferPool.size, writeIndex + n <= BufferPool.size {
+            move(to: pool.take(), size: BufferPool.size)
+            return
+        }
         var wanted = max(size, 64)
         while wanted - writeIndex < n { wanted *= 2 }
-        let grown = UnsafeMutablePointer<UInt8>.allocate(capacity: wanted)
-        grown.update(from: base, count: writeIndex)
+        move(to: .allocate(capacity: wanted), size: wanted)
+    }
+
+    private func move(to storage: UnsafeMutablePointer<UInt8>, size: Int) {
+        if writeIndex > 0 { storage.update(from: base, count: writeIndex) }
         dispose()
-        base = grown
-        size = wanted
+        base = storage
+        self.size = size
+    }
+
+    /// Keeps just the storage that the readable part needs: for bytes that will wait for long.
+    public func trim() {
+        guard pool != nil, size > 2 * count else { return }
+        if isEmpty { return giveBack() }
+        compact()
+        move(to: .allocate(capacity: writeIndex), size: writeIndex)
     }
 
     /// The readable part, bounds-checked, for the length of the call.

@@ -108,4 +108,10 @@ public struct Rule: Sendable, BitwiseCopyable {
 
     @inlinable public static var none: UInt16 { .max }
     public init() {}
+
+    /// Where the exchange goes while nothing has turned the route's flag on: to the fallback, because
+    /// a new way is not taken before somebody says so.
+    @inlinable public var targetWithFlagsOff: Target {
+        flag == Self.none ? target : fallback ?? target
+    }
 }

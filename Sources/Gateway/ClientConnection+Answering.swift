@@ -130,6 +130,8 @@ extension ClientConnection {
         connectionField(out)
         HTTP1Encoder.crlf(out)
         exchange.bytesOut += UInt64(out.count - before)
+        // A stream may run for hours: the request's head needs only its own bytes meanwhile.
+        if size == .unknown { input.trim() }
     }
 
     func startTunnel(_ head: borrowing ReplyHead, in text: borrowing Span<UInt8>, of exchange: Exchange) {

@@ -125,6 +125,7 @@ extension ClientConnection {
         guard position == input.count, position > headCount else { return }
         input.dropLast(position - headCount)
         position = headCount
+        if reply.isTunnel && !readable { input.trim() }
         if headCount == 0 { releaseInput() }
     }
 

@@ -130,7 +130,7 @@ final class ClientConnection: Source, Wire {
     /// Receives once. False = nothing came (the connection may be closed by now).
     private func fill() -> Bool {
         let buffer = input
-        buffer.reserve(2048)
+        buffer.reserve(reply.isTunnel ? 8192 : 2048)
         switch transport.receive(into: buffer) {
         case .moved(let n):
             worker.meters.count(.bytesIn, by: UInt64(n))

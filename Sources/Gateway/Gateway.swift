@@ -47,7 +47,7 @@ public final class Gateway: Sendable {
             meters: meters, log: log, accessLog: accessLog, service: configuration.telemetry.service,
             traceThreshold: Identifiers.threshold(fraction: configuration.telemetry.sample),
             limits: LimitTable(keys: configuration.shield.keys), core: core,
-            listeners: configuration.allListeners.map { ListenerShare($0) })
+            listeners: configuration.allListeners.map { ListenerShare($0) }, workers: count)
 
         let sockets = try Self.bind(configuration, workers: count, inherited: inherited)
         let generation = Generation(number: 1, configuration: configuration, table: table)
@@ -77,6 +77,13 @@ public final class Gateway: Sendable {
         }
         names.watch(configuration)
         meters.setGeneration(1)
+        meters.add { [limits = shared.limits] in
+            [
+                Family(
+                    "nexus_limit_evictions", .counter, "Keys forgotten although they still owed something.",
+                    .integer(limits.evictions))
+            ]
+        }
         shared.ready.store(true, ordering: .releasing)
     }
 
@@ -154,8 +161,9 @@ public final class Gateway: Sendable {
         shared.accessLog?.stop()
     }
 
-    /// Commands and queries that wait for the core.
-    public var coreDepth: Int { shared.core.depth }
+    /// The turns each worker has made. A loop turns at least once a second, so a number that stands
+    /// still for longer is a worker that hangs.
+    public var turns: [UInt64] { shared.heartbeats.map(\.count) }
 }
 
 extension SocketAddress {

@@ -20,10 +20,13 @@ final class Shared: Sendable {
     /// Ready for traffic: recovered, listening, not draining.
     let ready = Atomic<Bool>(false)
     let listeners: [ListenerShare]
+    /// One count a worker, of its turns: what moves is alive.
+    let heartbeats: [Heartbeat]
 
     init(
         meters: Meters, log: Log, accessLog: RequestLogWriter?, service: String, traceThreshold: UInt64,
-        limits: LimitTable, core: EventLog, listeners: [ListenerShare]
+        limits: LimitTable, core: EventLog, listeners: [ListenerShare],
+        workers: Int
     ) {
         self.meters = meters
         self.log = log
@@ -33,6 +36,7 @@ final class Shared: Sendable {
         self.limits = limits
         self.core = core
         self.listeners = listeners
+        heartbeats = (0..<workers).map { _ in Heartbeat() }
     }
 }
 
@@ -51,4 +55,11 @@ final class ListenerShare: Sendable {
     }
 
     func leave() { open.subtract(1, ordering: .relaxed) }
+}
+
+/// A worker's turns. Written by the worker, read by the watchdog.
+final class Heartbeat: Sendable {
+    private let turns = Atomic<UInt64>(0)
+    func beat() { turns.store(turns.load(ordering: .relaxed) &+ 1, ordering: .relaxed) }
+    var count: UInt64 { turns.load(ordering: .relaxed) }
 }

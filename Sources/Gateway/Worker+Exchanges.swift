@@ -76,7 +76,7 @@ extension Worker {
         case .none:
             return wire.answer(Outcome(.noRoute, "no route matches this request"), of: exchange)
         }
-        exchange.target = exchange.rule.target
+        exchange.target = exchange.rule.targetWithFlagsOff
         // Bytes of a body and bytes of a tunnel could be taken for each other: an upgrade has no body here.
         exchange.wantsUpgrade = upgrade && exchange.rule.upgrade && exchange.requestBody == .none
         if case .known(let length) = exchange.requestBody, length > exchange.rule.bodyLimit {

@@ -92,6 +92,7 @@ final class Worker {
     }
 
     private func endTurn() {
+        shared.heartbeats[Int(index)].beat()
         accessLog?.endTurn(nowNS: loop.nowNS)
         if isDraining && openConnections == 0 { loop.stop() }
     }

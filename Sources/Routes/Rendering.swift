@@ -39,7 +39,7 @@ extension RouteDefinition {
     var settings: [(what: String, value: String)] {
         var result: [(String, String)] = []
         for condition in match.headers { result.append(("when", "\(condition)")) }
-        if let flag { result.append(("flag", flag)) }
+        if let flag { result.append(("flag", "\(flag) (off: the fallback answers)")) }
         if let fallback { result.append(("fallback", "\(fallback)")) }
         if let shield {
             let per = Quantity.text(milliseconds: shield.per)

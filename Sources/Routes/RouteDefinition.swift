@@ -172,7 +172,10 @@ public struct ShieldLimit: Sendable, Hashable, BitwiseCopyable {
     /// Nanoseconds between two requests at the allowed rate; at least 1.
     public var emissionInterval: UInt64 { UInt64(per) * 1_000_000 / UInt64(requests) }
     /// Nanoseconds by which a request may come early: `(burst - 1)` intervals.
-    public var tolerance: UInt64 { emissionInterval * UInt64(burst - 1) }
+    public var tolerance: UInt64 {
+        let (product, isTooLong) = emissionInterval.multipliedReportingOverflow(by: UInt64(burst - 1))
+        return isTooLong ? .max >> 2 : min(product, .max >> 2)  // centuries; far from where sums overflow
+    }
 }
 
 /// The names the event core answers to; a target's number is the position in these lists, so the

@@ -59,8 +59,6 @@ public struct Listener: Sendable, Equatable {
         public var head = 32 << 10
         public var trailers = 8 << 10
         public var chunkExtension = 256
-        /// Bytes of pipelined requests read ahead of the one being answered.
-        public var pipeline = 64 << 10
         public init() {}
     }
 

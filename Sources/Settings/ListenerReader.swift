@@ -106,7 +106,6 @@ extension Listener.Limits {
         head = fields.count("head", in: 256...16 << 20) ?? head
         trailers = fields.count("trailers", in: 0...16 << 20) ?? trailers
         chunkExtension = fields.count("chunk_extension", in: 0...64 << 10) ?? chunkExtension
-        pipeline = fields.count("pipeline", in: 256...16 << 20) ?? pipeline
         fields.finish()
         for (key, part) in [("request_line", requestLine), ("field_line", fieldLine)] where part > head {
             fields.diagnostics.error(

@@ -75,10 +75,15 @@ private struct Daemon {
         announce("ready")
         notice.ready(status: "serving")
         var draining = false
+        var turns = gateway.turns
         let drained = Signals.Drained()
         while true {
-            switch signals.next(timeoutMS: notice.watchdogMicroseconds.map { Int($0 / 2000) }) {
-            case .timeout: notice.watchdog()
+            switch signals.next(timeoutMS: notice.watchdogMicroseconds.map { max(1500, Int($0 / 2000)) }) {
+            case .timeout:
+                // Only while every worker makes progress; a hung one is the manager's to restart.
+                let now = gateway.turns
+                if !zip(now, turns).contains(where: ==) { notice.watchdog() }
+                turns = now
             case .reload where !draining: reload()
             case .reopen: accessLog?.reopen()
             case .terminate where draining:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from harness.gateway import listener, settings
+from harness.gateway import listener, route, settings
 from harness.wire import get, once
 
 
@@ -82,3 +82,13 @@ def test_another_method_is_405_with_allow(stage):
     allowed = {method.strip() for method in (reply.field("allow") or "").split(",")}
     assert reply.status == 405 and {"GET", "PUT"} <= allowed and "DELETE" not in allowed
     assert json.loads(reply.body)["code"] == "METHOD_NOT_ALLOWED"
+
+
+def test_a_flag_that_nothing_has_turned_on_leaves_the_fallback_in_charge(stage):
+    new, old = stage.backend(), stage.backend()
+    config = settings(new.address)
+    config["clusters"]["legacy"] = {"endpoints": [old.address]}
+    flagged = {**route(), "flag": "use-event-sourced-cart", "fallback": {"cluster": "legacy"}}
+    gateway = stage.gateway(config, [flagged])
+    assert once(gateway.address, get("/")).status == 200
+    assert (len(new.requests), len(old.requests)) == (0, 1)

@@ -14,7 +14,7 @@ struct ConfigurationTests {
             backlog: 1
             trusted_proxies: [10.0.0.0/8, "fd00::/8"]
             max_connections: 2
-            limits: { request_line: 65, field_line: 66, fields: 67, head: 512, trailers: 69, chunk_extension: 70, pipeline: 1KiB }
+            limits: { request_line: 65, field_line: 66, fields: 67, head: 512, trailers: 69, chunk_extension: 70 }
             timeouts: { head: 1s, keep_alive: 0, linger: 3s, send: 4s }
           - { name: local, address: "unix:/tmp/x.sock" }
         admin: off
@@ -60,7 +60,7 @@ struct ConfigurationTests {
         let edge = try #require(c.listeners.first)
         #expect(edge.name == "edge" && edge.backlog == 1 && edge.maxConnections == 2 && edge.trustedProxies.count == 2)
         #expect(edge.limits.requestLine == 65 && edge.limits.fieldLine == 66 && edge.limits.fields == 67 && edge.limits.head == 512)
-        #expect(edge.limits.trailers == 69 && edge.limits.chunkExtension == 70 && edge.limits.pipeline == 1024)
+        #expect(edge.limits.trailers == 69 && edge.limits.chunkExtension == 70)
         #expect(edge.timeouts.head == 1000 && edge.timeouts.keepAlive == 0 && edge.timeouts.linger == 3000 && edge.timeouts.send == 4000)
         #expect(c.listeners[1].address == .unix(path: "/tmp/x.sock"))
         let a = try #require(c.clusters.first)

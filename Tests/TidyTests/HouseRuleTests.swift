@@ -33,6 +33,7 @@ import Testing
     /// Where pointers may have names outside Reactor, Stores and the C glue, and why.
     static let pointerFiles: [String: String] = [
         "Sources/Exchanges/Buffer.swift": "the kernel writes into it; every access from outside is bounds-checked",
+        "Sources/Exchanges/BufferPool.swift": "keeps the storage of buffers that are empty",
         "Sources/Telemetry/LogWriter.swift": "hands its start over to a new thread",
         "Sources/EventCore/Threads.swift": "a semaphore needs a fixed address; threads start through a C callback",
         "Sources/EventCore/EventId.swift": "reads an id out of a row without copying it first",
