@@ -37,9 +37,8 @@ fuzz: setup ## every fuzzer for SECONDS_PER_FUZZER (60) seconds
 demo: build ## drive every surface with real clients and show what comes back
 	@.ci/demo
 
-sanitize: setup-test ## the unit tests under AddressSanitizer, then ThreadSanitizer
-	swift test --sanitize=address --scratch-path .build-address
-	swift test --sanitize=thread --scratch-path .build-thread
+sanitize: setup-test ## unit and wire tests of debug builds under AddressSanitizer, unit tests under ThreadSanitizer
+	@.ci/sanitize
 
 clean: ## remove what was built (not data, not certificates)
 	rm -rf .build .build-* .venv

@@ -16,6 +16,20 @@ public enum Stage: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case replay
     /// Flag, canary, affinity: may change the target.
     case steer
+
+    /// As logs show it.
+    public var label: StaticString {
+        switch self {
+        case .shield: "shield"
+        case .identify: "identify"
+        case .authorize: "authorize"
+        case .quota: "quota"
+        case .collect: "collect"
+        case .inspect: "inspect"
+        case .replay: "replay"
+        case .steer: "steer"
+        }
+    }
 }
 
 /// A set of stages, one bit each.

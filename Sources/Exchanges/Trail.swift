@@ -37,4 +37,10 @@ public struct Trail: Sendable, BitwiseCopyable {
     @inlinable public subscript(_ stage: Stage) -> Mark? {
         present >> stage.rawValue & 1 == 0 ? nil : marks[Int(stage.rawValue)]
     }
+
+    /// The stage that ended the exchange, if one did.
+    public var refusedBy: Stage? {
+        for stage in Stage.allCases where self[stage]?.word == .refused { return stage }
+        return nil
+    }
 }

@@ -23,8 +23,10 @@ final class Era {
     let generation: Generation
     /// By the numbers of `Target.upstream`.
     let clusters: [Cluster]
-    /// Metric label of each route.
+    /// Metric label of each route: its template (SPEC O-6), shared by routes that differ in method or host.
     let routeLabels: [LabelTable.ID]
+    /// A number for each route's name that stays over reloads, so that its limits do.
+    let policies: [UInt16]
     /// Metric label of what matched no route.
     let unrouted: LabelTable.ID
     /// Names of the routes, as logs show them.
@@ -50,7 +52,8 @@ final class Era {
             let specification = specifications.first { $0.name == name } ?? Settings.Cluster(name: name, endpoints: [])
             return Cluster(specification, worker: worker)
         }
-        routeLabels = generation.table.routes.map { meters.routes.intern($0.name) }
+        routeLabels = generation.table.routes.map { meters.routes.intern($0.template) }
+        policies = generation.table.routes.map { worker.shared.policies.intern($0.name) }
         unrouted = meters.routes.intern("(none)")
         routeNames = generation.table.routes.map { Array($0.name.utf8) }
         captureNames = generation.table.routes.map { $0.match.path.captureNames }

@@ -14,6 +14,8 @@ final class Shared: Sendable {
     let service: String
     let traceThreshold: UInt64
     let limits: LimitTable
+    /// Numbers of route names, for limits; past the budget routes share one.
+    let policies = LabelTable(budget: 65_000)
     /// Makes limit keys of addresses.
     let hash = KeyedHash()
     let core: EventLog

@@ -114,7 +114,7 @@ extension Worker {
         let era = era(of: exchange)
         let admitted = admission.advance(
             exchange, table: era.table, peer: clientAddress(exchange, session),
-            policy: era.routeLabels[Int(exchange.route)], now: loop.nowNS)
+            policy: era.policies[Int(exchange.route)], now: loop.nowNS)
         if let mark = exchange.trail[.shield], mark.word != .waited, !exchange.bodyComplete {
             meters.count(mark.word == .passed ? .limitsAllowed : .limitsRefused)
         }
@@ -208,7 +208,7 @@ extension Worker {
         let facts = AccessFacts(
             realtimeNS: WallClock.nowNS(), dialect: exchange.head.dialect, status: exchange.status,
             trace: exchange.trace, requestID: exchange.requestID, bytesIn: exchange.bytesIn,
-            bytesOut: exchange.bytesOut, nanoseconds: took)
+            bytesOut: exchange.bytesOut, nanoseconds: took, refusedBy: exchange.trail.refusedBy)
         let route = exchange.route == Rule.none ? [] : era.routeNames[Int(exchange.route)]
         let peer = exchange.wire?.session.peerText ?? []
         let endpoint = exchange.endpoint

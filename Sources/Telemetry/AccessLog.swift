@@ -12,10 +12,12 @@ public struct AccessFacts: Sendable, BitwiseCopyable {
     public var bytesIn: UInt64
     public var bytesOut: UInt64
     public var nanoseconds: UInt64
+    /// The pipeline stage that refused it, if one did.
+    public var refusedBy: Stage?
 
     public init(
         realtimeNS: Int64, dialect: Dialect, status: UInt16, trace: TraceContext, requestID: UInt64, bytesIn: UInt64,
-        bytesOut: UInt64, nanoseconds: UInt64
+        bytesOut: UInt64, nanoseconds: UInt64, refusedBy: Stage? = nil
     ) {
         self.realtimeNS = realtimeNS
         self.dialect = dialect
@@ -25,6 +27,7 @@ public struct AccessFacts: Sendable, BitwiseCopyable {
         self.bytesIn = bytesIn
         self.bytesOut = bytesOut
         self.nanoseconds = nanoseconds
+        self.refusedBy = refusedBy
     }
 }
 
@@ -96,6 +99,11 @@ public final class AccessLog {
         chunk.append(decimal: facts.bytesOut)
         chunk.append(",\"processingTimeMs\":" as StaticString)
         milliseconds(facts.nanoseconds)
+        if let stage = facts.refusedBy {
+            chunk.append(",\"refusedBy\":\"" as StaticString)
+            chunk.append(stage.label)
+            chunk.append(UInt8(ascii: "\""))
+        }
         text(",\"correlationId\":\"", correlationID)
         text(",\"method\":\"", method)
         text(",\"path\":\"", path)

@@ -70,17 +70,17 @@ def count(gateway, **labels: str) -> float:
 
 
 def test_requests_are_counted_by_route_and_not_by_path(gateway):
-    before, series = count(gateway, route="product"), len(samples(gateway))
+    before, series = count(gateway, route="/products/{id}"), len(samples(gateway))
     with Wire(gateway.address) as wire:
         for number in range(100):
             assert wire.ask(get(f"/products/{number}")).status == 200
-    sockets.wait_until(lambda: count(gateway, route="product") == before + 100, 3, "100 requests counted")
+    sockets.wait_until(lambda: count(gateway, route="/products/{id}") == before + 100, 3, "100 requests counted")
     assert len(samples(gateway)) - series < 40, "distinct paths must not make series"
 
 
 def test_latency_is_a_histogram_with_consistent_buckets(gateway):
     once(gateway.address, get("/products/1"))
-    buckets = [sample for sample in samples(gateway) if sample.name == "nexus_request_seconds_bucket" and sample.labels.get("route") == "product"]
+    buckets = [sample for sample in samples(gateway) if sample.name == "nexus_request_seconds_bucket" and sample.labels.get("route") == "/products/{id}"]
     values = [sample.value for sample in buckets]
     assert buckets and values == sorted(values) and buckets[-1].labels["le"] == "+Inf"
 

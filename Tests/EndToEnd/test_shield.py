@@ -3,8 +3,9 @@
 import json
 import time
 
+from harness import sockets
 from harness.gateway import route, settings
-from harness.wire import Wire, get
+from harness.wire import Wire, get, once
 
 
 def test_over_the_limit_is_429_with_retry_after(stage):
@@ -21,6 +22,16 @@ def test_over_the_limit_is_429_with_retry_after(stage):
             assert json.loads(reply.body)["code"] == "RATE_LIMITED"
         time.sleep(int(refused[-1].field("retry-after")) + 0.1)
         assert wire.ask(get("/")).status == 200
+
+
+def test_the_log_names_the_stage_that_refused(stage):
+    path = stage.folder / "access.log"
+    config = settings(stage.backend().address, access_log={"path": str(path), "format": "json"})
+    gateway = stage.gateway(config, [route(stages={"shield": {"requests": 1, "per": "1m", "burst": 1}})])
+    assert [once(gateway.address, get("/")).status for _ in range(2)] == [200, 429]
+    sockets.wait_until(lambda: path.exists() and path.read_bytes().count(b"\n") == 2, 5, "2 lines")
+    lines = [json.loads(line) for line in path.read_bytes().splitlines()]
+    assert [line.get("refusedBy") for line in lines] == [None, "shield"]
 
 
 def test_a_route_without_a_shield_is_not_touched(stage):

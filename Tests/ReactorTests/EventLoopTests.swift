@@ -21,9 +21,22 @@ private final class Probe: Source {
     }
 }
 
+extension EventLoop {
+    /// Parts with every source and closure: those of these tests hold the loop in turn.
+    fileprivate func forget() {
+        endOfTurn = nil
+        forEachSource { source in
+            (source as? Probe)?.onReady = nil
+            (source as? Probe)?.onDeadline = nil
+            unregister(source)
+        }
+    }
+}
+
 @Suite struct EventLoopTests {
     @Test func readinessIsReportedOncePerChange() throws {
         let loop = try EventLoop()
+        defer { loop.forget() }
         let pair = SocketPair()
         let probe = Probe()
         #expect(loop.register(probe, descriptor: pair.a) == 0)
@@ -46,6 +59,7 @@ private final class Probe: Source {
     /// slot to a third: the report that is still in the batch must reach nobody.
     @Test func staleReportsFindNobody() throws {
         let loop = try EventLoop()
+        defer { loop.forget() }
         let pairs = (0..<3).map { _ in SocketPair() }
         let probes = (0..<2).map { _ in Probe() }
         let newcomer = Probe()
@@ -69,6 +83,7 @@ private final class Probe: Source {
 
     @Test func slotsAreUsedAgain() throws {
         let loop = try EventLoop()
+        defer { loop.forget() }
         var slots = Set<UInt32>()
         for _ in 0..<100 {
             let probe = Probe()
@@ -88,6 +103,7 @@ private final class Probe: Source {
 
     @Test func deadlinesComeInTimeAndOnce() throws {
         let loop = try EventLoop()
+        defer { loop.forget() }
         let probes = (0..<5).map { _ in Probe() }
         for (i, probe) in probes.enumerated() {
             #expect(loop.register(probe, descriptor: nil) == 0)
@@ -97,7 +113,7 @@ private final class Probe: Source {
         var times: [Int: UInt64] = [:]
         let started = loop.nowMS
         for (i, probe) in probes.enumerated() {
-            probe.onDeadline = {
+            probe.onDeadline = { [unowned probe] in
                 #expect(probe.deadlineMS == 0)
                 times[i] = loop.nowMS - started
             }
@@ -115,6 +131,7 @@ private final class Probe: Source {
     /// A deadline handler may take away a source whose own deadline is due in the same turn.
     @Test func aSourceGoneMeanwhileIsNotCalled() throws {
         let loop = try EventLoop()
+        defer { loop.forget() }
         let pair = [Probe(), Probe()]
         for (i, probe) in pair.enumerated() {
             #expect(loop.register(probe, descriptor: nil) == 0)
@@ -124,10 +141,12 @@ private final class Probe: Source {
         usleep(40_000)
         for _ in 0..<3 { loop.turn(maxWaitMS: 20) }
         #expect(pair[0].passed + pair[1].passed == 1)
+        for probe in pair { probe.onDeadline = nil }  // they hold the pair
     }
 
     @Test func againCallsInTheNextTurnWithoutWaiting() throws {
         let loop = try EventLoop()
+        defer { loop.forget() }
         let probe = Probe()
         let gone = Probe()
         #expect(loop.register(probe, descriptor: nil) == 0 && loop.register(gone, descriptor: nil) == 0)
@@ -153,6 +172,7 @@ private final class Probe: Source {
 
     @Test func theTurnEndsLastAndStopStops() throws {
         let loop = try EventLoop()
+        defer { loop.forget() }
         let probe = Probe()
         #expect(loop.register(probe, descriptor: nil) == 0)
         var order: [String] = []
