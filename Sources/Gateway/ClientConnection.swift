@@ -317,6 +317,11 @@ final class ClientConnection: Source, Wire {
         close(reset: true)
     }
 
+    /// The end of the gateway: what runs is cut, recorded, and visibly not whole.
+    func cutOff() {
+        if phase == .exchanging { connectionLost() } else { close() }
+    }
+
     /// Drain: an idle connection closes now, a busy one after its answer.
     func drain() {
         guard phase == .idle || phase == .head && input.isEmpty else { return }

@@ -96,7 +96,9 @@ final class Cluster: Source {
         let untilMS = patience == 0 ? .max : worker.loop.nowMS + patience
         waiting.append(Waiting(ticket: exchange.ticket, untilMS: untilMS))
         // The deadline is that of the first to give up; a newcomer must not put it off.
-        if patience > 0 && (deadlineMS == 0 || untilMS < deadlineMS) { worker.loop.setDeadline(self, afterMS: patience) }
+        if patience > 0 && (deadlineMS == 0 || untilMS < deadlineMS) {
+            worker.loop.setDeadline(self, afterMS: patience)
+        }
         return true
     }
 
