@@ -84,16 +84,18 @@ let package = Package(
             name: "store-bench", dependencies: ["EventCore", "Stores", "Exchanges"], path: "Benchmarks/store-bench",
             swiftSettings: house),
 
-        tests("ExchangesTests", ["Exchanges"]),
-        tests("ReactorTests", ["Reactor", "Exchanges", "CShim"]),
+        // What tests share.
+        .target(name: "Seeded", path: "Tests/Seeded", swiftSettings: house),
+        tests("ExchangesTests", ["Seeded", "Exchanges"]),
+        tests("ReactorTests", ["Seeded", "Reactor", "Exchanges", "CShim"]),
         tests("SettingsTests", ["Settings"]),
-        tests("RoutesTests", ["Routes", "Settings", "Exchanges"]),
+        tests("RoutesTests", ["Seeded", "Routes", "Settings", "Exchanges"]),
         tests("PoliciesTests", ["Policies", "Exchanges"]),
         tests("PipelineTests", ["Pipeline", "Routes", "Settings", "Policies", "Exchanges", "WireHTTP"]),
-        tests("WireHTTPTests", ["WireHTTP", "Exchanges"]),
+        tests("WireHTTPTests", ["Seeded", "WireHTTP", "Exchanges"]),
         tests("ContractsTests", ["Contracts"]),
         tests("EventCoreTests", ["EventCore", "Contracts", "Exchanges"]),
-        tests("StoresTests", ["Stores", "EventCore", "Contracts", "Exchanges"]),
+        tests("StoresTests", ["CSQLite", "Stores", "EventCore", "Contracts", "Exchanges"]),
         tests("TelemetryTests", ["Telemetry", "Exchanges"]),
         tests("TidyTests", []),
     ]

@@ -104,7 +104,7 @@ public final class Buffer {
             move(to: pool.take(), size: BufferPool.size)
             return
         }
-        var wanted = max(size, 64)
+        var wanted = size == 0 ? 64 : size
         while wanted - writeIndex < n { wanted *= 2 }
         move(to: .allocate(capacity: wanted), size: wanted)
     }

@@ -1,4 +1,5 @@
 import Exchanges
+import Seeded
 import Testing
 
 /// Random operations on a buffer and on a plain array must come to the same bytes.

@@ -1,5 +1,6 @@
 import CShim
 import Glibc
+import Seeded
 import Testing
 
 @testable import Reactor

@@ -1,5 +1,6 @@
 import Exchanges
 import Glibc
+import Seeded
 import Testing
 
 @testable import Reactor
@@ -139,24 +140,5 @@ import Testing
         #expect(moved(transport.send(buffer)) == 2 && buffer.withReadable { $0.text } == "yer")
         transport.shutdownSending()
         #expect(layer.shutdowns == 1)
-    }
-
-    @Test func poolsAreBoundedAndClean() {
-        let pool = BufferPool(bound: 2)
-        let taken = (0..<4).map { _ in pool.take() }
-        for buffer in taken {
-            #expect(buffer.capacity == BufferPool.size)
-            buffer.append(1)
-            pool.give(buffer)
-        }
-        let again = (0..<3).map { _ in pool.take() }
-        #expect(again.allSatisfy { $0.isEmpty })
-        #expect(again.count { buffer in taken.contains { $0 === buffer } } == 2)
-        let grown = Buffer(capacity: BufferPool.size * 2)
-        pool.give(grown)
-        #expect(pool.take() !== grown)
-        let large = pool.takeLarge()
-        pool.give(large)
-        #expect(pool.takeLarge() === large)
     }
 }

@@ -1,4 +1,5 @@
 import Exchanges
+import Seeded
 import Testing
 import WireHTTP
 
