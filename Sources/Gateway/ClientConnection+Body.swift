@@ -57,6 +57,7 @@ extension ClientConnection {
             return .blocked
         }
         body = reader
+        exchange.bytesIn += UInt64(at - position)
         position = at
         compactInput()
         guard phase == .exchanging, self.exchange === exchange else { return false }
@@ -152,6 +153,7 @@ extension ClientConnection {
         }
         guard reader.isDone else { return }
         body = reader
+        exchange?.bytesIn += UInt64(at - position)
         position = at
     }
 }

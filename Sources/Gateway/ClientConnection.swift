@@ -134,7 +134,6 @@ final class ClientConnection: Source, Wire {
         switch transport.receive(into: buffer) {
         case .moved(let n):
             worker.meters.count(.bytesIn, by: UInt64(n))
-            exchange?.bytesIn += UInt64(n)
             if buffer.free > 0 && !inputEnded { readable = false }
             return true
         case .wouldBlock:
@@ -196,7 +195,6 @@ final class ClientConnection: Source, Wire {
             exchange = begun
         } else {
             exchange = worker.takeExchange(wire: self)
-            exchange.bytesIn = UInt64(input.count)
             self.exchange = exchange
             parser = HTTP1RequestParser()
             framing = HTTP1Framing()
@@ -215,6 +213,7 @@ final class ClientConnection: Source, Wire {
         case .complete(let length):
             headCount = length
             position = length
+            exchange.bytesIn = UInt64(length)
             body = HTTP1BodyReader(bodyFraming)
             exchange.text = input
             exchange.requestBody = BodySize(bodyFraming)
@@ -250,6 +249,7 @@ final class ClientConnection: Source, Wire {
         exchange.origin?.cancel()
         exchange.origin = nil
         exchange.text = input
+        if headCount == 0 { exchange.bytesIn = UInt64(input.count) }
         phase = .exchanging
         framing.close = true
         answer(outcome, of: exchange)
@@ -315,6 +315,11 @@ final class ClientConnection: Source, Wire {
             worker.finish(exchange)
         }
         close(reset: true)
+    }
+
+    /// The end of the gateway: what runs is cut, recorded, and visibly not whole.
+    func cutOff() {
+        if phase == .exchanging { connectionLost() } else { close() }
     }
 
     /// Drain: an idle connection closes now, a busy one after its answer.

@@ -89,13 +89,23 @@ final class Cluster: Source {
 
     /// Lets an exchange wait for a connection; false = too many wait already.
     func wait(_ exchange: Exchange) -> Bool {
-        guard waiting.count - firstWaiting < specification.pool.pending * max(1, endpoints.count) else { return false }
+        let most = specification.pool.pending * max(1, endpoints.count)
+        if waiting.count - firstWaiting >= most { dropGone() }
+        guard waiting.count - firstWaiting < most else { return false }
         let patience = UInt64(exchange.rule.timeouts.queue)
         let untilMS = patience == 0 ? .max : worker.loop.nowMS + patience
         waiting.append(Waiting(ticket: exchange.ticket, untilMS: untilMS))
         // The deadline is that of the first to give up; a newcomer must not put it off.
-        if patience > 0 && (deadlineMS == 0 || untilMS < deadlineMS) { worker.loop.setDeadline(self, afterMS: patience) }
+        if patience > 0 && (deadlineMS == 0 || untilMS < deadlineMS) {
+            worker.loop.setDeadline(self, afterMS: patience)
+        }
         return true
+    }
+
+    /// Places of exchanges that have ended otherwise (their clients left) are free again.
+    private func dropGone() {
+        waiting = waiting[firstWaiting...].filter { worker.exchange($0.ticket) != nil }
+        firstWaiting = 0
     }
 
     /// A connection became free or may be made: the longest waiting exchange goes first.

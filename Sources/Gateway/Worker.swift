@@ -84,7 +84,7 @@ final class Worker {
 
     func run() {
         loop.run()
-        for connection in allConnections() { connection.close() }
+        for connection in allConnections() { connection.cutOff() }
         for acceptor in acceptors { acceptor.stop() }
         for era in eras { era?.clusters.forEach { $0.retire() } }
         eras.removeAll()

@@ -40,6 +40,24 @@ def test_a_client_that_gives_up_frees_its_connection_for_the_next(stage):
         assert second.read().status == 200 and time.monotonic() - start < 1
 
 
+def test_who_left_the_queue_does_not_fill_it(stage):
+    gateway = stage.gateway(narrow(stage.backend(hang).address, pending=3), [route(timeouts={"queue": "20s", "first_byte": "20s"})])
+    holder = Wire(gateway.address)
+    holder.send(get("/hang"))
+    time.sleep(0.1)
+    for _ in range(3):
+        with Wire(gateway.address) as wire:
+            wire.send(get("/quick"))
+            time.sleep(0.05)
+            wire.reset()
+    time.sleep(0.1)
+    with Wire(gateway.address) as last:
+        last.send(get("/quick"))
+        assert last.read(timeout=0.3).end == "silent", "nobody else waits: there is a place"
+        holder.reset()
+        assert last.read().status == 200
+
+
 def test_patience_ends_in_time_while_others_keep_coming(stage):
     """Each newcomer has its own deadline; none puts off that of the first."""
     gateway = stage.gateway(narrow(stage.backend(hang).address), [route(timeouts={"queue": "500ms", "first_byte": "20s"})])
