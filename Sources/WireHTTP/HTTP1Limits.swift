@@ -1,6 +1,6 @@
 /// Bounds of one HTTP/1.1 message head. Bytes, or counts where the name says so.
 public struct HTTP1Limits: Sendable, Hashable {
-    /// Request line or status line, without CRLF. Exceeded by a request: 414.
+    /// Request line up to its version, or status line, without CRLF. Exceeded by a request: 414.
     public var line = 8 * 1024
     /// One field line, without CRLF. Exceeded: 431.
     public var fieldLine = 8 * 1024
