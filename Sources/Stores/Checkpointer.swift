@@ -11,12 +11,12 @@ import Synchronization
 /// little between two commits; the next commit writes at the WAL's beginning again.
 final class Checkpointer: Sendable {
     /// Bytes the WAL file may keep.
-    static let largestWAL = 64 << 20
-    /// Frames at which moving begins: 32 MiB. Less often is cheaper: pages changed again are moved once.
-    private static let begin = 8192
-    /// Frames the writer moves itself: 2 MiB.
-    private static let little = 512
-    /// Frames at which the writer moves whatever there is, and so slows down to the disk: 64 MiB.
+    static let largestWAL = 128 << 20
+    /// Frames at which moving begins: 64 MiB. Less often is cheaper: pages changed again are moved once.
+    private static let begin = 16_384
+    /// Frames the writer moves itself: 512 KiB.
+    private static let little = 128
+    /// Frames at which the writer moves whatever there is, and so slows down to the disk: 128 MiB.
     private static let most = largestWAL / 4096
 
     private struct State {
@@ -97,16 +97,25 @@ final class Checkpointer: Sendable {
         for _ in 0..<4 {
             let left: Int? = connection.withLock { connection in
                 // Errors are the writer's to meet: what is not moved stays in the WAL.
-                if connection == nil { connection = try? SQLiteConnection(path: path, role: .checkpointer) }
+                if connection == nil { connection = Self.open(path) }
                 guard let handle = connection?.handle else { return nil }
                 var moved: Int32 = 0
                 let result = sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_PASSIVE, nil, &moved)
-                guard result == SQLITE_OK else { return nil }
+                guard result == SQLITE_OK, moved >= 0 else { return nil }
                 return self.frames.load(ordering: .relaxed) - Int(moved)
             }
             guard let left else { return }
             if left <= Checkpointer.little { break }
         }
         state.withLock { $0.nearlyDone = true }
+    }
+
+    /// A connection that has read once: until then SQLite has not opened the WAL on it, and a
+    /// checkpoint would succeed without moving anything.
+    static func open(_ path: String) -> SQLiteConnection? {
+        guard let connection = try? SQLiteConnection(path: path, role: .checkpointer),
+            (try? connection.integer("SELECT count(*) FROM sqlite_schema")) != nil
+        else { return nil }
+        return connection
     }
 }

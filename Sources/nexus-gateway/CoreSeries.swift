@@ -13,6 +13,28 @@ enum CoreSeries {
             Family("nexus_commands_refused", .counter, "Commands refused.", .integer(figures.refused)),
             Family("nexus_core_queue", .gauge, "Commands and queries that wait.", .integer(UInt64(core.depth))),
             Family("nexus_events_head", .gauge, "Global position of the last event.", .integer(figures.head)),
+            Family("nexus_aggregates_cached", .gauge, "Aggregates in memory.", .integer(UInt64(figures.cached))),
+            Family("nexus_aggregate_loads", .counter, "Aggregates read back from the store.", .integer(figures.loads)),
+            Family(
+                "nexus_append_seconds", .histogram, "A transaction with its fsync.", unit: "seconds",
+                samples: samples(figures.commitSeconds)),
+            Family(
+                "nexus_append_group_size", .histogram, "Commands and queries answered together.",
+                samples: samples(figures.groupSize)),
         ]
+    }
+
+    /// Cumulative buckets, sum and count.
+    private static func samples(_ histogram: LogMeters.Histogram) -> [Sample] {
+        var running: UInt64 = 0
+        var out: [Sample] = []
+        for (i, count) in histogram.counts.enumerated() {
+            running += count
+            let bound = i < histogram.bounds.count ? "\(histogram.bounds[i])" : "+Inf"
+            out.append(Sample(.integer(running), labels: [("le", bound)], suffix: "_bucket"))
+        }
+        out.append(Sample(.real(histogram.sum), suffix: "_sum"))
+        out.append(Sample(.integer(running), suffix: "_count"))
+        return out
     }
 }
