@@ -60,7 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5)
-    parser.add_argument("--connections", type=int, default=256)
+    parser.add_argument("--connections", type=int, default=128)
     parser.add_argument("--users", type=int, default=1000)
     parser.add_argument("--workers", type=int, default=0, help="0 = one per core")
     parser.add_argument("--folder", type=pathlib.Path, help="where the store lives (default: a temporary folder)")

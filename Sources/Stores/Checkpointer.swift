@@ -11,12 +11,12 @@ import Synchronization
 /// little between two commits; the next commit writes at the WAL's beginning again.
 final class Checkpointer: Sendable {
     /// Bytes the WAL file may keep.
-    static let largestWAL = 128 << 20
+    static let largestWAL = 96 << 20
     /// Frames at which moving begins: 64 MiB. Less often is cheaper: pages changed again are moved once.
     private static let begin = 16_384
     /// Frames the writer moves itself: 512 KiB.
     private static let little = 128
-    /// Frames at which the writer moves whatever there is, and so slows down to the disk: 128 MiB.
+    /// Frames at which the writer moves whatever there is, and so slows down to the disk: 96 MiB.
     private static let most = largestWAL / 4096
 
     private struct State {
