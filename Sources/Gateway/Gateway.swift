@@ -134,6 +134,7 @@ public final class Gateway: Sendable {
         for mailbox in mailboxes where !mailbox.post(.generation(generation)) {
             shared.log.error("a worker's mailbox was full; it keeps its generation", ["generation": "\(number)"])
         }
+        for share in shared.listeners { share.adopt(configuration) }
         names.watch(configuration)
         shared.meters.setGeneration(number)
         return number

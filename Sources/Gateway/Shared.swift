@@ -44,14 +44,25 @@ final class Shared: Sendable {
 
 /// A listener's bound over all workers.
 final class ListenerShare: Sendable {
+    /// As at the start: the socket, and its name for later generations.
     let settings: Settings.Listener
     private let open = Atomic<Int>(0)
+    private let limit: Atomic<Int>
 
-    init(_ settings: Settings.Listener) { self.settings = settings }
+    init(_ settings: Settings.Listener) {
+        self.settings = settings
+        limit = Atomic(settings.maxConnections)
+    }
+
+    /// A reload may move the bound; connections that are open stay.
+    func adopt(_ configuration: Configuration) {
+        guard let now = configuration.allListeners.first(where: { $0.name == settings.name }) else { return }
+        limit.store(now.maxConnections, ordering: .relaxed)
+    }
 
     /// Takes a place for one more connection; false = the bound is reached.
     func enter() -> Bool {
-        if open.add(1, ordering: .relaxed).newValue <= settings.maxConnections { return true }
+        if open.add(1, ordering: .relaxed).newValue <= limit.load(ordering: .relaxed) { return true }
         open.subtract(1, ordering: .relaxed)
         return false
     }

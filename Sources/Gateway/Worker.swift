@@ -163,7 +163,7 @@ final class Worker {
         }
         let words = peer.words
         let session = Session(
-            listener: port.number, peer: words, peerText: Array(peer.host.utf8),
+            listener: port.number, peer: words, peerText: Array(peer.node.utf8),
             trusted: port.trusts(IPAddress(high: words.high, low: words.low)))
         let connection = ClientConnection(descriptor: descriptor, session: session, port: port, worker: self)
         guard loop.register(connection, descriptor: descriptor) == 0 else {

@@ -76,6 +76,9 @@ public enum SocketAddress: Sendable, Hashable, CustomStringConvertible {
         return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
+    /// The address as a node of RFC 7239 names it: an address, or `unknown`.
+    public var node: String { if case .unix = self { "unknown" } else { host } }
+
     public var description: String {
         switch self {
         case .v4(_, let port): "\(host):\(port)"

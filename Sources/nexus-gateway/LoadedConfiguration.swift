@@ -1,3 +1,4 @@
+import EventCore
 import Glibc
 import Routes
 import Settings
@@ -39,7 +40,6 @@ struct LoadedConfiguration: Sendable {
 }
 
 extension Vocabulary {
-    /// The names routes may target; the composition root registers a handler for each, by number.
-    static let core = Vocabulary(
-        commands: ["cart.add", "cart.remove", "cart.update", "cart.empty"], queries: ["cart.get"])
+    /// The names routes may target: what the event core answers to, in its own order.
+    static let core = Vocabulary(commands: Registry.commands, queries: Registry.queries)
 }

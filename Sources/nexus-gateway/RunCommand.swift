@@ -74,31 +74,41 @@ private struct Daemon {
         for (name, address) in gateway.listening { announce("listening \(name) \(address)") }
         announce("ready")
         notice.ready(status: "serving")
-        var draining = false
+        var drainingUntilNS: UInt64?
         var turns = gateway.turns
-        let drained = Signals.Drained()
+        let watchdogMS = notice.watchdogMicroseconds.map { max(1500, Int($0 / 2000)) }
         while true {
-            switch signals.next(timeoutMS: notice.watchdogMicroseconds.map { max(1500, Int($0 / 2000)) }) {
+            let left = drainingUntilNS.map { Int(($0 - min($0, nx_monotonic_ns())) / 1_000_000) + 1 }
+            switch signals.next(timeoutMS: [watchdogMS, left].compactMap { $0 }.min()) {
             case .timeout:
+                if let until = drainingUntilNS, nx_monotonic_ns() >= until {
+                    gateway.stop()
+                    drainingUntilNS = .max
+                }
                 // Only while every worker makes progress; a hung one is the manager's to restart.
                 let now = gateway.turns
-                if !zip(now, turns).contains(where: ==) { notice.watchdog() }
+                if watchdogMS != nil, !zip(now, turns).contains(where: ==) { notice.watchdog() }
                 turns = now
-            case .reload where !draining: reload()
+            case .reload:
+                if drainingUntilNS == nil { reload() }
             case .reopen: accessLog?.reopen()
-            case .terminate where draining:
-                gateway.stop()
+            case .terminate where drainingUntilNS != nil: gateway.stop()
             case .terminate:
-                draining = true
+                drainingUntilNS = nx_monotonic_ns() + UInt64(configuration.drain) * 1_000_000
                 notice.stopping(status: "draining")
                 log.info("draining", ["atMostMs": "\(configuration.drain)"])
                 gateway.drain()
-                drained.start(gateway, signals: signals, atMostMS: configuration.drain)
+                do {
+                    try signals.tellWhenEnded(gateway)
+                } catch {
+                    log.error("cannot wait for the drain", ["error": "\(error)"])
+                    gateway.stop()
+                    return
+                }
             case .drained:
                 store.close()
                 log.info("stopped")
                 return
-            case .reload: break
             }
         }
     }

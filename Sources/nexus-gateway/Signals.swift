@@ -2,7 +2,6 @@ import CShim
 import Gateway
 import Glibc
 import Reactor
-import Synchronization
 
 /// Signals as values: blocked in every thread, taken one at a time by the thread that asks.
 struct Signals: Sendable {
@@ -47,27 +46,11 @@ struct Signals: Sendable {
         }
     }
 
-    fileprivate func drained() { kill(getpid(), Self.drainedSignal) }
-
-    /// Waits for the gateway's end beside the thread that takes signals, and ends it when time is up.
-    struct Drained {
-        func start(_ gateway: Gateway, signals: Signals, atMostMS: UInt32) {
-            let over = Atomic2()
-            _ = try? WorkerThread(name: "drain") {
-                gateway.wait()
-                over.flag.store(true, ordering: .releasing)
-                signals.drained()
-            }
-            _ = try? WorkerThread(name: "drain-limit") {
-                var left = Int(atMostMS)
-                while left > 0 && !over.flag.load(ordering: .acquiring) {
-                    usleep(useconds_t(min(left, 50) * 1000))
-                    left -= 50
-                }
-                if !over.flag.load(ordering: .acquiring) { gateway.stop() }
-            }
+    /// Wakes the waiting thread once the gateway has ended.
+    func tellWhenEnded(_ gateway: Gateway) throws(SystemError) {
+        _ = try WorkerThread(name: "drain") {
+            gateway.wait()
+            kill(getpid(), Self.drainedSignal)
         }
-
-        private final class Atomic2: Sendable { let flag = Atomic<Bool>(false) }
     }
 }

@@ -140,3 +140,16 @@ def test_memory_does_not_grow_with_reloads(stage):
         once(gateway.address, get("/fixed"))
     assert gateway.rss() - before < 4 << 20
     assert once(gateway.address, get("/fixed")).body == b"29"
+
+
+def test_the_bound_on_connections_moves_with_a_reload(stage):
+    upstream = stage.backend().address
+    gateway = stage.gateway(settings(upstream, listeners=[listener(max_connections=2)]))
+    first = [Wire(gateway.address) for _ in range(2)]
+    assert [wire.ask(get("/")).status for wire in first] == [200, 200]
+    with Wire(gateway.address, timeout=1) as refused:
+        assert refused.ask(get("/")).end != "complete"
+    gateway.reload(config=settings(upstream, listeners=[listener(max_connections=3)]))
+    with Wire(gateway.address) as third:
+        assert third.ask(get("/")).status == 200
+    assert [wire.ask(get("/")).status for wire in first] == [200, 200]
