@@ -72,6 +72,9 @@ public struct Timeouts: Sendable, Hashable, BitwiseCopyable {
     public var tls: UInt32 = 2_000
     /// Longest silence while a request body is being received.
     public var body: UInt32 = 15_000
+    /// Bytes per second a request body must come at on average, counting only the time the client was
+    /// waited for, after `body` milliseconds of grace; 0 = no minimum.
+    public var bodyRate: UInt32 = 256
     /// From the last byte of the request sent to the first byte of the answer.
     public var firstByte: UInt32 = 30_000
     /// Longest silence of an answer, a stream or a tunnel, in either direction.

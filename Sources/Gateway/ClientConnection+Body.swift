@@ -25,11 +25,24 @@ extension ClientConnection {
         }
     }
 
+    /// The client is waited for until it is silent for `body`, or slower than `body_rate` on average.
     private func armBodyDeadline(_ exchange: Exchange) {
+        let now = worker.loop.nowMS
+        if waitingSinceMS > 0 { waitedMS += now - waitingSinceMS }
+        waitingSinceMS = 0
         // A tunnel's silence is measured at its other end, for both directions at once.
         // While the client does not read, the deadline is that of `send`.
         guard !reply.isTunnel, !outputBlocked else { return }
-        worker.loop.setDeadline(self, afterMS: wantsBody(exchange) ? UInt64(exchange.rule.timeouts.body) : 0)
+        guard wantsBody(exchange) else { return worker.loop.setDeadline(self, afterMS: 0) }
+        waitingSinceMS = now
+        let silence = UInt64(exchange.rule.timeouts.body)
+        var left = silence
+        let rate = UInt64(exchange.rule.timeouts.bodyRate)
+        if silence > 0 && rate > 0 {
+            let budget = silence + min(received, 1 << 50) * 1000 / rate
+            left = min(silence, budget > waitedMS ? budget - waitedMS : 1)
+        }
+        worker.loop.setDeadline(self, afterMS: left)
     }
 
     /// Takes apart what is in `input`. True = progress was made and there may be more to do without

@@ -40,6 +40,9 @@ final class ClientConnection: Source, Wire {
     var trailers: Buffer?
     /// Body bytes of this request so far, without framing.
     var received: UInt64 = 0
+    /// How long the client has been waited for inside this body, and since when it is now (0 = it is not).
+    var waitedMS: UInt64 = 0
+    var waitingSinceMS: UInt64 = 0
 
     // Writing.
     let output: Buffer
@@ -229,6 +232,8 @@ final class ClientConnection: Source, Wire {
                 input.withReadable { text in ConnectionFields.dropNamed(from: &exchange.head.fields, in: text) }
             }
             received = 0
+            waitedMS = 0
+            waitingSinceMS = 0
             reply = ReplyState()
             worker.admit(exchange, session: session, upgrade: framing.requestsUpgrade)
             return true

@@ -55,6 +55,9 @@ extension RouteDefinition {
         ]
         result.append(
             ("timeouts", durations.map { "\($0.0) \(Quantity.text(milliseconds: $0.1))" }.joined(separator: ", ")))
+        if timeouts.bodyRate > 0 && bodyLimit > 0 {
+            result.append(("body rate", "at least \(Quantity.text(bytes: UInt64(timeouts.bodyRate))) a second"))
+        }
         if targets.contains(where: \.isCluster) {
             result.append(("retries", "\(retries)"))
             result.append(("upgrade", upgrade ? "allowed" : "refused"))

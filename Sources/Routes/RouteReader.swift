@@ -176,6 +176,7 @@ extension Timeouts {
         tls = fields.milliseconds("tls", in: 1...hour) ?? tls
         body = fields.milliseconds("body", in: 0...hour) ?? body
         firstByte = fields.milliseconds("first_byte", in: 0...month) ?? firstByte
+        bodyRate = fields.bytes("body_rate", in: 0...1 << 30).map { UInt32($0) } ?? bodyRate
         streamIdle = fields.milliseconds("stream_idle", in: 0...month) ?? streamIdle
         streamMax = fields.milliseconds("stream_max", in: 0...month) ?? streamMax
         keepAlive = fields.milliseconds("keep_alive", in: 0...hour) ?? keepAlive

@@ -46,6 +46,24 @@ def test_slow_bodies_get_408(stage):
         assert wire.closes_within(3)
 
 
+def test_bodies_that_drip_get_408_and_steady_ones_do_not(stage):
+    """Never silent for long, but far below the least rate; and one that is slow but above it."""
+    gateway = stage.gateway(settings(stage.backend().address), [route(timeouts={"body": "1s", "body_rate": 100})])
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 400\r\n\r\n"
+    with Wire(gateway.address, timeout=5) as dripping, Wire(gateway.address, timeout=5) as steady:
+        dripping.send(head)
+        steady.send(head)
+        start = time.monotonic()
+        for number in range(20):
+            dripping.send(b"b")
+            steady.send(b"b" * 20)
+            time.sleep(0.1)
+        assert steady.read().status == 200
+        reply = dripping.read()
+        assert reply.status == 408 and b"DEADLINE" in reply.body
+        assert time.monotonic() - start < 4
+
+
 def test_clients_that_never_read_are_dropped_and_cost_little(stage):
     block = b"x" * (1 << 20)
 

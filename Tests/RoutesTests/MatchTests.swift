@@ -227,7 +227,7 @@ struct MatchTests {
                 flag: use-it
                 stages: { shield: { requests: 1000, per: 1s, burst: 200 } }
                 body_limit: 2MiB
-                timeouts: { connect: 1ms, tls: 2ms, body: 3ms, first_byte: 4ms, stream_idle: 5ms, stream_max: 6ms, keep_alive: 7ms, queue: 8ms }
+                timeouts: { connect: 1ms, tls: 2ms, body: 3ms, body_rate: 1KiB, first_byte: 4ms, stream_idle: 5ms, stream_max: 6ms, keep_alive: 7ms, queue: 8ms }
                 retries: 5
                 host: legacy.example:81
                 headers: { request: { set: { x-a: b }, remove: X-C }, response: { add: { x-d: e } } }
@@ -242,6 +242,7 @@ struct MatchTests {
         #expect(limit.emissionInterval == 1_000_000 && limit.burst == 200 && limit.tolerance == 199_000_000)
         let times = rule.timeouts
         #expect([times.connect, times.tls, times.body, times.firstByte] == [1, 2, 3, 4])
+        #expect(times.bodyRate == 1024)
         #expect([times.streamIdle, times.streamMax, times.keepAlive, times.queue] == [5, 6, 7, 8])
         guard case .literal(let host) = rule.host else {
             Issue.record("no literal host")
