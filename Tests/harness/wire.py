@@ -189,3 +189,13 @@ def once(address: str, data: bytes | str, timeout: float = 5.0) -> Reply:
     """One request on a connection of its own."""
     with Wire(address, timeout) as wire:
         return wire.ask(data)
+
+
+def is_refused(address: str) -> bool:
+    """Whether a new connection is turned away: reset (as early as inside `connect`), closed or answered 503."""
+    try:
+        with Wire(address, timeout=1) as wire:
+            reply = wire.ask(get("/"))
+            return reply.end in ("none", "silent") or reply.status == 503
+    except ConnectionResetError:
+        return True
