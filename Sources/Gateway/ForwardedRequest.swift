@@ -161,10 +161,20 @@ enum ForwardedRequest {
         out.append("\r\ntraceparent: " as StaticString)
         exchange.trace.append(to: out)
         HTTP1Encoder.crlf(out)
-        guard exchange.continuesTrace else { return }
+        guard exchange.continuesTrace, hasValidTraceState(exchange, text) else { return }
         for field in exchange.head.fields where field.name == .tracestate {
             HTTP1Encoder.field(field, of: text, into: out)
         }
+    }
+
+    /// A malformed or overlong list is dropped whole (W3C Trace Context section 3.3.1).
+    private static func hasValidTraceState(_ exchange: Exchange, _ text: borrowing Span<UInt8>) -> Bool {
+        var total = 0
+        for field in exchange.head.fields where field.name == .tracestate {
+            guard let members = TraceState.members(text.extracting(field.value.range)) else { return false }
+            total += members
+        }
+        return total <= TraceState.maximum
     }
 
     // MARK: - Framing and connection

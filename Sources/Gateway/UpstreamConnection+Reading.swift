@@ -137,7 +137,8 @@ extension UpstreamConnection {
                 headSeen = true
                 persistent = framing.persistent
                 body = HTTP1BodyReader(bodyFraming)
-                worker.firstByte(exchange, cluster: endpoint.cluster)
+                worker.meters.recordFirstByte(
+                    cluster: endpoint.cluster.label, nanoseconds: worker.loop.nowNS &- sentNS)
                 wire.start(reply.head, size: BodySize(bodyFraming), in: rest, of: exchange)
                 return .more
             }

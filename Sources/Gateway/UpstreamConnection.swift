@@ -26,6 +26,8 @@ final class UpstreamConnection: Source, Origin {
     private var requestDone = false
     /// Set when the kernel has taken any byte of this request.
     private(set) var sentAny = false
+    /// When the last of what there was to send had been taken by the kernel; loop nanoseconds.
+    private(set) var sentNS: UInt64 = 0
 
     // Reading.
     /// An unfinished head or chunk line.
@@ -69,6 +71,7 @@ final class UpstreamConnection: Source, Origin {
         requestFraming = exchange.requestBody
         requestDone = requestFraming == .none
         sentAny = false
+        sentNS = worker.loop.nowNS  // an answer may come before all is sent
         headSeen = false
         interimCount = 0
         tunnel = false
@@ -154,6 +157,7 @@ final class UpstreamConnection: Source, Origin {
         }
         dropOutput()
         outputBlocked = false
+        sentNS = worker.loop.nowNS
         armAnswerDeadline()
         guard tunnel && requestDone else { return }
         transport.shutdownSending()

@@ -20,7 +20,8 @@ extension Worker {
             }
             endpoint = other
         }
-        meters.count(exchange.attempts == 0 ? .attempt : .retry, cluster: cluster.label)
+        meters.count(.attempt, cluster: cluster.label)
+        if exchange.attempts > 0 { meters.count(.retry, cluster: cluster.label) }
         // The last try must not meet another connection that ended together with the first.
         let mayFail =
             exchange.head.verb.isIdempotent && exchange.requestBody == .none && exchange.attempts < exchange.rule.retries
@@ -57,11 +58,6 @@ extension Worker {
         var problem = Problem(fault.outcome, exchange, fields: nil)
         problem.proxyStatus = fault.proxyStatus
         exchange.wire?.answer(problem.reply(), of: exchange)
-    }
-
-    /// The first byte of a final answer has come.
-    func firstByte(_ exchange: Exchange, cluster: Cluster) {
-        meters.recordFirstByte(cluster: cluster.label, nanoseconds: loop.nowNS &- exchange.startedNS)
     }
 
     /// An answer was cut after its head had gone to the client.

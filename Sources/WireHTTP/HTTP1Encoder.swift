@@ -36,13 +36,6 @@ public enum HTTP1Encoder {
         crlf(out)
     }
 
-    public static func field(_ name: [UInt8], _ value: [UInt8], into out: Buffer) {
-        out.append(name)
-        out.append(": " as StaticString)
-        out.append(value)
-        crlf(out)
-    }
-
     public static func contentLength(_ length: UInt64, into out: Buffer) {
         out.append("Content-Length: " as StaticString)
         out.append(decimal: length)

@@ -162,3 +162,9 @@ def test_repeated_answer_fields_stay_apart(stage):
 
     gateway = stage.gateway(settings(stage.backend(play).address))
     assert once(gateway.address, get("/")).message.all("set-cookie") == ["a=1; Path=/", "b=2, c"]
+
+
+@pytest.mark.parametrize("state", ["=1", "a=1,b", ",".join(f"k{number}=v" for number in range(33))], ids=["nameless", "valueless", "33-members"])
+def test_a_bad_tracestate_ends_here(plain, state):
+    message, _ = forwarded(plain, f"traceparent: {TRACE}", f"tracestate: {state}")
+    assert message.all("traceparent") and not message.all("tracestate")
