@@ -42,19 +42,23 @@ let package = Package(
         .target(name: "CShim"),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CCares", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
 
         // The nouns.
         room("Exchanges", [], requestPath),
         // The machine: loop, poller, timers, mailbox, sockets, names.
         room("Reactor", ["CShim", "CCares", "Exchanges"], requestPath),
+        // TLS directly on the socket: contexts, certificates, the layer under a codec.
+        room("TLS", ["COpenSSL", "Exchanges", "Reactor"], requestPath),
         // Files with positions and diagnostics; the daemon's own configuration.
         room("Settings", ["Exchanges", yams]),
         // The routing table.
         room("Routes", ["Exchanges", "Settings"], requestPath),
         // One file a stage.
         room("Policies", ["Exchanges"], requestPath),
-        // HTTP/1.1, sans I/O.
-        room("WireHTTP", ["Exchanges"], requestPath),
+        // HTTP/1.1 and HTTP/2, sans I/O.
+        room("WireHTTP", ["CNghttp2", "Exchanges"], requestPath),
         // JSON and, later, schemas and descriptors.
         room("Contracts", ["Exchanges"]),
         // Events, aggregates, commands; the log with a single writer.
@@ -69,13 +73,13 @@ let package = Package(
         room(
             "Gateway",
             [
-                "CShim", "Exchanges", "Reactor", "Settings", "Routes", "Policies", "WireHTTP", "Contracts",
+                "CShim", "Exchanges", "Reactor", "TLS", "Settings", "Routes", "Policies", "WireHTTP", "Contracts",
                 "EventCore", "Telemetry", "Pipeline",
             ], requestPath),
         .executableTarget(
             name: "nexus-gateway",
             dependencies: [
-                "CShim", "Exchanges", "Reactor", "Settings", "Routes", "WireHTTP", "EventCore", "Stores",
+                "CShim", "Exchanges", "Reactor", "TLS", "Settings", "Routes", "WireHTTP", "EventCore", "Stores",
                 "Telemetry", "Pipeline", "Gateway", arguments,
             ],
             swiftSettings: house),
@@ -88,6 +92,7 @@ let package = Package(
         .target(name: "Seeded", path: "Tests/Seeded", swiftSettings: house),
         tests("ExchangesTests", ["Seeded", "Exchanges"]),
         tests("ReactorTests", ["Seeded", "Reactor", "Exchanges", "CShim"]),
+        tests("TLSTests", ["COpenSSL", "TLS", "Reactor", "Exchanges"]),
         tests("SettingsTests", ["Settings"]),
         tests("RoutesTests", ["Seeded", "Routes", "Settings", "Exchanges"]),
         tests("PoliciesTests", ["Policies", "Exchanges"]),

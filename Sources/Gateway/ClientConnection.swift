@@ -8,7 +8,7 @@ import WireHTTP
 /// One HTTP/1.1 client connection. Reads heads, one exchange at a time, pipelined requests in
 /// order; an idle one holds no buffer. This file is its life and its reading of heads;
 /// `+Body` passes request bodies on, `+Answering` writes answers.
-final class ClientConnection: Source, Wire {
+final class ClientConnection: ServedConnection, Wire {
     enum Phase {
         /// Between requests, or inside a head.
         case idle, head
@@ -51,8 +51,8 @@ final class ClientConnection: Source, Wire {
     var closeWhenFlushed = false
     private var driving = false
 
-    init(descriptor: Int32, session: Session, port: ListenerPort, worker: Worker) {
-        transport = Transport(descriptor: descriptor)
+    init(_ transport: Transport, session: Session, port: ListenerPort, worker: Worker) {
+        self.transport = transport
         self.session = session
         self.port = port
         self.worker = worker
@@ -322,13 +322,11 @@ final class ClientConnection: Source, Wire {
         close(reset: true)
     }
 
-    /// The end of the gateway: what runs is cut, recorded, and visibly not whole.
-    func cutOff() {
+    override func cutOff() {
         if phase == .exchanging { connectionLost() } else { close() }
     }
 
-    /// Drain: an idle connection closes now, a busy one after its answer.
-    func drain() {
+    override func drain() {
         guard phase == .idle || phase == .head && input.isEmpty else { return }
         // The last exchange is over, but its answer may not be all out.
         if output.isEmpty { close() } else { closeWhenFlushed = true }

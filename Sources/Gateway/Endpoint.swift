@@ -17,6 +17,8 @@ final class Endpoint {
     /// Connections made or being made, idle ones included.
     private(set) var open = 0
     private var retired = false
+    /// Exchanges in progress.
+    private(set) var active = 0
 
     init(_ address: SocketAddress, authority: [UInt8], cluster: Cluster, worker: Worker) {
         self.address = address
@@ -26,8 +28,6 @@ final class Endpoint {
         label = Array(address.description.utf8)
     }
 
-    /// Exchanges in progress.
-    var active: Int { open - idle.count }
     var hasRoom: Bool { !idle.isEmpty || open < cluster.specification.pool.connections }
 
     /// An idle connection, or nil. With `mustBeQuiet` it is looked at first: for a request that may
@@ -51,6 +51,12 @@ final class Endpoint {
         }
     }
 
+    /// An exchange was given to one of this endpoint's connections.
+    func attemptBegan() { active += 1 }
+
+    /// It is over, one way or another. Called once for each `attemptBegan`.
+    func attemptEnded(_ result: AttemptResult) { active -= 1 }
+
     func connectionOpened() {
         open += 1
         worker.meters.count(.connectionOpened, cluster: cluster.label)
@@ -69,4 +75,13 @@ final class Endpoint {
         for connection in idle.reversed() { connection.close() }
         idle.removeAll()
     }
+}
+
+/// What came of handing an exchange to an endpoint.
+enum AttemptResult: Equatable {
+    /// A whole answer came, whatever it said.
+    case answered(status: UInt16)
+    case failed(UpstreamFault)
+    /// The client left, or the gateway ended it: nothing is known of the endpoint.
+    case cancelled
 }

@@ -104,7 +104,8 @@ enum ForwardedRequest {
         } else {
             out.append("X-Forwarded-For: " as StaticString)
             out.append(session.peerText)
-            out.append("\r\nX-Forwarded-Proto: http\r\n" as StaticString)
+            out.append(
+                session.isSecure ? "\r\nX-Forwarded-Proto: https\r\n" : "\r\nX-Forwarded-Proto: http\r\n" as StaticString)
             if hasHost { HTTP1Encoder.field("X-Forwarded-Host", text.extracting(exchange.head.authority.range), into: out) }
             out.append("Forwarded: for=" as StaticString)
         }
@@ -113,11 +114,11 @@ enum ForwardedRequest {
         out.append(session.peerText)
         if isV6 { out.append("]\"" as StaticString) }
         if hasHost {
-            out.append(";proto=http;host=\"" as StaticString)
+            out.append(session.isSecure ? ";proto=https;host=\"" : ";proto=http;host=\"" as StaticString)
             out.append(exchange.head.authority, of: text)
             out.append("\"\r\nVia: " as StaticString)
         } else {
-            out.append(";proto=http\r\nVia: " as StaticString)
+            out.append(session.isSecure ? ";proto=https\r\nVia: " : ";proto=http\r\nVia: " as StaticString)
         }
         joined(.via, exchange, text, out)
         out.append("1.1 nexus-gateway\r\nCorrelation-Id: " as StaticString)
@@ -134,7 +135,7 @@ enum ForwardedRequest {
         if let given = exchange.head.first(.xForwardedProto) {
             HTTP1Encoder.field(given, of: text, into: out)
         } else {
-            out.append("X-Forwarded-Proto: http\r\n" as StaticString)
+            out.append(session.isSecure ? "X-Forwarded-Proto: https\r\n" : "X-Forwarded-Proto: http\r\n" as StaticString)
         }
         if let given = exchange.head.first(.xForwardedHost) {
             HTTP1Encoder.field(given, of: text, into: out)

@@ -135,6 +135,7 @@ extension UpstreamConnection {
                     continue
                 }
                 headSeen = true
+                answerStatus = reply.head.status
                 persistent = framing.persistent
                 body = HTTP1BodyReader(bodyFraming)
                 worker.meters.recordFirstByte(

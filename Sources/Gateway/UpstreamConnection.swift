@@ -15,6 +15,7 @@ final class UpstreamConnection: Source, Origin {
     let endpoint: Endpoint
     var transport: Transport
     var state = State.connecting
+    private var approach = Approach()
     private let bornMS: UInt64
     private var served = 0
 
@@ -37,6 +38,7 @@ final class UpstreamConnection: Source, Origin {
     var paused = false
     var body = HTTP1BodyReader(.none)
     var headSeen = false
+    var answerStatus: UInt16 = 0
     var interimCount = 0
     var persistent = true
     var tunnel = false
@@ -66,6 +68,7 @@ final class UpstreamConnection: Source, Origin {
         self.exchange = exchange
         exchange.origin = self
         exchange.attempts += 1
+        endpoint.attemptBegan()
         if worker.accessLog != nil { exchange.endpoint = endpoint.label }
         served += 1
         requestFraming = exchange.requestBody
@@ -85,7 +88,7 @@ final class UpstreamConnection: Source, Origin {
             requestDone = true
         }
         if state == .connecting {
-            worker.loop.setDeadline(self, afterMS: UInt64(exchange.rule.timeouts.connect))
+            worker.loop.setDeadline(self, afterMS: UInt64(approach.patience(exchange.rule.timeouts)))
         } else {
             state = .active
             flush()
@@ -190,6 +193,7 @@ final class UpstreamConnection: Source, Origin {
     }
 
     func cancel() {
+        if exchange != nil { endpoint.attemptEnded(.cancelled) }
         exchange = nil
         close()
         endpoint.cluster.serveWaitingSoon()
@@ -220,8 +224,15 @@ final class UpstreamConnection: Source, Origin {
 
     override func ready(_ readiness: Readiness) {
         if state == .connecting {
-            guard readiness.contains(.writable) || !readiness.isDisjoint(with: .failed) else { return }
-            connected()
+            switch approach.advance(readiness, &transport) {
+            case .waiting:
+                if let exchange {
+                    worker.loop.setDeadline(self, afterMS: UInt64(approach.patience(exchange.rule.timeouts)))
+                }
+                return
+            case .failed(let fault): return fail(fault)
+            case .arrived: arrived()
+            }
             if state != .active { return }
         }
         if readiness.contains(.peerClosed) || !readiness.isDisjoint(with: .failed) {
@@ -242,12 +253,7 @@ final class UpstreamConnection: Source, Origin {
         if state == .active && readable && !paused { read() }
     }
 
-    private func connected() {
-        let problem = Dial.outcome(transport.descriptor)
-        guard problem == 0 else {
-            fail(.refused)
-            return
-        }
+    private func arrived() {
         state = .active
         guard let exchange else { return close() }
         flush()
@@ -256,7 +262,7 @@ final class UpstreamConnection: Source, Origin {
 
     override func deadlinePassed() {
         switch state {
-        case .connecting: fail(.connectTimeout)
+        case .connecting: fail(approach.lateFault)
         case .idle: close()
         case .active: fail(.timeout)
         case .closed: break
@@ -270,6 +276,7 @@ final class UpstreamConnection: Source, Origin {
         guard let exchange else { return }
         self.exchange = nil
         exchange.origin = nil
+        endpoint.attemptEnded(.answered(status: answerStatus))
         let trailers = self.trailers
         self.trailers = nil
         if persistent && requestDone && output.isEmpty && !peerClosed && kept.isEmpty && !tunnel && isWithinQuota {
@@ -301,6 +308,7 @@ final class UpstreamConnection: Source, Origin {
         let began = headSeen
         self.exchange = nil
         exchange?.origin = nil
+        if exchange != nil { endpoint.attemptEnded(.failed(fault)) }
         close()
         guard let exchange else { return }
         if began {

@@ -146,9 +146,9 @@ final class Worker {
         for era in eras { era?.clusters.forEach { $0.endpoints.forEach { $0.retire() } } }
     }
 
-    private func allConnections() -> [ClientConnection] {
-        var found: [ClientConnection] = []
-        loop.forEachSource { if let connection = $0 as? ClientConnection { found.append(connection) } }
+    private func allConnections() -> [ServedConnection] {
+        var found: [ServedConnection] = []
+        loop.forEachSource { if let connection = $0 as? ServedConnection { found.append(connection) } }
         return found
     }
 
@@ -165,7 +165,7 @@ final class Worker {
         let session = Session(
             listener: port.number, peer: words, peerText: Array(peer.node.utf8),
             trusted: port.trusts(IPAddress(high: words.high, low: words.low)))
-        let connection = ClientConnection(descriptor: descriptor, session: session, port: port, worker: self)
+        let connection = ClientConnection(transport, session: session, port: port, worker: self)
         guard loop.register(connection, descriptor: descriptor) == 0 else {
             port.share.leave()
             meters.count(.connectionsRefused)

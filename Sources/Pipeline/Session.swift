@@ -8,11 +8,21 @@ public final class Session: Sendable {
     public let peerText: [UInt8]
     /// Are this peer's Forwarded and X-Forwarded-* fields believed?
     public let trusted: Bool
+    /// The connection is protected by TLS.
+    public let isSecure: Bool
+    /// The name in the peer's verified certificate: its first URI, DNS name or e-mail address, else its
+    /// subject. Empty when it has shown none.
+    public let certificateName: [UInt8]
 
-    public init(listener: UInt16, peer: (high: UInt64, low: UInt64), peerText: [UInt8], trusted: Bool) {
+    public init(
+        listener: UInt16, peer: (high: UInt64, low: UInt64), peerText: [UInt8], trusted: Bool, isSecure: Bool = false,
+        certificateName: [UInt8] = []
+    ) {
         self.listener = listener
         self.peer = peer
         self.peerText = peerText
         self.trusted = trusted
+        self.isSecure = isSecure
+        self.certificateName = certificateName
     }
 }

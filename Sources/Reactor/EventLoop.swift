@@ -18,6 +18,7 @@ public final class EventLoop {
     private var freeSlots: [UInt32] = []
     private var running = true
     private var postponed: [UInt64] = []
+    private var ending: [UInt64] = []
 
     /// Buffers of this worker's connections.
     public let buffers = BufferPool()
@@ -70,6 +71,18 @@ public final class EventLoop {
         source.deadlineMS = 0
     }
 
+    /// `successor` takes the place of `source`: its slot, its descriptor's reports and its deadline.
+    /// What `source` had postponed is the successor's to do.
+    public func replace(_ source: Source, with successor: Source) {
+        let i = Int(source.slot)
+        guard i < sources.count, sources[i] === source else { return }
+        sources[i] = successor
+        successor.slot = source.slot
+        successor.deadlineMS = source.deadlineMS
+        source.slot = .max
+        source.deadlineMS = 0
+    }
+
     private func token(_ slot: UInt32) -> UInt64 { UInt64(generations[Int(slot)]) << 32 | UInt64(slot) }
 
     // MARK: - Deadlines
@@ -107,6 +120,22 @@ public final class EventLoop {
     public func again(_ source: Source) {
         guard source.slot != .max else { return }
         postponed.append(token(source.slot))
+    }
+
+    /// Calls the source's `turnEnded` when all events of this turn have been seen. Ask once a turn.
+    public func atEndOfTurn(_ source: Source) {
+        guard source.slot != .max else { return }
+        ending.append(token(source.slot))
+    }
+
+    /// What is asked for meanwhile is done as well.
+    private func runEnding() {
+        var i = 0
+        while i < ending.count {
+            source(for: ending[i])?.turnEnded()
+            i += 1
+        }
+        ending.removeAll(keepingCapacity: true)
     }
 
     private func runPostponed() {
@@ -150,6 +179,7 @@ public final class EventLoop {
         if !clockRead { readClock() }
         runPostponed()
         runDeadlines()
+        runEnding()
         endOfTurn?()
     }
 

@@ -13,4 +13,7 @@ open class Source {
     open func ready(_ readiness: Readiness) {}
     /// The deadline passed. It is cleared before the call.
     open func deadlinePassed() {}
+    /// The turn ends, and the source asked to be told (`EventLoop.atEndOfTurn`): what many events of one
+    /// turn have gathered leaves now, together.
+    open func turnEnded() {}
 }

@@ -40,7 +40,7 @@ import Testing
     ]
 
     @Test func pointersStayInTheirRooms() {
-        let rooms: Set<String> = ["Reactor", "Stores", "CShim", "CSQLite", "CCares"]
+        let rooms: Set<String> = ["Reactor", "TLS", "Stores", "CShim", "CSQLite", "CCares", "COpenSSL", "CNghttp2"]
         for file in Repository.sources where !rooms.contains(file.room) && Self.pointerFiles[file.path] == nil {
             for (i, line) in file.lines.enumerated() {
                 // Scoped forms (`withUnsafeBytes { write(…) }`) hand bytes to the kernel and end there.
