@@ -41,8 +41,8 @@ enum ForwardedRequest {
         _ exchange: Exchange, _ table: RouteTable, _ text: borrowing Span<UInt8>, _ out: Buffer
     ) {
         if exchange.rule.pathRewrite == Rule.none {
-            // Method, one space and path stand side by side in an origin-form request.
-            if exchange.head.path.start == exchange.head.target.start {
+            // Method, one space and path stand side by side in nearly every request.
+            if exchange.head.method.end &+ 1 == Int(exchange.head.path.start) {
                 out.append(text.extracting(Int(exchange.head.method.start)..<exchange.head.path.end))
             } else {
                 out.append(exchange.head.method, of: text)
