@@ -144,15 +144,15 @@ struct ConfigurationTests {
         ("clusters: { a: { endpoints: [] } }", "1:13: error: cluster 'a' needs at least one endpoint"),
         (
             "clusters: { a: { endpoints: \"h:1\", http2: {} } }",
-            "1:35: error: 'http2' has no effect without 'protocol: http2'"
+            "1:36: error: 'http2' has no effect without 'protocol: http2'"
         ),
         (
             "clusters: { a: { endpoints: \"h:1\", protocol: http3 } }",
-            "1:45: error: 'protocol' must be one of http1, http2, not 'http3' (did you mean 'http1'?)"
+            "1:46: error: 'protocol' must be one of http1, http2, not 'http3' (did you mean 'http1'?)"
         ),
         (
             "clusters: { a: { endpoints: \"h:1\", protocol: http2, http2: { stream_window: 128KiB, connection_window: 64KiB } } }",
-            "1:61: error: 'stream_window' cannot be larger than 'connection_window'"
+            "1:62: error: 'stream_window' cannot be larger than 'connection_window'"
         ),
         ("clusters: { a: { endpoints: [\"h:0\"] } }", "1:30: error: an endpoint needs a port from 1 to 65535"),
         ("clusters: { a: { endpoints: [\"h:1\", \"H:1\"] } }", "1:37: error: the endpoint h:1 is listed twice"),
