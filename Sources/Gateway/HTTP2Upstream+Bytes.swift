@@ -83,7 +83,8 @@ extension HTTP2Upstream {
         guard state == .open else { return }
         settle()
         resumeBodies()
-        if session.isOver { lost(.terminated) }
+        // With streams left that is so only when the peer broke the rules.
+        if session.isOver { lost(.protocolError) }
     }
 
     /// Writes until there is nothing left or the socket is full.

@@ -220,6 +220,8 @@ final class HTTP2UpstreamStream: Source, Origin {
 
     private var faultOfStream: UpstreamFault {
         switch closedBy ?? .internalError {
+        // In order, but without an answer: there was one that the session refused.
+        case .noError where !headSeen: .protocolError
         case .refusedStream: .unprocessed
         case .protocolError, .flowControlError, .streamClosed, .frameSizeError, .compressionError, .http11Required:
             .protocolError
