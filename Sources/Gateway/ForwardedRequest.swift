@@ -48,8 +48,8 @@ enum ForwardedRequest {
     private static func requestLine(
         _ exchange: Exchange, _ table: RouteTable, _ text: borrowing Span<UInt8>, _ out: Buffer
     ) {
-        if exchange.rule.pathRewrite == Rule.none && exchange.head.path.start == exchange.head.target.start {
-            // Method, one space and path stand side by side in an origin-form request.
+        if exchange.rule.pathRewrite == Rule.none && exchange.head.method.end &+ 1 == Int(exchange.head.path.start) {
+            // Method, one space and path stand side by side in nearly every request.
             out.append(text.extracting(Int(exchange.head.method.start)..<exchange.head.path.end))
             query(exchange, text, out)
         } else {

@@ -248,10 +248,11 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
         close()
         let gone = streams
         streams.removeAll()
+        session.abandon(.internalError)
+        over.removeAll()
         for stream in gone {
             stream.endWithConnection(fault)
-            // The session, which goes with this connection, has not forgotten it.
-            stream.discard()
+            worker.http2Spares.give(stream)
         }
         endpoint.cluster.serveWaitingSoon()
     }

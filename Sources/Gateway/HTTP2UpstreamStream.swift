@@ -126,10 +126,11 @@ final class HTTP2UpstreamStream: Source, Origin {
         http2.outbound.append(bytes)
     }
 
+    /// May come before the stream is open: `sendRequest` then finds it in what the exchange has sent.
     func endBody(trailers: Buffer?) {
-        guard let exchange, isOpen, !requestDone else { return }
+        guard let exchange, !requestDone else { return }
         worker.replay.end(exchange, trailers: trailers)
-        finishBody(trailers: trailers)
+        if isOpen { finishBody(trailers: trailers) }
     }
 
     func flush() {

@@ -188,8 +188,15 @@ enum HTTP2Callbacks {
     private static let onFrameSent: nghttp2_on_frame_send_callback = { engine, frame, user in
         guard let frame else { return 0 }
         return HTTP2Callbacks.session(user) { session in
-            if UInt32(frame.pointee.hd.type) == NGHTTP2_RST_STREAM.rawValue {
+            let header = frame.pointee.hd
+            switch UInt32(header.type) {
+            case NGHTTP2_RST_STREAM.rawValue:
                 session.resetSent(HTTP2Error(code: frame.pointee.rst_stream.error_code))
+            case NGHTTP2_DATA.rawValue, NGHTTP2_HEADERS.rawValue:
+                if header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0 {
+                    HTTP2Callbacks.stream(engine, header.stream_id)?.handler.outboundFinished()
+                }
+            default: break
             }
             return 0
         } ?? 0

@@ -16,6 +16,9 @@ public final class HTTP2FieldBlock {
 
     public init() {}
 
+    /// Bytes of all names and values.
+    public var count: Int { text.count }
+
     public func clear() {
         text.clear()
         entries.removeAll(keepingCapacity: true)

@@ -205,6 +205,16 @@ public final class HTTP2Session {
         nghttp2_session_terminate_session(engine, error.rawValue)
     }
 
+    /// The connection is gone: every stream that is open hears so, at once.
+    public func abandon(_ error: HTTP2Error) {
+        while let stream = open.last {
+            if let engine { nghttp2_session_set_stream_user_data(engine, stream.id, nil) }
+            let handler = stream.handler
+            drop(stream)
+            handler.streamClosed(error)
+        }
+    }
+
     /// Asks the peer for a sign of life; its answer comes as any other frame.
     public func ping() {
         guard let engine else { return }
@@ -219,6 +229,7 @@ public final class HTTP2Session {
     func keep(_ stream: HTTP2Stream, _ id: Int32) {
         stream.id = id
         stream.place = open.count
+        stream.keeper = stream.handler
         open.append(stream)
     }
 

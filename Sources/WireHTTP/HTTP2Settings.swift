@@ -19,6 +19,17 @@ public struct HTTP2Settings: Sendable, Hashable {
     public init() {}
 }
 
+/// The 24 bytes a client begins with (RFC 9113 section 3.4).
+public enum HTTP2Preface {
+    public enum Match: Sendable { case none, part, whole }
+
+    public static func match(_ text: borrowing Span<UInt8>) -> Match {
+        let preface: StaticString = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+        for i in 0..<min(text.count, 24) where text[i] != preface.utf8Start[i] { return .none }
+        return text.count >= 24 ? .whole : .part
+    }
+}
+
 /// A rate with a burst: so many at once, refilled at so many a second.
 public struct HTTP2Allowance: Sendable, Hashable {
     public var burst: UInt32

@@ -10,6 +10,8 @@ public final class HTTP2Stream {
     /// Body bytes that wait for credit. Append, then call the session's `resume`.
     public let outbound: Buffer
 
+    /// Keeps the handler alive while the stream is open.
+    var keeper: (any HTTP2StreamHandler)?
     /// Place in the session's list of open streams.
     var place = -1
     /// Bytes received for which no credit has been given back.
@@ -23,13 +25,15 @@ public final class HTTP2Stream {
     var trailers: Buffer?
     /// The head of the answer has come (client) or has gone (server).
     var headDone = false
-    /// Our side has sent END_STREAM.
-    var isFinished = false
 
     public init(handler: any HTTP2StreamHandler, pool: BufferPool) {
         self.handler = handler
         outbound = Buffer(pool: pool)
     }
+
+    /// Keeps the handler alive until the stream has closed. For handlers that nobody else keeps when
+    /// `streamOpened` returns.
+    public func hold() { keeper = handler }
 
     /// No more outbound bytes will come. Follow with the session's `resume`.
     /// - Parameter trailers: whole field lines, or nil.
@@ -45,13 +49,13 @@ public final class HTTP2Stream {
     func forget() {
         id = 0
         place = -1
+        keeper = nil
         unused = 0
         stored = 0
         outboundEnded = false
         isDeferred = false
         trailers = nil
         headDone = false
-        isFinished = false
         outbound.clear()
         outbound.giveBack()
     }
@@ -69,8 +73,14 @@ public protocol HTTP2StreamHandler: AnyObject {
     func inboundEnded()
     /// All of `outbound` has been taken.
     func outboundDrained()
+    /// Our side's END_STREAM is on its way.
+    func outboundFinished()
     /// The stream is gone; `.noError` = both sides ended in order. Called exactly once, and last.
     func streamClosed(_ error: HTTP2Error)
+}
+
+extension HTTP2StreamHandler {
+    public func outboundFinished() {}
 }
 
 /// What happens on the connection.

@@ -16,7 +16,9 @@ final class HTTP2Side: HTTP2SessionHandler {
 
     func streamOpened() -> HTTP2Stream? {
         guard !refuses else { return nil }
-        return make().stream
+        let one = make()
+        one.stream.hold()
+        return one.stream
     }
 
     func make() -> RecordedStream {
