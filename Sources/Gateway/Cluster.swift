@@ -10,6 +10,7 @@ final class Cluster: Source {
     let specification: Settings.Cluster
     let label: LabelTable.ID
     let limits: HTTP1Limits
+    let http2: HTTP2Settings
     private(set) var endpoints: [Endpoint] = []
     private let worker: Worker
     private var waiting: [Waiting] = []
@@ -26,6 +27,7 @@ final class Cluster: Source {
         self.worker = worker
         label = worker.shared.meters.clusters.intern(specification.name)
         limits = HTTP1Limits(specification.limits)
+        http2 = HTTP2Settings(specification)
         super.init()
         _ = worker.loop.register(self, descriptor: nil)
         for name in Set(specification.endpoints.compactMap(\.hostName)) {

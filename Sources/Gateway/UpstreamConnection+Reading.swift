@@ -135,6 +135,7 @@ extension UpstreamConnection {
                     continue
                 }
                 headSeen = true
+                worker.replay.lose(exchange)
                 answerStatus = reply.head.status
                 persistent = framing.persistent
                 body = HTTP1BodyReader(bodyFraming)

@@ -25,6 +25,18 @@ extension HTTP1Limits {
 }
 
 extension HTTP2Settings {
+    /// Bounds for connections to a cluster's endpoints.
+    init(_ cluster: Settings.Cluster) {
+        self.init()
+        maxConcurrentStreams = UInt32(cluster.http2.maxConcurrentStreams)
+        streamWindow = UInt32(cluster.http2.streamWindow)
+        connectionWindow = UInt32(cluster.http2.connectionWindow)
+        limits = HTTP1Limits(cluster.limits)
+        // An endpoint has all its clients' requests in one connection, and some measure the path with a
+        // PING for every few frames.
+        control = HTTP2Allowance(burst: 20_000, perSecond: 20_000)
+    }
+
     /// What clients of a listener may do.
     init(_ listener: Settings.Listener) {
         self.init()

@@ -25,15 +25,11 @@ extension Worker {
         // The last try must not meet another connection that ended together with the first.
         let mayFail =
             exchange.head.verb.isIdempotent && exchange.requestBody == .none && exchange.attempts < exchange.rule.retries
-        guard
-            let connection = endpoint.takeIdle(mustBeQuiet: !mayFail)
-                ?? UpstreamConnection(to: endpoint, worker: self)
-        else {
+        guard endpoint.carry(exchange, session: session, mustBeQuiet: !mayFail) else {
             exchange.attempts += 1
             return attemptFailed(exchange, .refused, from: endpoint, mayRepeat: true, provenUnprocessed: true)
         }
-        connection.begin(exchange, session: session, era: era(of: exchange))
-        if connection.wantsBody { exchange.wire?.resumeBody(of: exchange) }
+        if let origin = exchange.origin, origin.wantsBody { exchange.wire?.resumeBody(of: exchange) }
     }
 
     /// An attempt ended without an answer. Another one is made where it can do no harm: nothing of
@@ -43,8 +39,7 @@ extension Worker {
         _ exchange: Exchange, _ fault: UpstreamFault, from endpoint: Endpoint, mayRepeat: Bool, provenUnprocessed: Bool
     ) {
         meters.count(fault.event, cluster: endpoint.cluster.label)
-        let isComplete = exchange.requestBody == .none || exchange.body != nil || !exchange.bodyBegun
-        if mayRepeat, isComplete, exchange.attempts <= exchange.rule.retries,
+        if mayRepeat, exchange.isRepeatable, exchange.attempts <= exchange.rule.retries,
             provenUnprocessed || exchange.head.verb.isIdempotent
         {
             proxy(exchange, by: endpoint.cluster, avoiding: endpoint)
@@ -75,7 +70,7 @@ extension UpstreamFault {
         case .connectTimeout: .connectTimeout
         case .unresolved: .resolveFailed
         case .saturated: .poolFull
-        case .terminated, .incomplete: .reset
+        case .unprocessed, .terminated, .incomplete: .reset
         case .protocolError: .badAnswer
         case .timeout: .firstByteTimeout
         }

@@ -51,6 +51,10 @@ final class Worker {
 
     /// What one receive from an upstream goes into; whatever is left of it moves to the connection.
     let scratch = Buffer(capacity: 128 << 10)
+    /// Request bodies that may have to go again.
+    let replay = RequestReplay()
+    /// What HTTP/2 connections to upstreams use one after the other.
+    let http2Spares = HTTP2UpstreamSpares()
     private var spareReplies: [ReplyBox] = []
     private var spareStreams: [ClientStream] = []
     /// Fields on their way into an HTTP/2 encoder; used and done with inside one call.

@@ -90,6 +90,8 @@ public struct Listener: Sendable, Equatable {
 public struct Cluster: Sendable, Equatable {
     public var name: String
     public var endpoints: [Address]
+    public var wireProtocol = WireProtocol.http1
+    public var http2 = HTTP2()
     public var balance = Balance.leastRequest
     public var pool = Pool()
     public var limits = Limits()

@@ -169,7 +169,20 @@ public final class HTTP2Session {
         let n = min(n, stream.unused)
         guard n > 0 else { return }
         stream.unused -= n
-        nghttp2_session_consume(engine, stream.id, n)
+        let settled = min(n, stream.stored)
+        stream.stored -= settled
+        nghttp2_session_consume_stream(engine, stream.id, n)
+        if n > settled { nghttp2_session_consume_connection(engine, n - settled) }
+    }
+
+    /// `n` received bytes of this stream wait in memory of their own, which the stream's window bounds: from
+    /// now on they hold up this stream, but not the others of the connection. Their `consumed` comes later.
+    public func stored(_ stream: HTTP2Stream, _ n: Int) {
+        guard let engine, stream.id != 0 else { return }
+        let n = min(n, stream.unused - stream.stored)
+        guard n > 0 else { return }
+        stream.stored += n
+        nghttp2_session_consume_connection(engine, n)
     }
 
     /// No new streams. - Parameter final: with the last id that was processed; otherwise 2^31-1, which
@@ -229,7 +242,8 @@ public final class HTTP2Session {
             last.place = place
         }
         // Credit of the connection that only this stream could have given back.
-        if stream.unused > 0, let engine { nghttp2_session_consume_connection(engine, stream.unused) }
+        let held = stream.unused - stream.stored
+        if held > 0, let engine { nghttp2_session_consume_connection(engine, held) }
         stream.forget()
     }
 }

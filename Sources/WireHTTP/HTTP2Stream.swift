@@ -16,6 +16,8 @@ public final class HTTP2Stream {
     var place = -1
     /// Bytes received for which no credit has been given back.
     var unused = 0
+    /// How many of them no longer count against the connection.
+    var stored = 0
     /// No more outbound bytes will come.
     var outboundEnded = false
     /// The session has asked for bytes and found none.
@@ -49,6 +51,7 @@ public final class HTTP2Stream {
         place = -1
         keeper = nil
         unused = 0
+        stored = 0
         outboundEnded = false
         isDeferred = false
         trailers = nil
