@@ -2,6 +2,7 @@ import Exchanges
 import Pipeline
 import Reactor
 import Settings
+import TLS
 import Telemetry
 import WireHTTP
 
@@ -11,6 +12,8 @@ final class Cluster: Source {
     let label: LabelTable.ID
     let limits: HTTP1Limits
     private(set) var endpoints: [Endpoint] = []
+    /// What new connections are made with; nil = plain.
+    var tls: TLSClientContext?
     private let worker: Worker
     private var waiting: [Waiting] = []
     private var firstWaiting = 0
@@ -21,8 +24,9 @@ final class Cluster: Source {
         let untilMS: UInt64
     }
 
-    init(_ specification: Settings.Cluster, worker: Worker) {
+    init(_ specification: Settings.Cluster, tls: TLSClientContext?, worker: Worker) {
         self.specification = specification
+        self.tls = tls
         self.worker = worker
         label = worker.shared.meters.clusters.intern(specification.name)
         limits = HTTP1Limits(specification.limits)

@@ -50,6 +50,8 @@ public struct Listener: Sendable, Equatable {
     public var maxConnections = 20_000
     public var limits = Limits()
     public var timeouts = Timeouts()
+    /// Nil = plain.
+    public var tls: ListenerTLS?
 
     /// What one request may be on the wire, in bytes (`fields`: a count).
     public struct Limits: Sendable, Equatable {
@@ -91,6 +93,8 @@ public struct Cluster: Sendable, Equatable {
     public var balance = Balance.leastRequest
     public var pool = Pool()
     public var limits = Limits()
+    /// Nil = plain.
+    public var tls: ClusterTLS?
 
     public enum Balance: String, Sendable, CaseIterable {
         /// The less busy of two endpoints drawn at random.
