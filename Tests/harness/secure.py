@@ -1,6 +1,7 @@
 """TLS clients and servers for tests: Python's ssl, strict about truncation."""
 
 import contextlib
+import socket
 import ssl
 import threading
 import urllib.request
@@ -128,8 +129,7 @@ def relay(target: str, cut_after: int):
             while left > 0 and (data := server.recv(min(65536, left))):
                 client.sendall(data)
                 left -= len(data)
-            client.close()
-            server.close()
+            client.shutdown(socket.SHUT_WR)  # closing would wait for the other thread's read
 
     threading.Thread(target=carry, daemon=True).start()
     try:
