@@ -151,7 +151,8 @@ final class ClientConnection: ServedConnection, Wire {
             inputOver()
             return false
         case .failed:
-            connectionLost()
+            // Without an exchange nothing can be cut; a reset could take the last answer with it.
+            if exchange == nil { close() } else { connectionLost() }
             return false
         }
     }

@@ -18,19 +18,19 @@ final class Handshake: ServedConnection {
     private let worker: Worker
     private let port: ListenerPort
     private let peer: SocketAddress
-    private let layer: TLSLayer
+    private let context: TLSServerContext
+    /// Made when the client says its first word: who only connects costs little.
+    private var layer: TLSLayer?
     private var transport: Transport
     private var phase = Phase.shaking
-    private var begun = false
     private var waitsToSend = false
     private var peerClosed = false
     /// It stands in the worker's queue.
     var isQueued = false
 
-    /// - Parameter layer: on the same socket as `transport`, which stays plain until the handshake begins.
-    init(_ transport: Transport, layer: TLSLayer, peer: SocketAddress, port: ListenerPort, worker: Worker) {
+    init(_ transport: Transport, context: TLSServerContext, peer: SocketAddress, port: ListenerPort, worker: Worker) {
         self.transport = transport
-        self.layer = layer
+        self.context = context
         self.peer = peer
         self.port = port
         self.worker = worker
@@ -52,14 +52,9 @@ final class Handshake: ServedConnection {
     /// Does what can be done with what has come. Called by the worker, so many times a turn.
     func step() {
         guard phase == .shaking else { return }
-        if !begun {
-            begun = true
-            // A handshake begins with the byte 22; no request does.
-            if let byte = transport.firstByte(), byte >= 0x41, byte <= 0x5a { return refusePlaintext() }
-            transport.layer = layer
-        }
+        guard let layer = layer ?? begin() else { return }
         switch layer.handshake() {
-        case .done(let agreement): finish(agreement)
+        case .done(let agreement): finish(agreement, layer)
         case .wantsToReceive:
             waitsToSend = false
             if peerClosed { end(.closed) }
@@ -68,7 +63,19 @@ final class Handshake: ServedConnection {
         }
     }
 
-    private func finish(_ agreement: TLSAgreement) {
+    /// Looks at the first byte: a handshake begins with 22, a request with a letter.
+    private func begin() -> TLSLayer? {
+        if let byte = transport.firstByte(), byte >= 0x41, byte <= 0x5a {
+            refusePlaintext()
+            return nil
+        }
+        layer = context.accept(transport.descriptor)
+        transport.layer = layer
+        if layer == nil { close(reset: true) }
+        return layer
+    }
+
+    private func finish(_ agreement: TLSAgreement, _ layer: TLSLayer) {
         worker.meters.count(HandshakeResult(agreement), side: .client)
         let name = layer.peerName
         let session = port.session(of: peer, isSecure: true, certificateName: name)
@@ -128,6 +135,7 @@ final class Handshake: ServedConnection {
         guard port.timeouts.linger > 0 else { return close() }
         phase = .lingering
         transport.layer = nil
+        layer = nil
         transport.shutdownSending()
         worker.loop.setDeadline(self, afterMS: UInt64(port.timeouts.linger))
         discard()

@@ -26,7 +26,7 @@ public struct TLSContexts: Sendable {
         for cluster in configuration.clusters {
             guard let tls = cluster.tls else { continue }
             do throws(TLSFileError) {
-                result.clusters[cluster.name] = try TLSClientContext(TLSClientOptions(tls, protocols: [.http11]))
+                result.clusters[cluster.name] = try TLSClientContext(TLSClientOptions(tls, protocols: cluster.protocols))
             } catch {
                 diagnostics.error(at: tls.position(of: error.file), error.message)
             }
@@ -46,6 +46,11 @@ public struct TLSContexts: Sendable {
 
 extension Settings.Listener {
     /// What it speaks over TLS, best first.
+    var protocols: [TLSProtocolName] { [.http11] }
+}
+
+extension Settings.Cluster {
+    /// What it is asked to speak over TLS, best first.
     var protocols: [TLSProtocolName] { [.http11] }
 }
 

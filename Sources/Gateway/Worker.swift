@@ -167,25 +167,22 @@ final class Worker {
         let connection: ServedConnection
         let patience: UInt32
         if let context = port.tls {
-            guard let layer = context.accept(descriptor) else { return unaccept(transport, port) }
-            connection = Handshake(transport, layer: layer, peer: peer, port: port, worker: self)
+            connection = Handshake(transport, context: context, peer: peer, port: port, worker: self)
             patience = port.handshakePatience
         } else {
             connection = ClientConnection(transport, session: port.session(of: peer), port: port, worker: self)
             patience = port.timeouts.keepAlive
         }
-        guard loop.register(connection, descriptor: descriptor) == 0 else { return unaccept(transport, port) }
+        guard loop.register(connection, descriptor: descriptor) == 0 else {
+            port.share.leave()
+            meters.count(.connectionsRefused)
+            transport.close()
+            return
+        }
         openConnections += 1
         meters.count(.connectionsAccepted)
         if port.tls != nil { meters.count(.started, side: .client) }
         loop.setDeadline(connection, afterMS: UInt64(patience))
-    }
-
-    private func unaccept(_ transport: Transport, _ port: ListenerPort) {
-        var transport = transport
-        port.share.leave()
-        meters.count(.connectionsRefused)
-        transport.close()
     }
 
     /// A handshake is done: the connection that speaks what was agreed takes its place.

@@ -43,6 +43,9 @@ public final class TLSServerContext: @unchecked Sendable {
     ///   - name: the listener's. A session can be resumed on the listener that made it only.
     ///   - vault: where the ticket keys live from one generation to the next.
     public init(_ options: TLSServerOptions, name: String, vault: TicketVault) throws(TLSFileError) {
+        guard !options.certificates.isEmpty else {
+            throw TLSFileError(file: .none, message: "TLS needs at least one certificate")
+        }
         var made: [OpaquePointer] = []
         var names = NameTable()
         var statuses: [StatusResponse] = []
