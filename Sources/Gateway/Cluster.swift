@@ -2,6 +2,7 @@ import Exchanges
 import Pipeline
 import Reactor
 import Settings
+import TLS
 import Telemetry
 import WireHTTP
 
@@ -12,6 +13,8 @@ final class Cluster: Source {
     let limits: HTTP1Limits
     let http2: HTTP2Settings
     private(set) var endpoints: [Endpoint] = []
+    /// What new connections are made with; nil = plain.
+    var tls: TLSClientContext?
     private let worker: Worker
     private var waiting: [Waiting] = []
     private var firstWaiting = 0
@@ -22,8 +25,9 @@ final class Cluster: Source {
         let untilMS: UInt64
     }
 
-    init(_ specification: Settings.Cluster, worker: Worker) {
+    init(_ specification: Settings.Cluster, tls: TLSClientContext?, worker: Worker) {
         self.specification = specification
+        self.tls = tls
         self.worker = worker
         label = worker.shared.meters.clusters.intern(specification.name)
         limits = HTTP1Limits(specification.limits)

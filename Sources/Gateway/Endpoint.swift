@@ -2,6 +2,7 @@ import Exchanges
 import Pipeline
 import Reactor
 import Settings
+import TLS
 import Telemetry
 
 /// One address of a cluster and this worker's connections to it. Idle connections are reused last
@@ -13,6 +14,8 @@ final class Endpoint {
     /// As logs show it.
     let label: [UInt8]
     let cluster: Cluster
+    /// Whom a TLS handshake is meant for.
+    let serverName: TLSServerName
     let worker: Worker
     private var idle: [UpstreamConnection] = []
     /// Connections made or being made, idle ones included.
@@ -27,6 +30,7 @@ final class Endpoint {
         self.address = address
         self.authority = authority
         self.cluster = cluster
+        serverName = Self.serverName(cluster.specification.tls, authority: authority)
         self.worker = worker
         label = Array(address.description.utf8)
     }

@@ -39,6 +39,7 @@ extension Worker {
         _ exchange: Exchange, _ fault: UpstreamFault, from endpoint: Endpoint, mayRepeat: Bool, provenUnprocessed: Bool
     ) {
         meters.count(fault.event, cluster: endpoint.cluster.label)
+        if fault == .tlsTimeout { meters.count(.timedOut, side: .upstream) }
         if mayRepeat, exchange.isRepeatable, exchange.attempts <= exchange.rule.retries,
             provenUnprocessed || exchange.head.verb.isIdempotent
         {
@@ -67,7 +68,9 @@ extension UpstreamFault {
     fileprivate var event: UpstreamEvent {
         switch self {
         case .refused: .connectFailed
-        case .connectTimeout: .connectTimeout
+        case .connectTimeout, .tlsTimeout: .connectTimeout
+        case .tlsCertificate: .tlsCertificate
+        case .tlsProtocol: .tlsProtocol
         case .unresolved: .resolveFailed
         case .saturated: .poolFull
         case .unprocessed, .terminated, .incomplete: .reset
