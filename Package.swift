@@ -102,6 +102,9 @@ let package = Package(
         tests("EventCoreTests", ["EventCore", "Contracts", "Exchanges"]),
         tests("StoresTests", ["CSQLite", "Stores", "EventCore", "Contracts", "Exchanges"]),
         tests("TelemetryTests", ["Telemetry", "Exchanges"]),
+        tests(
+            "GatewayTests",
+            ["Seeded", "Gateway", "Settings", "Exchanges", "Policies", "Pipeline", "Reactor", "Contracts"]),
         tests("TidyTests", []),
     ]
 )

@@ -11,7 +11,16 @@ final class Cluster: Source {
     let label: LabelTable.ID
     let limits: HTTP1Limits
     private(set) var endpoints: [Endpoint] = []
-    private let worker: Worker
+    let worker: Worker
+    /// What all workers know of this cluster.
+    let state: ClusterState
+    let requestHash: RequestHash?
+    var budget: RetryBudget
+    /// Who is chosen (`Cluster+Choosing`), as of which version of `state`.
+    var balancer: Balancer
+    var seenVersion: UInt64 = 0
+    /// Exchanges in progress at all endpoints.
+    var active = 0
     private var waiting: [Waiting] = []
     private var firstWaiting = 0
     private var byName: [String: [SocketAddress]] = [:]
@@ -26,6 +35,10 @@ final class Cluster: Source {
         self.worker = worker
         label = worker.shared.meters.clusters.intern(specification.name)
         limits = HTTP1Limits(specification.limits)
+        state = worker.shared.upstreams.cluster(specification.name)
+        requestHash = RequestHash(specification.hash)
+        budget = RetryBudget(specification.retryBudget, workers: worker.shared.heartbeats.count)
+        balancer = Balancer(start: Int(worker.index))
         super.init()
         _ = worker.loop.register(self, descriptor: nil)
         for name in Set(specification.endpoints.compactMap(\.hostName)) {
@@ -64,26 +77,8 @@ final class Cluster: Source {
                 ?? Endpoint(address, authority: authority, cluster: self, worker: worker)
         }
         for gone in old where !endpoints.contains(where: { $0 === gone }) { gone.retire() }
+        endpointsChanged()
     }
-
-    // MARK: - Choosing
-
-    /// The less busy of two endpoints drawn at random (power of two choices). `avoiding` is left
-    /// out while there is another.
-    func choose(avoiding: Endpoint?) -> Endpoint? {
-        let n = endpoints.count
-        if n <= 1 { return endpoints.first }
-        // Two different places; the second is counted round from the first.
-        let place = worker.draw(below: n)
-        let first = endpoints[place]
-        let second = endpoints[(place + 1 + worker.draw(below: n - 1)) % n]
-        if first === avoiding { return second }
-        if second === avoiding { return first }
-        return first.active <= second.active ? first : second
-    }
-
-    /// An endpoint that still takes a connection, when the chosen one is full.
-    func firstWithRoom() -> Endpoint? { endpoints.first { $0.hasRoom } }
 
     // MARK: - Waiting
 

@@ -1,6 +1,7 @@
 import Exchanges
 import Reactor
 import Settings
+import Synchronization
 import Telemetry
 
 /// One address of a cluster and this worker's connections to it. Idle connections are reused last
@@ -12,6 +13,11 @@ final class Endpoint {
     /// As logs show it.
     let label: [UInt8]
     let cluster: Cluster
+    /// What all workers know of it, and this one's part of its load.
+    let state: EndpointState
+    private let load = EndpointLoad()
+    /// Its place among the cluster's endpoints.
+    var number = 0
     private let worker: Worker
     private var idle: [UpstreamConnection] = []
     /// Connections made or being made, idle ones included.
@@ -26,6 +32,8 @@ final class Endpoint {
         self.cluster = cluster
         self.worker = worker
         label = Array(address.description.utf8)
+        state = cluster.state.endpoint(address, nowMS: worker.loop.nowMS)
+        state.add(load)
     }
 
     var hasRoom: Bool { !idle.isEmpty || open < cluster.specification.pool.connections }
@@ -52,19 +60,29 @@ final class Endpoint {
     }
 
     /// An exchange was given to one of this endpoint's connections.
-    func attemptBegan() { active += 1 }
+    func attemptBegan() {
+        active += 1
+        cluster.active += 1
+        load.active.store(active, ordering: .relaxed)
+    }
 
     /// It is over, one way or another. Called once for each `attemptBegan`.
-    func attemptEnded(_ result: AttemptResult) { active -= 1 }
+    func attemptEnded(_ result: AttemptResult) {
+        active -= 1
+        load.active.store(active, ordering: .relaxed)
+        cluster.attemptEnded(result, at: self)
+    }
 
     func connectionOpened() {
         open += 1
+        load.open.store(open, ordering: .relaxed)
         worker.meters.count(.connectionOpened, cluster: cluster.label)
     }
 
     /// A connection is gone, whatever it was doing.
     func connectionClosed(_ connection: UpstreamConnection) {
         open -= 1
+        load.open.store(open, ordering: .relaxed)
         worker.meters.count(.connectionClosed, cluster: cluster.label)
         if let i = idle.firstIndex(where: { $0 === connection }) { idle.remove(at: i) }
     }

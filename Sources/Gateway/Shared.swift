@@ -19,6 +19,7 @@ final class Shared: Sendable {
     /// Makes limit keys of addresses.
     let hash = KeyedHash()
     let core: EventLog
+    let upstreams = Upstreams()
     /// Ready for traffic: recovered, listening, not draining.
     let ready = Atomic<Bool>(false)
     let listeners: [ListenerShare]

@@ -30,6 +30,9 @@ final class UpstreamConnection: Source, Origin {
     /// When the last of what there was to send had been taken by the kernel; loop nanoseconds.
     private(set) var sentNS: UInt64 = 0
 
+    /// When this attempt's time for the head of an answer is up; loop milliseconds, 0 = no such time.
+    private var tryEndsByMS: UInt64 = 0
+
     // Reading.
     /// An unfinished head or chunk line.
     let kept: Buffer
@@ -80,6 +83,8 @@ final class UpstreamConnection: Source, Origin {
         tunnel = false
         paused = false
         persistent = true
+        let perTry = exchange.isRepeatable ? UInt64(exchange.rule.retry.perTry) : 0
+        tryEndsByMS = perTry > 0 ? worker.loop.nowMS + perTry : 0
         let out = output
         ForwardedRequest.write(
             exchange, session: session, table: era.table, endpoint: endpoint.authority, into: out)
@@ -88,7 +93,7 @@ final class UpstreamConnection: Source, Origin {
             requestDone = true
         }
         if state == .connecting {
-            worker.loop.setDeadline(self, afterMS: UInt64(approach.patience(exchange.rule.timeouts)))
+            armApproach(exchange)
         } else {
             state = .active
             flush()
@@ -205,11 +210,21 @@ final class UpstreamConnection: Source, Origin {
         guard let exchange else { return }
         let timeouts = exchange.rule.timeouts
         var wait = waitsForUpstream(exchange) ? UInt64(headSeen ? timeouts.streamIdle : timeouts.firstByte) : 0
-        if exchange.endsByMS > 0 {
-            let left = exchange.endsByMS > worker.loop.nowMS ? exchange.endsByMS - worker.loop.nowMS : 1
-            wait = wait == 0 ? left : min(wait, left)
-        }
+        if exchange.endsByMS > 0 { wait = notAfter(exchange.endsByMS, wait) }
+        if tryEndsByMS > 0 && !headSeen { wait = notAfter(tryEndsByMS, wait) }
         worker.loop.setDeadline(self, afterMS: wait)
+    }
+
+    /// The way to the endpoint has its own patience, within that of the attempt.
+    private func armApproach(_ exchange: Exchange) {
+        let wait = UInt64(approach.patience(exchange.rule.timeouts))
+        worker.loop.setDeadline(self, afterMS: tryEndsByMS > 0 ? notAfter(tryEndsByMS, wait) : wait)
+    }
+
+    /// `wait` milliseconds (0 = for ever), but not beyond `endMS`.
+    private func notAfter(_ endMS: UInt64, _ wait: UInt64) -> UInt64 {
+        let left = endMS > worker.loop.nowMS ? endMS - worker.loop.nowMS : 1
+        return wait == 0 ? left : min(wait, left)
     }
 
     /// Is it the upstream's turn? Not while the client reads too slowly, nor while more of its body has to
@@ -226,9 +241,7 @@ final class UpstreamConnection: Source, Origin {
         if state == .connecting {
             switch approach.advance(readiness, &transport) {
             case .waiting:
-                if let exchange {
-                    worker.loop.setDeadline(self, afterMS: UInt64(approach.patience(exchange.rule.timeouts)))
-                }
+                if let exchange { armApproach(exchange) }
                 return
             case .failed(let fault): return fail(fault)
             case .arrived: arrived()
@@ -273,20 +286,34 @@ final class UpstreamConnection: Source, Origin {
 
     /// The answer is complete. Frees this connection first, so that the next request may use it.
     func finish() {
-        guard let exchange else { return }
+        guard let exchange = release() else { return }
+        let trailers = self.trailers
+        self.trailers = nil
+        exchange.wire?.end(trailers: trailers, of: exchange)
+        exchange.wire?.flush()
+        endpoint.cluster.serveWaiting()
+    }
+
+    /// The answer is not wanted, and another attempt is: nothing of this one has gone to the client.
+    func giveUpAnswer() {
+        guard let exchange = release() else { return }
+        trailers = nil
+        worker.retry(exchange, after: endpoint)
+        endpoint.cluster.serveWaiting()
+    }
+
+    /// Parts with the exchange after an answer; the connection goes back to the pool if it is clean.
+    private func release() -> Exchange? {
+        guard let exchange else { return nil }
         self.exchange = nil
         exchange.origin = nil
         endpoint.attemptEnded(.answered(status: answerStatus))
-        let trailers = self.trailers
-        self.trailers = nil
         if persistent && requestDone && output.isEmpty && !peerClosed && kept.isEmpty && !tunnel && isWithinQuota {
             becomeIdle()
         } else {
             close()
         }
-        exchange.wire?.end(trailers: trailers, of: exchange)
-        exchange.wire?.flush()
-        endpoint.cluster.serveWaiting()
+        return exchange
     }
 
     private var isWithinQuota: Bool {
@@ -303,12 +330,16 @@ final class UpstreamConnection: Source, Origin {
     /// The exchange cannot be completed on this connection.
     func fail(_ fault: UpstreamFault) {
         let exchange = self.exchange
-        let mayRepeat = !headSeen && (fault.isUnprocessed || !sentAny || fault == .terminated)
+        let mayRepeat = !headSeen
         let provenUnprocessed = fault.isUnprocessed || !sentAny
         let began = headSeen
         self.exchange = nil
         exchange?.origin = nil
-        if exchange != nil { endpoint.attemptEnded(.failed(fault)) }
+        if let exchange {
+            // The end of the exchange's own life is no fault of the endpoint.
+            let isOwnEnd = fault == .timeout && exchange.endsByMS > 0 && worker.loop.nowMS >= exchange.endsByMS
+            endpoint.attemptEnded(isOwnEnd ? .cancelled : .failed(fault))
+        }
         close()
         guard let exchange else { return }
         if began {

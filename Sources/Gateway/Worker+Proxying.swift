@@ -3,15 +3,15 @@ import Pipeline
 import Reactor
 import Telemetry
 
-/// Sending exchanges upstream: choosing, connecting, and the one more try that is safe.
+/// Sending exchanges upstream: choosing, connecting, and what happens when that fails.
 extension Worker {
     /// Gives the exchange a connection of the cluster, or lets it wait for one.
     func proxy(_ exchange: Exchange, by cluster: Cluster, avoiding: Endpoint?) {
         guard let session = exchange.wire?.session else { return }
-        guard var endpoint = cluster.choose(avoiding: avoiding) else {
+        guard var endpoint = cluster.choose(for: exchange, session, avoiding: avoiding) else {
             // A name that has just been configured is being asked for.
             if cluster.isResolving && cluster.wait(exchange) { return }
-            return fail(exchange, .unresolved)
+            return cluster.endpoints.isEmpty ? fail(exchange, .unresolved) : refuse(exchange, .noneAvailable)
         }
         if !endpoint.hasRoom {
             guard let other = cluster.firstWithRoom() else {
@@ -21,33 +21,38 @@ extension Worker {
             endpoint = other
         }
         meters.count(.attempt, cluster: cluster.label)
-        if exchange.attempts > 0 { meters.count(.retry, cluster: cluster.label) }
+        if exchange.attempts > 0 {
+            meters.count(.retry, cluster: cluster.label)
+        } else {
+            cluster.budget.request(nowMS: loop.nowMS)
+        }
         // The last try must not meet another connection that ended together with the first.
+        let policy = exchange.rule.retry
         let mayFail =
-            exchange.head.verb.isIdempotent && exchange.requestBody == .none && exchange.attempts < exchange.rule.retries
+            exchange.head.verb.isIdempotent && exchange.requestBody == .none && exchange.attempts + 1 < policy.attempts
+            && policy.reasons.contains(.reset)
         guard
             let connection = endpoint.takeIdle(mustBeQuiet: !mayFail)
                 ?? UpstreamConnection(to: endpoint, worker: self)
         else {
             exchange.attempts += 1
+            endpoint.attemptBegan()
+            endpoint.attemptEnded(.failed(.refused))
             return attemptFailed(exchange, .refused, from: endpoint, mayRepeat: true, provenUnprocessed: true)
         }
         connection.begin(exchange, session: session, era: era(of: exchange))
         if connection.wantsBody { exchange.wire?.resumeBody(of: exchange) }
     }
 
-    /// An attempt ended without an answer. Another one is made where it can do no harm: nothing of
-    /// the request reached the upstream, or repeating it has the effect of sending it once (RFC 9110
-    /// section 9.2.2) — and all of it is still here to be sent.
+    /// An attempt ended without an answer. Another one is made where the route wants it and it can do no harm.
     func attemptFailed(
         _ exchange: Exchange, _ fault: UpstreamFault, from endpoint: Endpoint, mayRepeat: Bool, provenUnprocessed: Bool
     ) {
         meters.count(fault.event, cluster: endpoint.cluster.label)
-        let isComplete = exchange.requestBody == .none || exchange.body != nil || !exchange.bodyBegun
-        if mayRepeat, isComplete, exchange.attempts <= exchange.rule.retries,
-            provenUnprocessed || exchange.head.verb.isIdempotent
+        if mayRepeat,
+            takesRetry(exchange, fault.retryReason, provenUnprocessed: provenUnprocessed, of: endpoint.cluster)
         {
-            proxy(exchange, by: endpoint.cluster, avoiding: endpoint)
+            retry(exchange, after: endpoint)
         } else {
             fail(exchange, fault)
         }

@@ -52,6 +52,7 @@ final class Worker {
     /// What one receive from an upstream goes into; whatever is left of it moves to the connection.
     let scratch = Buffer(capacity: 128 << 10)
     private var spareReplies: [ReplyBox] = []
+    var idleBackoffs: [Backoff] = []
     private let date = DateField()
 
     /// On the worker's own thread.

@@ -1,0 +1,72 @@
+import Reactor
+import Settings
+import Synchronization
+
+/// What all workers share about upstreams: the state of each cluster, by name.
+final class Upstreams: Sendable {
+    private struct Entry { weak var state: ClusterState? }
+    private let clusters = Mutex<[String: Entry]>([:])
+
+    /// The cluster's state; the same for all workers and generations that use the name at one time.
+    func cluster(_ name: String) -> ClusterState {
+        clusters.withLock { clusters in
+            if let known = clusters[name]?.state { return known }
+            clusters = clusters.filter { $0.value.state != nil }
+            let state = ClusterState(name)
+            clusters[name] = Entry(state: state)
+            return state
+        }
+    }
+
+    /// Every cluster in use, by name.
+    var all: [ClusterState] {
+        clusters.withLock { $0.values.compactMap(\.state) }.sorted { $0.name < $1.name }
+    }
+}
+
+/// What all workers know of one cluster.
+final class ClusterState: Sendable {
+    let name: String
+    /// Moves whenever a choice made before may be wrong now.
+    let version = Atomic<UInt64>(0)
+    let ejections = Atomic<UInt64>(0)
+    let retriesRefused = Atomic<UInt64>(0)
+    private struct Entry { weak var state: EndpointState? }
+    private let endpoints = Mutex<[SocketAddress: Entry]>([:])
+
+    init(_ name: String) { self.name = name }
+
+    func endpoint(_ address: SocketAddress, nowMS: UInt64) -> EndpointState {
+        endpoints.withLock { endpoints in
+            if let known = endpoints[address]?.state { return known }
+            endpoints = endpoints.filter { $0.value.state != nil }
+            let state = EndpointState(address, nowMS: nowMS)
+            endpoints[address] = Entry(state: state)
+            return state
+        }
+    }
+
+    /// Every endpoint in use.
+    var allEndpoints: [EndpointState] {
+        endpoints.withLock { $0.values.compactMap(\.state) }
+            .sorted { $0.address.description < $1.address.description }
+    }
+
+    func changed() { version.add(1, ordering: .relaxed) }
+
+    /// An attempt at `endpoint` failed; too many in a row leave it out, unless too many are left out already.
+    /// - Parameter count: endpoints of the cluster.
+    func failed(_ endpoint: EndpointState, _ rule: Settings.Cluster.Ejection, of count: Int, nowMS: UInt64) {
+        guard endpoint.failed() >= rule.consecutive else { return }
+        // One at a time, so that two workers do not both take the last place that is left.
+        let ejected = endpoints.withLock { endpoints in
+            let out = endpoints.values.count { ($0.state?.standing.ejectedUntilMS ?? 0) > nowMS }
+            guard endpoint.standing.ejectedUntilMS <= nowMS, (out + 1) * 100 <= rule.maxPercent * count else { return false }
+            endpoint.eject(rule, nowMS: nowMS)
+            return true
+        }
+        guard ejected else { return }
+        ejections.add(1, ordering: .relaxed)
+        changed()
+    }
+}
