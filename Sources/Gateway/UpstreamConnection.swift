@@ -333,12 +333,14 @@ final class UpstreamConnection: Source, Origin {
         let mayRepeat = !headSeen
         let provenUnprocessed = fault.isUnprocessed || !sentAny
         let began = headSeen
+        // A connection that ended while it lay in the pool says nothing about the endpoint.
+        let wasStale = fault == .terminated && served > 1 && !headSeen && kept.isEmpty
         self.exchange = nil
         exchange?.origin = nil
         if let exchange {
             // The end of the exchange's own life is no fault of the endpoint.
             let isOwnEnd = fault == .timeout && exchange.endsByMS > 0 && worker.loop.nowMS >= exchange.endsByMS
-            endpoint.attemptEnded(isOwnEnd ? .cancelled : .failed(fault))
+            endpoint.attemptEnded(isOwnEnd || wasStale ? .cancelled : .failed(fault))
         }
         close()
         guard let exchange else { return }
@@ -346,7 +348,8 @@ final class UpstreamConnection: Source, Origin {
             exchange.wire?.abort(exchange)
         } else {
             worker.attemptFailed(
-                exchange, fault, from: endpoint, mayRepeat: mayRepeat, provenUnprocessed: provenUnprocessed)
+                exchange, fault, from: endpoint, mayRepeat: mayRepeat, provenUnprocessed: provenUnprocessed,
+                wasStale: wasStale)
         }
         endpoint.cluster.serveWaiting()
     }

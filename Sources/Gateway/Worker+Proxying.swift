@@ -45,12 +45,16 @@ extension Worker {
     }
 
     /// An attempt ended without an answer. Another one is made where the route wants it and it can do no harm.
+    /// - Parameter wasStale: a pooled connection turned out to be dead. Trying again costs no budget: each such
+    ///   connection has carried a good answer before, so these retries cannot outnumber the answers.
     func attemptFailed(
-        _ exchange: Exchange, _ fault: UpstreamFault, from endpoint: Endpoint, mayRepeat: Bool, provenUnprocessed: Bool
+        _ exchange: Exchange, _ fault: UpstreamFault, from endpoint: Endpoint, mayRepeat: Bool, provenUnprocessed: Bool,
+        wasStale: Bool = false
     ) {
         meters.count(fault.event, cluster: endpoint.cluster.label)
         if mayRepeat,
-            takesRetry(exchange, fault.retryReason, provenUnprocessed: provenUnprocessed, of: endpoint.cluster)
+            takesRetry(
+                exchange, fault.retryReason, provenUnprocessed: provenUnprocessed, isFree: wasStale, of: endpoint.cluster)
         {
             retry(exchange, after: endpoint)
         } else {

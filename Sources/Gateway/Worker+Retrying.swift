@@ -8,16 +8,19 @@ extension Worker {
     /// May another attempt follow the one that ended with `reason`? Where it can do no harm: nothing of the
     /// request reached the upstream, or repeating it has the effect of sending it once (RFC 9110 section
     /// 9.2.2) — and all of it is still here to be sent. Takes the retry out of the budget.
-    /// - Parameter provenUnprocessed: the upstream has certainly not begun with the request.
+    /// - Parameters:
+    ///   - provenUnprocessed: the upstream has certainly not begun with the request.
+    ///   - isFree: leave the budget alone.
     func takesRetry(
-        _ exchange: Exchange, _ reason: RetryPolicy.Reasons, provenUnprocessed: Bool, of cluster: Cluster
+        _ exchange: Exchange, _ reason: RetryPolicy.Reasons, provenUnprocessed: Bool, isFree: Bool = false,
+        of cluster: Cluster
     ) -> Bool {
         let policy = exchange.rule.retry
         guard exchange.attempts < policy.attempts, !policy.reasons.isDisjoint(with: reason),
             provenUnprocessed || exchange.head.verb.isIdempotent, exchange.isWhole, exchange.status == 0,
             isInTime(exchange)
         else { return false }
-        if cluster.budget.takeRetry(nowMS: loop.nowMS) { return true }
+        if isFree || cluster.budget.takeRetry(nowMS: loop.nowMS) { return true }
         cluster.state.retriesRefused.add(1, ordering: .relaxed)
         return false
     }
