@@ -3,6 +3,7 @@ import Pipeline
 import Reactor
 import Settings
 import Synchronization
+import Telemetry
 
 /// Choosing an endpoint of a cluster.
 extension Cluster {
@@ -62,19 +63,24 @@ extension Cluster {
         if specification.balance == .consistentHash {
             balancer.place(endpoints.map { $0.authority + [0x20] + $0.label })
         }
+        checkEndpoints()
         reselect()
     }
 
     /// An attempt at `endpoint` is over.
-    func attemptEnded(_ result: AttemptResult, at endpoint: Endpoint) {
+    func attemptEnded(_ result: AttemptResult, of exchange: Exchange?, at endpoint: Endpoint) {
         active -= 1
+        passGates(result, of: exchange)
         switch result {
         case .cancelled: return
         case .answered(let status) where !(502...504).contains(status): endpoint.state.succeeded()
         case .failed(let fault) where !fault.isEndpointFailure: return
         case .answered, .failed:
             guard let rule = specification.ejection else { return }
-            state.failed(endpoint.state, rule, of: endpoints.count, nowMS: worker.loop.nowMS)
+            guard state.failed(endpoint.state, rule, of: endpoints.count, nowMS: worker.loop.nowMS) else { return }
+            worker.shared.log.warning(
+                "an endpoint is left out for a while: its answers failed",
+                ["cluster": specification.name, "endpoint": "\(endpoint.address)"])
         }
     }
 }

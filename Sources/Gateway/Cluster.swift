@@ -19,6 +19,10 @@ final class Cluster: Source {
     /// Who is chosen (`Cluster+Choosing`), as of which version of `state`.
     var balancer: Balancer
     var seenVersion: UInt64 = 0
+    /// On the first worker: active checks of the endpoints.
+    var checks: [HealthCheck] = []
+    /// Who waits for a place in the bulkhead, if there is one.
+    private(set) var line: BulkheadLine?
     /// Exchanges in progress at all endpoints.
     var active = 0
     private var waiting: [Waiting] = []
@@ -41,6 +45,7 @@ final class Cluster: Source {
         balancer = Balancer(start: Int(worker.index))
         super.init()
         _ = worker.loop.register(self, descriptor: nil)
+        line = specification.bulkhead.map { BulkheadLine(state.bulkhead, patienceMS: $0.wait, worker: worker) }
         for name in Set(specification.endpoints.compactMap(\.hostName)) {
             byName[name] = worker.addresses[name] ?? []
         }
@@ -157,6 +162,8 @@ final class Cluster: Source {
     /// No era uses this cluster any more.
     func retire() {
         worker.loop.unregister(self)
+        line?.retire()
+        stopChecks()
         for endpoint in endpoints { endpoint.retire() }
         endpoints.removeAll()
     }

@@ -1,4 +1,5 @@
 import Exchanges
+import Pipeline
 import Reactor
 import Settings
 import Synchronization
@@ -67,10 +68,11 @@ final class Endpoint {
     }
 
     /// It is over, one way or another. Called once for each `attemptBegan`.
-    func attemptEnded(_ result: AttemptResult) {
+    /// - Parameter exchange: what was attempted; a breaker wants to know.
+    func attemptEnded(_ result: AttemptResult, of exchange: Exchange? = nil) {
         active -= 1
         load.active.store(active, ordering: .relaxed)
-        cluster.attemptEnded(result, at: self)
+        cluster.attemptEnded(result, of: exchange, at: self)
     }
 
     func connectionOpened() {

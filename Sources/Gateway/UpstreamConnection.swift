@@ -198,7 +198,7 @@ final class UpstreamConnection: Source, Origin {
     }
 
     func cancel() {
-        if exchange != nil { endpoint.attemptEnded(.cancelled) }
+        if let exchange { endpoint.attemptEnded(.cancelled, of: exchange) }
         exchange = nil
         close()
         endpoint.cluster.serveWaitingSoon()
@@ -307,7 +307,7 @@ final class UpstreamConnection: Source, Origin {
         guard let exchange else { return nil }
         self.exchange = nil
         exchange.origin = nil
-        endpoint.attemptEnded(.answered(status: answerStatus))
+        endpoint.attemptEnded(.answered(status: answerStatus), of: exchange)
         if persistent && requestDone && output.isEmpty && !peerClosed && kept.isEmpty && !tunnel && isWithinQuota {
             becomeIdle()
         } else {
@@ -340,7 +340,7 @@ final class UpstreamConnection: Source, Origin {
         if let exchange {
             // The end of the exchange's own life is no fault of the endpoint.
             let isOwnEnd = fault == .timeout && exchange.endsByMS > 0 && worker.loop.nowMS >= exchange.endsByMS
-            endpoint.attemptEnded(isOwnEnd || wasStale ? .cancelled : .failed(fault))
+            endpoint.attemptEnded(isOwnEnd || wasStale ? .cancelled : .failed(fault), of: exchange)
         }
         close()
         guard let exchange else { return }

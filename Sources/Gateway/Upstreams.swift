@@ -30,7 +30,13 @@ final class ClusterState: Sendable {
     /// Moves whenever a choice made before may be wrong now.
     let version = Atomic<UInt64>(0)
     let ejections = Atomic<UInt64>(0)
+    let checksPassed = Atomic<UInt64>(0)
+    let checksFailed = Atomic<UInt64>(0)
     let retriesRefused = Atomic<UInt64>(0)
+    let breakerOpened = Atomic<UInt64>(0)
+    /// Used only by clusters that have one: a lock that is hardly ever waited for, twice an attempt.
+    let breaker = Mutex(CircuitBreaker())
+    let bulkhead = Bulkhead()
     private struct Entry { weak var state: EndpointState? }
     private let endpoints = Mutex<[SocketAddress: Entry]>([:])
 
@@ -56,8 +62,9 @@ final class ClusterState: Sendable {
 
     /// An attempt at `endpoint` failed; too many in a row leave it out, unless too many are left out already.
     /// - Parameter count: endpoints of the cluster.
-    func failed(_ endpoint: EndpointState, _ rule: Settings.Cluster.Ejection, of count: Int, nowMS: UInt64) {
-        guard endpoint.failed() >= rule.consecutive else { return }
+    /// - Returns: true when that left it out.
+    func failed(_ endpoint: EndpointState, _ rule: Settings.Cluster.Ejection, of count: Int, nowMS: UInt64) -> Bool {
+        guard endpoint.failed() >= rule.consecutive else { return false }
         // One at a time, so that two workers do not both take the last place that is left.
         let ejected = endpoints.withLock { endpoints in
             let out = endpoints.values.count { ($0.state?.standing.ejectedUntilMS ?? 0) > nowMS }
@@ -65,8 +72,9 @@ final class ClusterState: Sendable {
             endpoint.eject(rule, nowMS: nowMS)
             return true
         }
-        guard ejected else { return }
+        guard ejected else { return false }
         ejections.add(1, ordering: .relaxed)
         changed()
+        return true
     }
 }

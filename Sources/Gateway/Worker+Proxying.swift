@@ -6,20 +6,24 @@ import Telemetry
 /// Sending exchanges upstream: choosing, connecting, and what happens when that fails.
 extension Worker {
     /// Gives the exchange a connection of the cluster, or lets it wait for one.
-    func proxy(_ exchange: Exchange, by cluster: Cluster, avoiding: Endpoint?) {
+    /// - Parameter hasPlace: the cluster's bulkhead has let it in.
+    func proxy(_ exchange: Exchange, by cluster: Cluster, avoiding: Endpoint?, hasPlace: Bool = false) {
         guard let session = exchange.wire?.session else { return }
         guard var endpoint = cluster.choose(for: exchange, session, avoiding: avoiding) else {
+            if hasPlace { leaveBulkhead(of: cluster) }
             // A name that has just been configured is being asked for.
             if cluster.isResolving && cluster.wait(exchange) { return }
             return cluster.endpoints.isEmpty ? fail(exchange, .unresolved) : refuse(exchange, .noneAvailable)
         }
         if !endpoint.hasRoom {
             guard let other = cluster.firstWithRoom() else {
+                if hasPlace { leaveBulkhead(of: cluster) }
                 if !cluster.wait(exchange) { fail(exchange, .saturated) }
                 return
             }
             endpoint = other
         }
+        guard passesGates(exchange, to: cluster, hasPlace: hasPlace) else { return }
         meters.count(.attempt, cluster: cluster.label)
         if exchange.attempts > 0 {
             meters.count(.retry, cluster: cluster.label)
@@ -37,7 +41,7 @@ extension Worker {
         else {
             exchange.attempts += 1
             endpoint.attemptBegan()
-            endpoint.attemptEnded(.failed(.refused))
+            endpoint.attemptEnded(.failed(.refused), of: exchange)
             return attemptFailed(exchange, .refused, from: endpoint, mayRepeat: true, provenUnprocessed: true)
         }
         connection.begin(exchange, session: session, era: era(of: exchange))

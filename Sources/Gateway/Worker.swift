@@ -15,6 +15,8 @@ enum WorkerMessage: Sendable {
     /// A whole answer made off the worker.
     case local(Ticket, LocalReply)
     case resolved(name: String, [SocketAddress])
+    /// A bulkhead has a place for one that waited; `most` is how many it lets in.
+    case admitted(Ticket, ClusterState, most: Int)
     /// Finish what runs, take nothing new; then the loop ends.
     case drain
     /// End now.
@@ -109,6 +111,7 @@ final class Worker {
         case .resolved(let name, let found):
             addresses[name] = found
             for era in eras { era?.clusters.forEach { $0.resolved(name, to: found) } }
+        case .admitted(let ticket, let state, let most): admitted(ticket, by: state, most: most)
         case .drain: drain()
         case .stop: loop.stop()
         }

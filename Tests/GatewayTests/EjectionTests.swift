@@ -1,5 +1,6 @@
 import Reactor
 import Settings
+import Synchronization
 import Testing
 
 @testable import Gateway
@@ -42,28 +43,28 @@ struct EjectionTests {
         let endpoint = state.endpoint(address(1), nowMS: 0)
         let rule = Self.rule { $0.maxPercent = 100 }
         for _ in 0..<10 {
-            for _ in 0..<4 { state.failed(endpoint, rule, of: 1, nowMS: 10) }
+            for _ in 0..<4 { _ = state.failed(endpoint, rule, of: 1, nowMS: 10) }
             endpoint.succeeded()
         }
         #expect(endpoint.standing.isAvailable(nowMS: 10) && state.ejections.load(ordering: .relaxed) == 0)
-        for _ in 0..<5 { state.failed(endpoint, rule, of: 1, nowMS: 10) }
+        for _ in 0..<5 { _ = state.failed(endpoint, rule, of: 1, nowMS: 10) }
         #expect(endpoint.standing.ejectedUntilMS == 30_010 && state.ejections.load(ordering: .relaxed) == 1)
     }
 
     @Test func noMoreThanSoManyAreEjectedAtOnce() {
         let state = ClusterState("up")
         let endpoints = (1...4).map { state.endpoint(address($0), nowMS: 0) }
-        for endpoint in endpoints { for _ in 0..<20 { state.failed(endpoint, Self.rule(), of: 4, nowMS: 10) } }
+        for endpoint in endpoints { for _ in 0..<20 { _ = state.failed(endpoint, Self.rule(), of: 4, nowMS: 10) } }
         #expect(endpoints.map { $0.standing.isAvailable(nowMS: 10) } == [false, false, true, true])
         // Their time is up: there is room for others again.
-        for endpoint in endpoints { for _ in 0..<20 { state.failed(endpoint, Self.rule(), of: 4, nowMS: 40_000) } }
+        for endpoint in endpoints { for _ in 0..<20 { _ = state.failed(endpoint, Self.rule(), of: 4, nowMS: 40_000) } }
         #expect(endpoints.count { !$0.standing.isAvailable(nowMS: 40_000) } == 2)
     }
 
     @Test func theOnlyEndpointIsNeverEjected() {
         let state = ClusterState("up")
         let endpoint = state.endpoint(address(1), nowMS: 0)
-        for _ in 0..<100 { state.failed(endpoint, Self.rule(), of: 1, nowMS: 10) }
+        for _ in 0..<100 { _ = state.failed(endpoint, Self.rule(), of: 1, nowMS: 10) }
         #expect(endpoint.standing.isAvailable(nowMS: 10))
     }
 
