@@ -84,6 +84,7 @@ public final class Gateway: Sendable {
                     .integer(limits.evictions))
             ]
         }
+        meters.add { [upstreams = shared.upstreams] in upstreams.families(nowMS: nx_monotonic_ns() / 1_000_000) }
         shared.ready.store(true, ordering: .releasing)
     }
 

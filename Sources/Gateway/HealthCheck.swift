@@ -1,6 +1,5 @@
 import Reactor
 import Settings
-import Synchronization
 import Telemetry
 
 /// The active checks of one endpoint. One worker makes them; what they come to counts for all.
@@ -44,7 +43,7 @@ final class HealthCheck: Source {
     private func ended(_ passed: Bool) {
         probe = nil
         let cluster = endpoint.cluster
-        (passed ? cluster.state.checksPassed : cluster.state.checksFailed).add(1, ordering: .relaxed)
+        cluster.state.checked(passed)
         if tally.record(passed, rule), endpoint.state.setHealthy(passed, nowMS: worker.loop.nowMS) {
             cluster.state.changed()
             worker.shared.log.warning(

@@ -58,6 +58,11 @@ final class ClusterState: Sendable {
             .sorted { $0.address.description < $1.address.description }
     }
 
+    /// An active check was made.
+    func checked(_ passed: Bool) {
+        if passed { checksPassed.add(1, ordering: .relaxed) } else { checksFailed.add(1, ordering: .relaxed) }
+    }
+
     func changed() { version.add(1, ordering: .relaxed) }
 
     /// An attempt at `endpoint` failed; too many in a row leave it out, unless too many are left out already.

@@ -108,7 +108,7 @@ def test_both_workers_leave_it_out(stage):
 
 def test_a_connection_is_enough_for_tcp(stage):
     alive, dead = stage.backend(), sockets.closed_address()
-    gateway = stage.gateway(checked(alive.address, dead, health={"tcp": True}), [*OPERATIONS, route(retries=0)])
+    gateway = stage.gateway(checked(alive.address, dead, health={"tcp": True}, ejection="off"), [*OPERATIONS, route(retries=0)])
     sockets.wait_until(lambda: {once(gateway.address, get("/")).status for _ in range(10)} == {200}, 5, "the dead one is left out")
     metrics = once(gateway.admin, get("/metrics")).body.decode()
     assert 'nexus_upstream_endpoints{cluster="up",state="unhealthy"} 1' in metrics

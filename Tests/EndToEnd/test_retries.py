@@ -116,12 +116,12 @@ def test_a_timeout_is_a_reason_and_per_try_bounds_each(stage):
 
 def test_per_try_does_not_cut_a_slow_upload_or_a_long_answer(stage):
     def slow(peer: Peer) -> None:
-        peer.read_request()
-        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n")
-        for byte in b"slow":
-            time.sleep(0.1)
-            peer.send(bytes([byte]))
-        peer.hold(1)
+        while True:
+            peer.read_request()
+            peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n")
+            for byte in b"slow":
+                time.sleep(0.1)
+                peer.send(bytes([byte]))
 
     gateway = stage.gateway(settings(stage.backend(slow).address), retrying(attempts=2, on=["timeout"], per_try="150ms"))
     assert once(gateway.address, get("/")).body == b"slow"
