@@ -79,8 +79,8 @@ let package = Package(
         .executableTarget(
             name: "nexus-gateway",
             dependencies: [
-                "CShim", "Exchanges", "Reactor", "TLS", "Settings", "Routes", "WireHTTP", "EventCore", "Stores",
-                "Telemetry", "Pipeline", "Gateway", arguments,
+                "CShim", "Exchanges", "Reactor", "TLS", "Settings", "Routes", "WireHTTP", "Contracts", "EventCore",
+                "Stores", "Telemetry", "Pipeline", "Gateway", arguments,
             ],
             swiftSettings: house),
         // Measures the store and the log without HTTP (`make bench`).

@@ -43,6 +43,7 @@ final class Cluster: Source {
         requestHash = RequestHash(specification.hash)
         budget = RetryBudget(specification.retryBudget, workers: worker.shared.heartbeats.count)
         balancer = Balancer(start: Int(worker.index))
+        state.joined(specification, budget.gauge)
         super.init()
         _ = worker.loop.register(self, descriptor: nil)
         line = specification.bulkhead.map { BulkheadLine(state.bulkhead, patienceMS: $0.wait, worker: worker) }

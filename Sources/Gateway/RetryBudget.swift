@@ -12,8 +12,13 @@ struct RetryBudget {
     private var requests = InlineArray<10, UInt64>(repeating: 0)
     private var retries = InlineArray<10, UInt64>(repeating: 0)
     private var second: UInt64 = 0
-    private(set) var requestsInWindow: UInt64 = 0
-    private(set) var retriesInWindow: UInt64 = 0
+    private(set) var requestsInWindow: UInt64 = 0 {
+        didSet { gauge.requests.store(requestsInWindow, ordering: .relaxed) }
+    }
+    private(set) var retriesInWindow: UInt64 = 0 {
+        didSet { gauge.retries.store(retriesInWindow, ordering: .relaxed) }
+    }
+    let gauge = RetryGauge()
 
     /// - Parameter workers: share the minimum, at least one a second each while it is not 0.
     init(_ settings: Settings.Cluster.RetryBudget, workers: Int) {
@@ -55,4 +60,10 @@ struct RetryBudget {
             retries[place] = 0
         }
     }
+}
+
+/// What is left of a budget, for reports. Written by its worker with plain stores.
+final class RetryGauge: Sendable {
+    let requests = Atomic<UInt64>(0)
+    let retries = Atomic<UInt64>(0)
 }

@@ -38,6 +38,10 @@ final class ClusterState: Sendable {
     let breaker = Mutex(CircuitBreaker())
     let bulkhead = Bulkhead()
     private struct Entry { weak var state: EndpointState? }
+    private struct WeakGauge { weak var gauge: RetryGauge? }
+    private let gauges = Mutex<[WeakGauge]>([])
+    /// As the newest generation says; for reports.
+    private let latest = Mutex<Settings.Cluster?>(nil)
     private let endpoints = Mutex<[SocketAddress: Entry]>([:])
 
     init(_ name: String) { self.name = name }
@@ -49,6 +53,27 @@ final class ClusterState: Sendable {
             let state = EndpointState(address, nowMS: nowMS)
             endpoints[address] = Entry(state: state)
             return state
+        }
+    }
+
+    /// A worker has made its pools for the cluster.
+    func joined(_ settings: Settings.Cluster, _ gauge: RetryGauge) {
+        latest.withLock { $0 = settings }
+        gauges.withLock { gauges in
+            gauges.removeAll { $0.gauge == nil }
+            gauges.append(WeakGauge(gauge: gauge))
+        }
+    }
+
+    var settings: Settings.Cluster? { latest.withLock { $0 } }
+
+    /// Requests and retries of the last seconds, over all workers.
+    var budgets: (requests: UInt64, retries: UInt64) {
+        gauges.withLock { gauges in
+            gauges.reduce(into: (requests: UInt64(0), retries: UInt64(0))) { sum, entry in
+                sum.requests += entry.gauge?.requests.load(ordering: .relaxed) ?? 0
+                sum.retries += entry.gauge?.retries.load(ordering: .relaxed) ?? 0
+            }
         }
     }
 
