@@ -110,7 +110,7 @@ struct RefusalTests {
         ("stages: { collect: true }\n  upgrade: true", "6:3: error: a route that collects its body cannot upgrade: a tunnel has no body to wait for"),
         ("stages: { collect: true }\n  body_limit: unlimited", "6:15: error: a collected body may have at most 64MiB"),
         ("retry: { attempts: 0 }", "5:22: error: 'attempts' must be from 1 to 6, not 0"),
-        ("retry: { on: [500] }", "5:17: error: 'on' must be one of connect, reset, refused, timeout, 502, 503, 504, not '500'"),
+        ("retry: { on: [500] }", "5:17: error: 'on' must be one of connect, reset, refused, timeout, 502, 503, 504, not '500' (did you mean '502'?)"),
         ("retry: { backoff: 2s, max_backoff: 1s }", "5:25: error: 'max_backoff' cannot be shorter than 'backoff'"),
         ("retry: { pertry: 1s }", "5:12: error: unknown key 'pertry' in the retries of a route (did you mean 'per_try'?)"),
         ("retries: 1\n  retry: { attempts: 2 }", "5:3: error: a route has either 'retries' or 'retry'"),

@@ -5,7 +5,7 @@ import Testing
 struct ClusterPolicyTests {
     func read(_ keys: String) -> (Cluster?, [String]) {
         let diagnostics = Diagnostics()
-        let text = "clusters: { a: { endpoints: \"h:1\", \(keys) } }"
+        let text = "clusters: { a: { endpoints: \"h:1\",\(keys) } }"
         let document = Document.parse(text, file: "nexus.yaml", diagnostics)
         let configuration = document.map { Configuration.read($0, diagnostics) }
         // The column of the first key, so that tests need not count the frame.
