@@ -47,7 +47,7 @@ public final class Gateway: Sendable {
             meters: meters, log: log, accessLog: accessLog, service: configuration.telemetry.service,
             traceThreshold: Identifiers.threshold(fraction: configuration.telemetry.sample),
             limits: LimitTable(keys: configuration.shield.keys), core: core,
-            listeners: configuration.allListeners.map { ListenerShare($0) }, workers: count)
+            listeners: configuration.allListeners.map { ListenerShare($0) }, mailboxes: mailboxes)
 
         let sockets = try Self.bind(configuration, workers: count, inherited: inherited)
         let generation = Generation(number: 1, configuration: configuration, table: table, tls: tls)
@@ -84,6 +84,7 @@ public final class Gateway: Sendable {
                     .integer(limits.evictions))
             ]
         }
+        meters.add { [upstreams = shared.upstreams] in upstreams.families(nowMS: nx_monotonic_ns() / 1_000_000) }
         shared.ready.store(true, ordering: .releasing)
     }
 

@@ -16,6 +16,8 @@ enum WorkerMessage: Sendable {
     /// A whole answer made off the worker.
     case local(Ticket, LocalReply)
     case resolved(name: String, [SocketAddress])
+    /// A bulkhead has a place for one that waited; `most` is how many it lets in.
+    case admitted(Ticket, ClusterState, most: Int)
     /// Finish what runs, take nothing new; then the loop ends.
     case drain
     /// End now.
@@ -63,6 +65,7 @@ final class Worker {
     let fieldBlock = HTTP2FieldBlock()
     /// The same as lines, while they are gathered.
     let lines = Buffer(capacity: 2048)
+    var idleBackoffs: [Backoff] = []
     private let date = DateField()
 
     /// On the worker's own thread.
@@ -120,6 +123,7 @@ final class Worker {
         case .resolved(let name, let found):
             addresses[name] = found
             for era in eras { era?.clusters.forEach { $0.resolved(name, to: found) } }
+        case .admitted(let ticket, let state, let most): admitted(ticket, by: state, most: most)
         case .drain: drain()
         case .stop: loop.stop()
         }

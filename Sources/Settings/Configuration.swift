@@ -99,11 +99,21 @@ public struct Cluster: Sendable, Equatable {
     public var limits = Limits()
     /// Nil = plain.
     public var tls: ClusterTLS?
-
-    public enum Balance: String, Sendable, CaseIterable {
-        /// The less busy of two endpoints drawn at random.
-        case leastRequest = "least_request"
-    }
+    /// Set when `balance` is by hash.
+    public var hash: HashKey?
+    /// Nil = no active checks.
+    public var health: Health?
+    /// Nil = off.
+    public var ejection: Ejection? = Ejection()
+    /// Time over which an endpoint that joins or comes back gets its full share; 0 = at once.
+    public var slowStart: UInt32 = 0
+    /// Percent: when fewer of the endpoints than this are available, all are used.
+    public var panic = 50
+    /// Nil = off.
+    public var breaker: Breaker?
+    /// Nil = off.
+    public var bulkhead: Bulkhead?
+    public var retryBudget = RetryBudget()
 
     /// For each worker and endpoint.
     public struct Pool: Sendable, Equatable {
