@@ -12,7 +12,10 @@ extension ClientStream {
     }
 
     func dataReceived(_ bytes: borrowing Span<UInt8>) {
-        guard let exchange, !bodyPassed else { return discard(bytes.count) }
+        guard let exchange, !bodyPassed else {
+            connection?.http.consumed(stream, bytes.count)
+            return
+        }
         exchange.bytesIn += UInt64(bytes.count)
         expectContinue = false
         if inbound.isEmpty && wantsBody(exchange) {

@@ -27,8 +27,6 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
 
     // The answer.
     private var bodiless = false
-    /// After the answer: body bytes that are still thrown away before the client is told to stop.
-    private var unwanted = 0
     private var paused = false
     /// Bytes of the answer that had been handed to the session when the stall deadline was set.
     private var sentAtDeadline: UInt64 = 0
@@ -56,7 +54,6 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
         expectContinue = false
         isTouched = false
         bodiless = false
-        unwanted = 0
         paused = false
         stream.hold()
     }
@@ -212,8 +209,7 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
     }
 
     override func deadlinePassed() {
-        guard let connection else { return }
-        guard let exchange else { return stopSending() }
+        guard let connection, let exchange else { return }
         if !stream.outbound.isEmpty {
             if exchange.bytesOut - UInt64(stream.outbound.count) > sentAtDeadline { return armStall() }
             exchange.origin?.cancel()
@@ -234,28 +230,9 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
         exchange?.origin?.resume()
     }
 
-    /// The answer is all out. What the client still sends is not wanted (RFC 9113 section 8.1), but clients
-    /// are known that take a reset for a failure even now: so much is thrown away in silence first.
+    /// The answer is all out. What the client still sends is not wanted (RFC 9113 section 8.1).
     func outboundFinished() {
-        guard !isInboundOver, let connection else { return }
-        settle()
-        unwanted = Self.lingerBytes
-        setDeadline(afterMS: max(1, UInt64(connection.port.timeouts.linger)))
-    }
-
-    private static let lingerBytes = 1 << 20
-
-    /// Takes note of body bytes that nobody wants.
-    func discard(_ n: Int) {
-        connection?.http.consumed(stream, n)
-        guard unwanted > 0 else { return }
-        unwanted -= n
-        if unwanted <= 0 { stopSending() }
-    }
-
-    private func stopSending() {
-        connection?.http.reset(stream, .noError)
-        connection?.flushSoon()
+        if !isInboundOver { connection?.http.reset(stream, .noError) }
     }
 
     /// Ends the exchange: recorded, and given back.
