@@ -209,10 +209,12 @@ import Testing
         guard case .failed(.noProtocol) = ends.shake().server else { return missed("agreed") }
     }
 
-    @Test(arguments: [
+    static let called: [(alternatives: String?, subject: String?, name: String)] = [
         ("URI:urn:a,DNS:b.example", nil, "urn:a"), ("DNS:b.example,URI:urn:a", nil, "urn:a"), ("email:a@b,DNS:c", nil, "c"),
         ("email:a@b.example", nil, "a@b.example"), (nil, "/O=Org/CN=a\u{1}b, c", "CN=a\\01b\\, c,O=Org"),
-    ])
+    ]
+
+    @Test(arguments: called)
     func whatAClientIsCalled(_ alternatives: String?, _ subject: String?, _ expected: String) throws {
         let shop = try Workshop()
         let mine = try shop.issue("client", alternatives, subject: subject)
