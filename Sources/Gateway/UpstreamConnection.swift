@@ -50,7 +50,7 @@ final class UpstreamConnection: Source, Origin {
         self.endpoint = endpoint
         self.worker = worker
         transport = Transport(descriptor: descriptor)
-        approach = Approach(to: endpoint, meters: worker.meters)
+        approach = Approach(to: endpoint, worker: worker)
         bornMS = worker.loop.nowMS
         output = Buffer(pool: worker.loop.buffers)
         kept = Buffer(pool: worker.loop.buffers)
@@ -227,11 +227,12 @@ final class UpstreamConnection: Source, Origin {
         if state == .connecting {
             switch approach.advance(report, &transport) {
             case .waiting: return
+            case .later: return worker.loop.again(self)
             case .onward:
                 if let exchange {
                     worker.loop.setDeadline(self, afterMS: UInt64(approach.patience(exchange.rule.timeouts)))
                 }
-                return
+                return worker.loop.again(self)
             case .failed(let fault): return fail(fault)
             case .arrived: arrived()
             }
