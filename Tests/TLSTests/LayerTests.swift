@@ -175,6 +175,19 @@ import Testing
         }
     }
 
+    /// The peer has answered and gone: nothing can be sent, but its last words can be read.
+    @Test func whatCameBeforeASendFailedCanBeRead() throws {
+        let ends = try connected()
+        let out = Buffer(capacity: 16)
+        out.append(bytes(9))
+        _ = ends.server.transport.send(out)
+        shutdown(ends.server.transport.descriptor, Int32(SHUT_RD))
+        out.append(bytes(5))
+        guard case .failed = ends.client.transport.send(out) else { return missed("sent") }
+        let input = Buffer(capacity: 16)
+        guard case .moved(9) = ends.client.transport.receive(into: input) else { return missed("lost") }
+    }
+
     @Test func aChangedByteIsAFailure() throws {
         let ends = try connected()
         let record: [UInt8] = [23, 3, 3, 0, 32] + bytes(32)
