@@ -24,6 +24,9 @@ static const int NX_RETRY_ALL = BIO_FLAGS_RWS | BIO_FLAGS_SHOULD_RETRY;
 
 static const unsigned long NX_NAME_RFC2253 = XN_FLAG_RFC2253;
 
+// An OSSL_PARAM keeps the pointer to its name, so the name has to be a constant of C.
+static inline const char *nx_mac_key(void) { return OSSL_MAC_PARAM_KEY; }
+static inline const char *nx_mac_digest(void) { return OSSL_MAC_PARAM_DIGEST; }
 static inline int nx_ssl_ctx_set_versions(SSL_CTX *context, int least, int most) {
     return SSL_CTX_set_min_proto_version(context, least) && SSL_CTX_set_max_proto_version(context, most);
 }

@@ -10,8 +10,11 @@ import Telemetry
 struct Approach {
     enum Step: Equatable {
         case waiting
-        /// One step is done; the next has its own time.
+        /// One step is done; the next has its own time (`patience`), and begins in the next turn
+        /// (`EventLoop.again`).
         case onward
+        /// This turn has seen enough handshakes: the next turn, please.
+        case later
         case arrived
         case failed(UpstreamFault)
     }
@@ -21,17 +24,19 @@ struct Approach {
     private let context: TLSClientContext?
     private let name: TLSServerName
     private let required: TLSProtocolName?
+    private let handshakes: HandshakeQueue
     private let meters: WorkerMeters
     private var stage = Stage.connecting
     /// What ALPN agreed on; nil without TLS, or when the endpoint does not know ALPN.
     private(set) var protocolName: TLSProtocolName?
 
     /// - Parameter required: the protocol the endpoint has to agree to; nil = HTTP/1.1 will do without a word.
-    init(to endpoint: Endpoint, meters: WorkerMeters, required: TLSProtocolName? = nil) {
+    init(to endpoint: Endpoint, worker: Worker, required: TLSProtocolName? = nil) {
         context = endpoint.cluster.tls
         name = endpoint.serverName
         self.required = required
-        self.meters = meters
+        handshakes = worker.handshakes
+        meters = worker.meters
     }
 
     /// Goes on after a report from the loop.
@@ -45,9 +50,8 @@ struct Approach {
             transport.layer = layer
             stage = .shaking(layer)
             meters.count(.started, side: .upstream)
-            let step = shake(layer)
-            return step == .waiting ? .onward : step
-        case .shaking(let layer): return shake(layer)
+            return .onward
+        case .shaking(let layer): return handshakes.takeUpstreamStep() ? shake(layer) : .later
         case .over: return .arrived
         }
     }

@@ -57,7 +57,7 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
         self.worker = worker
         transport = Transport(descriptor: descriptor)
         let isSecure = endpoint.cluster.tls != nil
-        approach = Approach(to: endpoint, meters: worker.meters, required: isSecure ? .http2 : nil)
+        approach = Approach(to: endpoint, worker: worker, required: isSecure ? .http2 : nil)
         bornMS = worker.loop.nowMS
         heardMS = bornMS
         output = Buffer(pool: worker.loop.buffers)
@@ -188,7 +188,8 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
                 if let exchange = streams.first?.exchange {
                     worker.loop.setDeadline(self, afterMS: UInt64(approach.patience(exchange.rule.timeouts)))
                 }
-                return
+                return worker.loop.again(self)
+            case .later: return worker.loop.again(self)
             case .failed(let fault): return lost(fault)
             case .arrived: arrived()
             }

@@ -248,13 +248,14 @@ final class HTTP2UpstreamStream: Source, Origin {
         let endpoint = connection.endpoint
         let hasLeft = connection.writes != writesBefore
         let provenUnprocessed = fault.isUnprocessed || !hasLeft
-        leaveExchange(.failed(fault))
+        // The end of the exchange's own life is no fault of the endpoint.
+        let isOwnEnd = fault == .timeout && exchange.endsByMS > 0 && worker.loop.nowMS >= exchange.endsByMS
+        leaveExchange(isOwnEnd ? .cancelled : .failed(fault))
         if headSeen {
             exchange.wire?.abort(exchange)
         } else {
             worker.attemptFailed(
-                exchange, fault, from: endpoint, mayRepeat: provenUnprocessed || fault == .terminated || fault == .timeout,
-                provenUnprocessed: provenUnprocessed)
+                exchange, fault, from: endpoint, mayRepeat: true, provenUnprocessed: provenUnprocessed)
         }
     }
 

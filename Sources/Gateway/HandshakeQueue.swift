@@ -1,7 +1,8 @@
 import Reactor
 
-/// Lets a worker's handshakes with clients have their turn, and no more than that: one costs as much as
-/// twenty requests, and a storm of them must not keep those that run from being served.
+/// Lets a worker's handshakes have their turn, and no more than that: one costs as much as twenty requests,
+/// and a storm of them must not keep those that run from being served. Those with clients and those with
+/// upstreams have each their own share, so that neither waits for the other.
 final class HandshakeQueue: Source {
     /// Steps in one turn of the loop. A first step (key exchange, signature) takes about 150 µs.
     private static let stepsPerTurn = 4
@@ -10,6 +11,7 @@ final class HandshakeQueue: Source {
     private var waiting: [Handshake] = []
     private var first = 0
     private var left = HandshakeQueue.stepsPerTurn
+    private var upstreamLeft = HandshakeQueue.stepsPerTurn
     private var isAsked = false
 
     init(on loop: EventLoop) {
@@ -32,6 +34,14 @@ final class HandshakeQueue: Source {
         }
     }
 
+    /// May a handshake with an upstream make a step in this turn? Those that may not come again in the next.
+    func takeUpstreamStep() -> Bool {
+        refillAtEndOfTurn()
+        guard upstreamLeft > 0 else { return false }
+        upstreamLeft -= 1
+        return true
+    }
+
     private func refillAtEndOfTurn() {
         guard !isAsked else { return }
         isAsked = true
@@ -41,6 +51,7 @@ final class HandshakeQueue: Source {
     override func turnEnded() {
         isAsked = false
         left = Self.stepsPerTurn
+        upstreamLeft = Self.stepsPerTurn
         if first < waiting.count { loop.again(self) }
     }
 

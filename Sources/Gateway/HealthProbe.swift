@@ -23,7 +23,7 @@ final class HealthProbe: Source {
         self.worker = worker
         self.ended = ended
         transport = Transport(descriptor: descriptor)
-        approach = Approach(to: endpoint, meters: worker.meters)
+        approach = Approach(to: endpoint, worker: worker)
         output = Buffer(pool: worker.loop.buffers)
         input = Buffer(pool: worker.loop.buffers)
         super.init()
@@ -53,7 +53,8 @@ final class HealthProbe: Source {
     override func ready(_ readiness: Readiness) {
         if !hasArrived {
             switch approach.advance(readiness, &transport) {
-            case .waiting, .onward: return
+            case .waiting: return
+            case .onward, .later: return worker.loop.again(self)
             case .failed: return end(false)
             case .arrived: hasArrived = true
             }

@@ -53,7 +53,7 @@ final class UpstreamConnection: Source, Origin {
         self.endpoint = endpoint
         self.worker = worker
         transport = Transport(descriptor: descriptor)
-        approach = Approach(to: endpoint, meters: worker.meters)
+        approach = Approach(to: endpoint, worker: worker)
         bornMS = worker.loop.nowMS
         output = Buffer(pool: worker.loop.buffers)
         kept = Buffer(pool: worker.loop.buffers)
@@ -263,9 +263,10 @@ final class UpstreamConnection: Source, Origin {
         if state == .connecting {
             switch approach.advance(report, &transport) {
             case .waiting: return
+            case .later: return worker.loop.again(self)
             case .onward:
                 if let exchange { armApproach(exchange) }
-                return
+                return worker.loop.again(self)
             case .failed(let fault): return fail(fault)
             case .arrived: arrived()
             }

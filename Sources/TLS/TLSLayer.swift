@@ -15,6 +15,8 @@ public final class TLSLayer: TransportLayer {
     private let context: AnyObject
     /// After a fatal error OpenSSL wants to be asked nothing more.
     private var broken = false
+    /// The socket takes no more; what came before may still be received (an early answer).
+    private var mute = false
     private var closing = false
     private var handshaken = false
     /// A receive waits until the socket takes bytes, or a send until it has some.
@@ -133,7 +135,7 @@ public final class TLSLayer: TransportLayer {
     }
 
     public override func send(_ descriptor: Int32, from buffer: Buffer) -> IOResult {
-        guard !broken else { return .failed(EPROTO) }
+        guard !broken, !mute else { return .failed(EPROTO) }
         ERR_clear_error()
         state.pointee.empty = false
         var n = 0
@@ -144,6 +146,9 @@ public final class TLSLayer: TransportLayer {
         case SSL_ERROR_WANT_READ:
             sendWaitsToReceive = true
             return .wouldBlock
+        case SSL_ERROR_SYSCALL:
+            mute = true
+            return .failed(state.pointee.problem == 0 ? EPIPE : state.pointee.problem)
         default: return fail(EPROTO)
         }
     }
@@ -174,7 +179,7 @@ public final class TLSLayer: TransportLayer {
 
     /// Sends close_notify, once, unless the connection is in no state to.
     public override func shutdownSending(_ descriptor: Int32) {
-        guard handshaken, !broken, !closing else { return }
+        guard handshaken, !broken, !mute, !closing else { return }
         closing = true
         ERR_clear_error()
         if SSL_shutdown(ssl) < 0 { ERR_clear_error() }

@@ -26,7 +26,8 @@ public final class TicketKeys: Sendable {
         var present: Key?
         var previous: Key?
         var changesAt: UInt64 = 0
-        var period: UInt64 = 0
+        /// Seconds.
+        var period: UInt64 = 43_200
     }
 
     private let state = Mutex(State())
@@ -120,8 +121,8 @@ enum TicketSealing {
         let done = macKey.withUnsafeMutableBytes { macBytes in
             digest.withUnsafeMutableBufferPointer { digestName in
                 let parameters = [
-                    OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, macBytes.baseAddress, macBytes.count),
-                    OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digestName.baseAddress, 0),
+                    OSSL_PARAM_construct_octet_string(nx_mac_key(), macBytes.baseAddress, macBytes.count),
+                    OSSL_PARAM_construct_utf8_string(nx_mac_digest(), digestName.baseAddress, 0),
                     OSSL_PARAM_construct_end(),
                 ]
                 return EVP_MAC_CTX_set_params(mac, parameters)

@@ -7,9 +7,9 @@ import time
 import pytest
 
 from harness.certificates import Authority, Pair
-from harness.gateway import OPERATIONS, route, settings
+from harness.gateway import OPERATIONS, listener, route, settings
 from harness.recorder import Peer, echo, respond
-from harness.secure import handshakes, relay, secured, serving
+from harness.secure import SecureWire, handshakes, relay, secured, serving, trusting
 from harness.wire import Reply, Wire, get, once, post
 
 
@@ -228,3 +228,26 @@ def test_a_unix_socket_may_have_tls(stage, authority, tmp_path):
     stage.backend(secured(serving(pair), echo), address=path)
     gateway = start(stage, path, trust(authority))
     assert once(gateway.address, get("/")).status == 200
+
+
+def test_a_tunnel_through_tls_on_both_sides(stage, authority, pair):
+    """Bytes pass both ways, and one side's end is one side's end."""
+    server = authority.issue("tunnel", "DNS:localhost")
+
+    def play(peer: Peer) -> None:
+        peer.read_head()
+        peer.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nhello ")
+        while data := peer.more(5):
+            peer.send(data)
+
+    upstream = stage.backend(secured(serving(pair), play))
+    config = settings(
+        listeners=[listener(tls={"certificates": [server.settings]})], clusters={"up": {"endpoints": [upstream.address], "tls": trust(authority)}})
+    gateway = stage.gateway(config, [route(upgrade=True)])
+    with SecureWire(gateway.address, trusting(authority)) as wire:
+        reply = wire.ask(get("/", "Connection: upgrade", "Upgrade: echo"))
+        assert reply.status == 101
+        assert wire.take(6) == b"hello "
+        for size in (1, 1000, 100_000):
+            wire.send(b"z" * size)
+            assert wire.take(size) == b"z" * size

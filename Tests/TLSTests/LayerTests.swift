@@ -175,6 +175,19 @@ import Testing
         }
     }
 
+    /// The peer has answered and gone: nothing can be sent, but its last words can be read.
+    @Test func whatCameBeforeASendFailedCanBeRead() throws {
+        let ends = try connected()
+        let out = Buffer(capacity: 16)
+        out.append(bytes(9))
+        _ = ends.server.transport.send(out)
+        shutdown(ends.server.transport.descriptor, Int32(SHUT_RD))
+        out.append(bytes(5))
+        guard case .failed = ends.client.transport.send(out) else { return missed("sent") }
+        let input = Buffer(capacity: 16)
+        guard case .moved(9) = ends.client.transport.receive(into: input) else { return missed("lost") }
+    }
+
     @Test func aChangedByteIsAFailure() throws {
         let ends = try connected()
         let record: [UInt8] = [23, 3, 3, 0, 32] + bytes(32)
@@ -209,10 +222,12 @@ import Testing
         guard case .failed(.noProtocol) = ends.shake().server else { return missed("agreed") }
     }
 
-    @Test(arguments: [
+    static let called: [(alternatives: String?, subject: String?, name: String)] = [
         ("URI:urn:a,DNS:b.example", nil, "urn:a"), ("DNS:b.example,URI:urn:a", nil, "urn:a"), ("email:a@b,DNS:c", nil, "c"),
         ("email:a@b.example", nil, "a@b.example"), (nil, "/O=Org/CN=a\u{1}b, c", "CN=a\\01b\\, c,O=Org"),
-    ])
+    ]
+
+    @Test(arguments: called)
     func whatAClientIsCalled(_ alternatives: String?, _ subject: String?, _ expected: String) throws {
         let shop = try Workshop()
         let mine = try shop.issue("client", alternatives, subject: subject)
