@@ -28,6 +28,8 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
     // The answer.
     private var bodiless = false
     private var paused = false
+    /// In its connection's list of streams that have something to write.
+    private var isSending = false
     /// Bytes of the answer that had been handed to the session when the stall deadline was set.
     private var sentAtDeadline: UInt64 = 0
 
@@ -55,6 +57,7 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
         isTouched = false
         bodiless = false
         paused = false
+        isSending = false
         stream.hold()
     }
 
@@ -117,7 +120,7 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
         let head = worker.fieldBlock
         head.clear()
         head.add(status: local.status)
-        head.add(lines: { ReplyFields.local(local, of: exchange, worker: worker, into: $0) })
+        ReplyFields.local(local, of: exchange, worker: worker, into: FieldEntries(block: head))
         exchange.bytesOut += UInt64(head.count)
         connection.http.respond(stream, head, ended: !hasBody)
         if hasBody {
@@ -136,10 +139,7 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
         let block = worker.fieldBlock
         block.clear()
         block.add(status: head.status)
-        let lines = worker.lines
-        lines.clear()
-        ReplyFields.interim(head, in: text, into: lines)
-        block.add(lines: { out in lines.withReadable { out.append($0) } })
+        ReplyFields.interim(head, in: text, into: FieldEntries(block: block))
         connection.http.interim(stream, block)
         connection.flushSoon()
     }
@@ -151,10 +151,7 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
         let block = worker.fieldBlock
         block.clear()
         block.add(status: head.status)
-        let lines = worker.lines
-        lines.clear()
-        ReplyFields.proxied(head, in: text, of: exchange, worker: worker, into: lines)
-        block.add(lines: { out in lines.withReadable { out.append($0) } })
+        ReplyFields.proxied(head, in: text, of: exchange, worker: worker, into: FieldEntries(block: block))
         exchange.bytesOut += UInt64(block.count)
         connection.http.respond(stream, block, ended: bodiless || size == .none)
     }
@@ -186,8 +183,17 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
     func flush() {
         guard let connection else { return }
         connection.http.resume(stream)
-        if !stream.outbound.isEmpty, deadlineMS == 0 { armStall() }
+        if !isSending && !stream.outbound.isEmpty {
+            isSending = true
+            connection.sending(self)
+        }
         connection.flushSoon()
+    }
+
+    /// What could be written has been; what is left waits for the client's credit.
+    func sent() {
+        isSending = false
+        if !stream.outbound.isEmpty && deadlineMS == 0 { armStall() }
     }
 
     func abort(_ exchange: Exchange) {
