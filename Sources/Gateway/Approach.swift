@@ -10,15 +10,16 @@ import Telemetry
 struct Approach {
     enum Step: Equatable {
         case waiting
-        /// One step is done; the next has its own time (`patience`).
+        /// One step is done; the next has its own time (`patience`), and begins in the next turn
+        /// (`EventLoop.again`).
         case onward
-        /// This turn has seen enough handshakes: to be called again in the next (`EventLoop.again`).
+        /// This turn has seen enough handshakes: the next turn, please.
         case later
         case arrived
         case failed(UpstreamFault)
     }
 
-    private enum Stage { case connecting, connected(TLSLayer), shaking(TLSLayer), over }
+    private enum Stage { case connecting, shaking(TLSLayer), over }
 
     private let context: TLSClientContext?
     private let name: TLSServerName
@@ -30,12 +31,12 @@ struct Approach {
     private(set) var protocolName: TLSProtocolName?
 
     /// - Parameter required: the protocol the endpoint has to agree to; nil = HTTP/1.1 will do without a word.
-    init(to endpoint: Endpoint, meters: WorkerMeters, required: TLSProtocolName? = nil) {
+    init(to endpoint: Endpoint, worker: Worker, required: TLSProtocolName? = nil) {
         context = endpoint.cluster.tls
         name = endpoint.serverName
         self.required = required
-        handshakes = endpoint.handshakes
-        self.meters = meters
+        handshakes = worker.handshakes
+        meters = worker.meters
     }
 
     /// Goes on after a report from the loop.
@@ -47,20 +48,12 @@ struct Approach {
             guard let context else { return .arrived }
             guard let layer = context.connect(transport.descriptor, to: name) else { return .failed(.tlsProtocol) }
             transport.layer = layer
-            stage = .connected(layer)
+            stage = .shaking(layer)
             meters.count(.started, side: .upstream)
-            return begin(layer)
-        case .connected(let layer): return begin(layer)
+            return .onward
         case .shaking(let layer): return handshakes.takeUpstreamStep() ? shake(layer) : .later
         case .over: return .arrived
         }
-    }
-
-    private mutating func begin(_ layer: TLSLayer) -> Step {
-        guard handshakes.takeUpstreamStep() else { return .later }
-        stage = .shaking(layer)
-        let step = shake(layer)
-        return step == .waiting ? .onward : step
     }
 
     private mutating func shake(_ layer: TLSLayer) -> Step {

@@ -32,9 +32,6 @@ final class Endpoint {
         label = Array(address.description.utf8)
     }
 
-    /// The worker's handshakes take turns.
-    var handshakes: HandshakeQueue { worker.handshakes }
-
     var hasRoom: Bool { !idle.isEmpty || open < cluster.specification.pool.connections }
 
     /// An idle connection, or nil. With `mustBeQuiet` it is looked at first: for a request that may

@@ -50,7 +50,7 @@ final class UpstreamConnection: Source, Origin {
         self.endpoint = endpoint
         self.worker = worker
         transport = Transport(descriptor: descriptor)
-        approach = Approach(to: endpoint, meters: worker.meters)
+        approach = Approach(to: endpoint, worker: worker)
         bornMS = worker.loop.nowMS
         output = Buffer(pool: worker.loop.buffers)
         kept = Buffer(pool: worker.loop.buffers)
@@ -232,7 +232,7 @@ final class UpstreamConnection: Source, Origin {
                 if let exchange {
                     worker.loop.setDeadline(self, afterMS: UInt64(approach.patience(exchange.rule.timeouts)))
                 }
-                return
+                return worker.loop.again(self)
             case .failed(let fault): return fail(fault)
             case .arrived: arrived()
             }
