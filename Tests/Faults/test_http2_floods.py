@@ -171,7 +171,7 @@ def test_flood(subject, flood, record_property):
         cpu, start = procfs.cpu_seconds(gateway.pid), time.monotonic()
         client.consume = False  # an attacker does not answer
         client.send(flood.first)
-        taken = client.flood(flood.piece, 16 << 20, 5, pause=0.001)
+        taken = client.flood(flood.piece, 16 << 20, 3, pause=0.001)
         client.pump(lambda: bool(client.goaways), 2)
         ended = client.closes_within(3)
         took = time.monotonic() - start
@@ -220,7 +220,7 @@ def test_attackers_that_return_do_not_starve_a_bystander(subject, record_propert
         for name in SUSTAINED:
             cpu, memory = procfs.cpu_seconds(gateway.pid), gateway.rss()
             with Bystander(gateway.address) as bystander:
-                done = attackers.starmap(attack, [(gateway.address, name, 1.0)] * 2)
+                done = attackers.starmap(attack, [(gateway.address, name, 0.7)] * 2)
             spent, grown = procfs.cpu_seconds(gateway.pid) - cpu, gateway.rss() - memory
             connections, taken = (sum(each[at] for each in done) for at in (0, 1))
             lines.append(f"{name}: {connections} connections, {taken:,} bytes, {spent:.2f} s CPU, memory {grown >> 10:+,} KiB, bystander p99 {bystander.p99 * 1e3:.1f} ms of {len(bystander.times)}")
