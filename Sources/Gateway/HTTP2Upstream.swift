@@ -18,10 +18,14 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
     let endpoint: Endpoint
     var transport: Transport
     private(set) var state = State.connecting
-    private(set) lazy var session = HTTP2Session(
-        .client, settings: endpoint.cluster.http2, handler: self, nowMS: worker.loop.nowMS)
+    /// The connection's state without its socket. Made with this object as its handler.
+    private(set) var session: HTTP2Session!
     private var approach = Approach()
-    private let bornMS: UInt64
+    /// When it is too old for another exchange; loop milliseconds.
+    private let oldMS: UInt64
+    /// Exchanges at a time, and in all, as configured.
+    private let mostStreams: Int
+    private let mostRequests: Int
     private var served = 0
     /// Takes no new exchanges.
     private(set) var isRetired = false
@@ -55,10 +59,14 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
         self.endpoint = endpoint
         self.worker = worker
         transport = Transport(descriptor: descriptor)
-        bornMS = worker.loop.nowMS
-        heardMS = bornMS
+        heardMS = worker.loop.nowMS
+        let pool = endpoint.cluster.specification.pool
+        oldMS = pool.maxAge > 0 ? worker.loop.nowMS + UInt64(pool.maxAge) : .max
+        mostRequests = pool.requests > 0 ? pool.requests : .max
+        mostStreams = endpoint.cluster.specification.http2.maxConcurrentStreams
         output = Buffer(pool: worker.loop.buffers)
         super.init()
+        session = HTTP2Session(.client, settings: endpoint.cluster.http2, handler: self, nowMS: worker.loop.nowMS)
         guard worker.loop.register(self, descriptor: descriptor) == 0 else {
             transport.close()
             return nil
@@ -73,14 +81,11 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
     /// May another exchange begin here?
     var hasRoom: Bool {
         guard state != .closed, !isRetired, !isTooOld else { return false }
-        return streams.count < min(Int(session.settings.maxConcurrentStreams), session.mostPeerStreams)
+        return streams.count < mostStreams && streams.count < session.mostPeerStreams
     }
 
     /// Lived longer than `max_age`.
-    var isTooOld: Bool {
-        let most = UInt64(endpoint.cluster.specification.pool.maxAge)
-        return most > 0 && worker.loop.nowMS - bornMS > most
-    }
+    var isTooOld: Bool { worker.loop.nowMS > oldMS }
 
     /// Takes the exchange; its request leaves at the end of this turn, or when the connection is there.
     func begin(_ exchange: Exchange) {
@@ -88,8 +93,7 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
         stream.place = streams.count
         streams.append(stream)
         served += 1
-        let most = endpoint.cluster.specification.pool.requests
-        if most > 0 && served >= most { retire() }
+        if served >= mostRequests { retire() }
         if state == .connecting {
             if streams.count == 1 {
                 worker.loop.setDeadline(self, afterMS: UInt64(approach.patience(exchange.rule.timeouts)))

@@ -83,6 +83,7 @@ public final class HTTP2Block {
     }
 
     private func append(_ number: FieldName, _ name: borrowing Span<UInt8>, _ value: borrowing Span<UInt8>) {
+        let text = text  // counted once, not for each piece
         let start = text.count
         text.append(name)
         text.append(": " as StaticString)
@@ -103,6 +104,7 @@ public final class HTTP2Block {
             status = UInt16(code)
             return
         }
+        let text = text
         let start = text.count
         text.append(value)
         let slice = Slice(start, text.count)
