@@ -79,8 +79,8 @@ let package = Package(
         .executableTarget(
             name: "nexus-gateway",
             dependencies: [
-                "CShim", "Exchanges", "Reactor", "TLS", "Settings", "Routes", "WireHTTP", "EventCore", "Stores",
-                "Telemetry", "Pipeline", "Gateway", arguments,
+                "CShim", "Exchanges", "Reactor", "TLS", "Settings", "Routes", "WireHTTP", "Contracts", "EventCore",
+                "Stores", "Telemetry", "Pipeline", "Gateway", arguments,
             ],
             swiftSettings: house),
         // Measures the store and the log without HTTP (`make bench`).
@@ -102,6 +102,9 @@ let package = Package(
         tests("EventCoreTests", ["EventCore", "Contracts", "Exchanges"]),
         tests("StoresTests", ["CSQLite", "Stores", "EventCore", "Contracts", "Exchanges"]),
         tests("TelemetryTests", ["Telemetry", "Exchanges"]),
+        tests(
+            "GatewayTests",
+            ["Seeded", "Gateway", "Settings", "Exchanges", "Policies", "Pipeline", "Reactor", "Contracts"]),
         tests("TidyTests", []),
     ]
 )

@@ -61,7 +61,7 @@ public enum Target: Sendable, Hashable, BitwiseCopyable {
 
 /// What the gateway answers about itself.
 public enum Operation: UInt8, Sendable, BitwiseCopyable, CaseIterable {
-    case live, ready, metrics, routes
+    case live, ready, metrics, routes, upstreams
 }
 
 /// Milliseconds; 0 = no limit. DESIGN 4.5: separate deadlines, none of them total.
@@ -113,8 +113,7 @@ public struct Rule: Sendable, BitwiseCopyable {
     /// Bytes of request body; `UInt64.max` = unlimited.
     public var bodyLimit: UInt64 = 1 << 20
     public var timeouts = Timeouts()
-    /// Extra attempts after the first (0 or more), each only where RFC 9110 9.2.2 allows it.
-    public var retries: UInt8 = 1
+    public var retry = RetryPolicy()
     /// May a request switch protocols (`Upgrade`) on this route?
     public var upgrade = false
     /// Index into the generation's header edits; `none` = none.

@@ -2,6 +2,7 @@ import Exchanges
 import Pipeline
 import Reactor
 import Settings
+import TLS
 import Telemetry
 import WireHTTP
 
@@ -12,7 +13,22 @@ final class Cluster: Source {
     let limits: HTTP1Limits
     let http2: HTTP2Settings
     private(set) var endpoints: [Endpoint] = []
-    private let worker: Worker
+    /// What new connections are made with; nil = plain.
+    var tls: TLSClientContext?
+    let worker: Worker
+    /// What all workers know of this cluster.
+    let state: ClusterState
+    let requestHash: RequestHash?
+    var budget: RetryBudget
+    /// Who is chosen (`Cluster+Choosing`), as of which version of `state`.
+    var balancer: Balancer
+    var seenVersion: UInt64 = 0
+    /// On the first worker: active checks of the endpoints.
+    var checks: [HealthCheck] = []
+    /// Who waits for a place in the bulkhead, if there is one.
+    private(set) var line: BulkheadLine?
+    /// Exchanges in progress at all endpoints.
+    var active = 0
     private var waiting: [Waiting] = []
     private var firstWaiting = 0
     private var byName: [String: [SocketAddress]] = [:]
@@ -22,14 +38,21 @@ final class Cluster: Source {
         let untilMS: UInt64
     }
 
-    init(_ specification: Settings.Cluster, worker: Worker) {
+    init(_ specification: Settings.Cluster, tls: TLSClientContext?, worker: Worker) {
         self.specification = specification
+        self.tls = tls
         self.worker = worker
         label = worker.shared.meters.clusters.intern(specification.name)
         limits = HTTP1Limits(specification.limits)
         http2 = HTTP2Settings(specification)
+        state = worker.shared.upstreams.cluster(specification.name)
+        requestHash = RequestHash(specification.hash)
+        budget = RetryBudget(specification.retryBudget, workers: worker.shared.heartbeats.count)
+        balancer = Balancer(start: Int(worker.index))
+        state.joined(specification, budget.gauge)
         super.init()
         _ = worker.loop.register(self, descriptor: nil)
+        line = specification.bulkhead.map { BulkheadLine(state.bulkhead, patienceMS: $0.wait, worker: worker) }
         for name in Set(specification.endpoints.compactMap(\.hostName)) {
             byName[name] = worker.addresses[name] ?? []
         }
@@ -66,26 +89,8 @@ final class Cluster: Source {
                 ?? Endpoint(address, authority: authority, cluster: self, worker: worker)
         }
         for gone in old where !endpoints.contains(where: { $0 === gone }) { gone.retire() }
+        endpointsChanged()
     }
-
-    // MARK: - Choosing
-
-    /// The less busy of two endpoints drawn at random (power of two choices). `avoiding` is left
-    /// out while there is another.
-    func choose(avoiding: Endpoint?) -> Endpoint? {
-        let n = endpoints.count
-        if n <= 1 { return endpoints.first }
-        // Two different places; the second is counted round from the first.
-        let place = worker.draw(below: n)
-        let first = endpoints[place]
-        let second = endpoints[(place + 1 + worker.draw(below: n - 1)) % n]
-        if first === avoiding { return second }
-        if second === avoiding { return first }
-        return first.active <= second.active ? first : second
-    }
-
-    /// An endpoint that still takes a connection, when the chosen one is full.
-    func firstWithRoom() -> Endpoint? { endpoints.first { $0.hasRoom } }
 
     // MARK: - Waiting
 
@@ -164,6 +169,8 @@ final class Cluster: Source {
     /// No era uses this cluster any more.
     func retire() {
         worker.loop.unregister(self)
+        line?.retire()
+        stopChecks()
         for endpoint in endpoints { endpoint.retire() }
         endpoints.removeAll()
     }

@@ -2,6 +2,8 @@ import Exchanges
 import Pipeline
 import Reactor
 import Settings
+import Synchronization
+import TLS
 import Telemetry
 
 /// One address of a cluster and this worker's connections to it. Idle connections are reused last
@@ -13,7 +15,14 @@ final class Endpoint {
     /// As logs show it.
     let label: [UInt8]
     let cluster: Cluster
+    /// Whom a TLS handshake is meant for.
+    let serverName: TLSServerName
     let worker: Worker
+    /// What all workers know of it, and this one's part of its load.
+    let state: EndpointState
+    private let load = EndpointLoad()
+    /// Its place among the cluster's endpoints.
+    var number = 0
     private var idle: [UpstreamConnection] = []
     /// Connections made or being made, idle ones included.
     private(set) var open = 0
@@ -27,8 +36,11 @@ final class Endpoint {
         self.address = address
         self.authority = authority
         self.cluster = cluster
+        serverName = Self.serverName(cluster.specification.tls, authority: authority)
         self.worker = worker
         label = Array(address.description.utf8)
+        state = cluster.state.endpoint(address, nowMS: worker.loop.nowMS)
+        state.add(load)
     }
 
     var hasRoom: Bool {
@@ -67,13 +79,23 @@ final class Endpoint {
     }
 
     /// An exchange was given to one of this endpoint's connections.
-    func attemptBegan() { active += 1 }
+    func attemptBegan() {
+        active += 1
+        cluster.active += 1
+        load.active.store(active, ordering: .relaxed)
+    }
 
     /// It is over, one way or another. Called once for each `attemptBegan`.
-    func attemptEnded(_ result: AttemptResult) { active -= 1 }
+    /// - Parameter exchange: what was attempted; a breaker wants to know.
+    func attemptEnded(_ result: AttemptResult, of exchange: Exchange? = nil) {
+        active -= 1
+        load.active.store(active, ordering: .relaxed)
+        cluster.attemptEnded(result, of: exchange, at: self)
+    }
 
     func connectionOpened() {
         open += 1
+        load.open.store(open, ordering: .relaxed)
         worker.meters.count(.connectionOpened, cluster: cluster.label)
     }
 
@@ -85,6 +107,7 @@ final class Endpoint {
 
     func connectionClosed() {
         open -= 1
+        load.open.store(open, ordering: .relaxed)
         worker.meters.count(.connectionClosed, cluster: cluster.label)
     }
 

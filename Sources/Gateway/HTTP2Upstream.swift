@@ -2,6 +2,7 @@ import Exchanges
 import Pipeline
 import Reactor
 import Settings
+import TLS
 import Telemetry
 import WireHTTP
 
@@ -20,7 +21,7 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
     private(set) var state = State.connecting
     /// The connection's state without its socket. Made with this object as its handler.
     private(set) var session: HTTP2Session!
-    private var approach = Approach()
+    private var approach: Approach
     /// When it is too old for another exchange; loop milliseconds.
     private let oldMS: UInt64
     /// Exchanges at a time, and in all, as configured.
@@ -59,6 +60,8 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
         self.endpoint = endpoint
         self.worker = worker
         transport = Transport(descriptor: descriptor)
+        let isSecure = endpoint.cluster.tls != nil
+        approach = Approach(to: endpoint, worker: worker, required: isSecure ? .http2 : nil)
         heardMS = worker.loop.nowMS
         let pool = endpoint.cluster.specification.pool
         oldMS = pool.maxAge > 0 ? worker.loop.nowMS + UInt64(pool.maxAge) : .max
@@ -185,6 +188,12 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
             if readiness.isEmpty && isRetired && streams.isEmpty { return close() }
             switch approach.advance(readiness, &transport) {
             case .waiting: return
+            case .onward:
+                if let exchange = streams.first?.exchange {
+                    worker.loop.setDeadline(self, afterMS: UInt64(approach.patience(exchange.rule.timeouts)))
+                }
+                return worker.loop.again(self)
+            case .later: return worker.loop.again(self)
             case .failed(let fault): return lost(fault)
             case .arrived: arrived()
             }
@@ -197,6 +206,8 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
 
     private func arrived() {
         state = .open
+        // What came behind the handshake may be in the layer, and nobody will report it.
+        readable = transport.layer != nil
         heardMS = worker.loop.nowMS
         worker.loop.setDeadline(self, afterMS: 0)
         mark()

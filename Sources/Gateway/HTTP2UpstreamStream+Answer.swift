@@ -21,8 +21,13 @@ extension HTTP2UpstreamStream: HTTP2StreamHandler {
             block.text.withReadable { wire.interim(reply, in: $0, of: exchange) }
             return touch()
         }
-        headSeen = true
         answerStatus = block.status
+        let reason = RetryPolicy.Reasons(status: block.status)
+        if !reason.isEmpty, worker.takesRetry(exchange, reason, provenUnprocessed: false, of: connection.endpoint.cluster) {
+            isUnwanted = true
+            return touch()
+        }
+        headSeen = true
         worker.replay.lose(exchange)
         worker.meters.recordFirstByte(
             cluster: connection.endpoint.cluster.label, nanoseconds: worker.loop.nowNS &- sentNS)
@@ -84,6 +89,10 @@ extension HTTP2UpstreamStream: HTTP2StreamHandler {
         guard let exchange, let wire = exchange.wire else { return }
         if let refusal {
             fail(refusal)
+            return abandon()
+        }
+        if isUnwanted {
+            giveUpAnswer()
             return abandon()
         }
         if inboundDone && headSeen { return finish() }

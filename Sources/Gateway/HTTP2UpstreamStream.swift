@@ -23,6 +23,8 @@ final class HTTP2UpstreamStream: Source, Origin {
     /// When the last of what there was to send had been taken; loop nanoseconds.
     var sentNS: UInt64 = 0
     private var sentMS: UInt64 = 0
+    /// When this attempt's own time is over; loop milliseconds, 0 = never.
+    private var tryEndsByMS: UInt64 = 0
 
     // The answer.
     var isTouched = false
@@ -34,6 +36,8 @@ final class HTTP2UpstreamStream: Source, Origin {
     var trailers: Buffer?
     /// The answer is not to be passed on, for this reason.
     var refusal: UpstreamFault?
+    /// The answer is one of those the route tries again after; the retry has been taken.
+    var isUnwanted = false
     /// How the session closed the stream.
     var closedBy: HTTP2Error?
 
@@ -61,6 +65,9 @@ final class HTTP2UpstreamStream: Source, Origin {
         if worker.accessLog != nil { exchange.endpoint = connection.endpoint.label }
         isOpen = false
         requestDone = exchange.requestBody == .none
+        let perTry = exchange.isComplete ? UInt64(exchange.rule.retry.perTry) : 0
+        tryEndsByMS = perTry > 0 ? worker.loop.nowMS + perTry : 0
+        isUnwanted = false
         isTouched = false
         headSeen = false
         answerStatus = 0
@@ -173,11 +180,15 @@ final class HTTP2UpstreamStream: Source, Origin {
         guard let exchange, isOpen else { return }
         let timeouts = exchange.rule.timeouts
         var wait = waitsForUpstream(exchange) ? UInt64(headSeen ? timeouts.streamIdle : timeouts.firstByte) : 0
-        if exchange.endsByMS > 0 {
-            let left = exchange.endsByMS > worker.loop.nowMS ? exchange.endsByMS - worker.loop.nowMS : 1
-            wait = wait == 0 ? left : min(wait, left)
-        }
+        if exchange.endsByMS > 0 { wait = notAfter(exchange.endsByMS, wait) }
+        if tryEndsByMS > 0 && !headSeen { wait = notAfter(tryEndsByMS, wait) }
         worker.loop.setDeadline(self, afterMS: wait)
+    }
+
+    /// `wait` milliseconds (0 = for ever), but not beyond `endMS`.
+    private func notAfter(_ endMS: UInt64, _ wait: UInt64) -> UInt64 {
+        let left = endMS > worker.loop.nowMS ? endMS - worker.loop.nowMS : 1
+        return wait == 0 ? left : min(wait, left)
     }
 
     private func waitsForUpstream(_ exchange: Exchange) -> Bool {
@@ -239,31 +250,42 @@ final class HTTP2UpstreamStream: Source, Origin {
         let endpoint = connection.endpoint
         let hasLeft = connection.writes != writesBefore
         let provenUnprocessed = fault.isUnprocessed || !hasLeft
-        leaveExchange(.failed(fault))
+        // The end of the exchange's own life is no fault of the endpoint.
+        let isOwnEnd = fault == .timeout && exchange.endsByMS > 0 && worker.loop.nowMS >= exchange.endsByMS
+        leaveExchange(isOwnEnd ? .cancelled : .failed(fault))
         if headSeen {
             exchange.wire?.abort(exchange)
         } else {
             worker.attemptFailed(
-                exchange, fault, from: endpoint, mayRepeat: provenUnprocessed || fault == .terminated,
-                provenUnprocessed: provenUnprocessed)
+                exchange, fault, from: endpoint, mayRepeat: true, provenUnprocessed: provenUnprocessed)
         }
     }
 
-    private func leaveExchange(_ result: AttemptResult) {
-        exchange?.origin = nil
-        exchange = nil
-        worker.loop.setDeadline(self, afterMS: 0)
-        connection?.endpoint.attemptEnded(result)
+    /// The answer is not passed on: the exchange is tried again elsewhere.
+    func giveUpAnswer() {
+        guard let exchange, let connection else { return }
+        let endpoint = connection.endpoint
+        leaveExchange(.answered(status: answerStatus))
+        worker.retry(exchange, after: endpoint)
     }
 
-    /// Ends a stream whose exchange has gone. One that was never opened is free at once.
+    private func leaveExchange(_ result: AttemptResult) {
+        let ended = exchange
+        ended?.origin = nil
+        exchange = nil
+        worker.loop.setDeadline(self, afterMS: 0)
+        connection?.endpoint.attemptEnded(result, of: ended)
+    }
+
+    /// Ends a stream whose exchange has gone. One that was never opened is free at once; one that the session
+    /// has forgotten in this very turn is taken care of by `settle`.
     func abandon() {
         guard let connection else { return }
         if isOpen {
             giveCredit()
             connection.session.reset(http2, .cancel)
             connection.mark()
-        } else {
+        } else if closedBy == nil {
             connection.remove(self)
             self.connection = nil
             connection.endpoint.cluster.serveWaitingSoon()

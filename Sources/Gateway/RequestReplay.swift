@@ -19,7 +19,7 @@ final class RequestReplay {
     /// These bytes go to the origin now.
     func keep(_ bytes: borrowing Span<UInt8>, of exchange: Exchange) {
         guard !exchange.sent.isLost else { return }
-        guard exchange.attempts <= exchange.rule.retries, (exchange.requestBody.bytes ?? 0) <= Self.largest else {
+        guard exchange.attempts < exchange.rule.retry.attempts, (exchange.requestBody.bytes ?? 0) <= Self.largest else {
             return lose(exchange)
         }
         let copy: Buffer

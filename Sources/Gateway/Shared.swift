@@ -19,6 +19,9 @@ final class Shared: Sendable {
     /// Makes limit keys of addresses.
     let hash = KeyedHash()
     let core: EventLog
+    let upstreams = Upstreams()
+    /// The way to each worker.
+    let mailboxes: [Mailbox<WorkerMessage>]
     /// Ready for traffic: recovered, listening, not draining.
     let ready = Atomic<Bool>(false)
     let listeners: [ListenerShare]
@@ -28,7 +31,7 @@ final class Shared: Sendable {
     init(
         meters: Meters, log: Log, accessLog: RequestLogWriter?, service: String, traceThreshold: UInt64,
         limits: LimitTable, core: EventLog, listeners: [ListenerShare],
-        workers: Int
+        mailboxes: [Mailbox<WorkerMessage>]
     ) {
         self.meters = meters
         self.log = log
@@ -38,7 +41,8 @@ final class Shared: Sendable {
         self.limits = limits
         self.core = core
         self.listeners = listeners
-        heartbeats = (0..<workers).map { _ in Heartbeat() }
+        self.mailboxes = mailboxes
+        heartbeats = mailboxes.map { _ in Heartbeat() }
     }
 }
 

@@ -25,7 +25,7 @@ extension UpstreamConnection {
             buffer.reserve(1024)
             switch transport.receive(into: buffer) {
             case .moved:
-                if buffer.free > 0 && !peerClosed { readable = false }
+                if transport.isDrained(buffer) && !peerClosed { readable = false }
                 take(buffer)
             case .wouldBlock: readable = false
             case .ended:
@@ -64,6 +64,9 @@ extension UpstreamConnection {
         case .finished(let n):
             keepRest(of: buffer, from: n)
             finish()
+        case .unwanted(let n):
+            keepRest(of: buffer, from: n)
+            giveUpAnswer()
         case .failed(let fault):
             buffer.clear()
             fail(fault)
@@ -86,13 +89,15 @@ extension UpstreamConnection {
         case more
         case used(Int)
         case finished(Int)
+        /// An answer that is a reason to try again.
+        case unwanted(Int)
         case failed(UpstreamFault)
 
         func after(_ position: Int) -> Step {
             switch self {
             case .more: .used(position)
             case .finished: .finished(position)
-            case .used, .failed: self
+            case .used, .unwanted, .failed: self
             }
         }
     }
@@ -134,11 +139,18 @@ extension UpstreamConnection {
                     wire.interim(reply.head, in: rest, of: exchange)
                     continue
                 }
-                headSeen = true
                 worker.replay.lose(exchange)
                 answerStatus = reply.head.status
                 persistent = framing.persistent
                 body = HTTP1BodyReader(bodyFraming)
+                let reason = RetryPolicy.Reasons(status: reply.head.status)
+                if !reason.isEmpty,
+                    worker.takesRetry(exchange, reason, provenUnprocessed: false, of: endpoint.cluster)
+                {
+                    skipBody(text, at: &position)
+                    return .unwanted(position)
+                }
+                headSeen = true
                 worker.meters.recordFirstByte(
                     cluster: endpoint.cluster.label, nanoseconds: worker.loop.nowNS &- sentNS)
                 wire.start(reply.head, size: BodySize(bodyFraming), in: rest, of: exchange)
@@ -178,6 +190,21 @@ extension UpstreamConnection {
             }
             // The wire may have lost its peer meanwhile, and cancelled this connection.
             if self.exchange !== exchange { return .used(position) }
+        }
+    }
+
+    /// The body of an answer that is not wanted. One that is all here is skipped, and the connection is clean;
+    /// for one that is not, the connection is given up: waiting for a failing upstream is worth nothing.
+    private func skipBody(_ text: borrowing Span<UInt8>, at position: inout Int) {
+        while true {
+            switch body.next(text, at: &position, limits: endpoint.cluster.limits) {
+            case .data, .trailer: continue
+            case .end: return
+            case .needMore, .failed:
+                persistent = false
+                position = text.count
+                return
+            }
         }
     }
 

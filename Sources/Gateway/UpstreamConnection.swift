@@ -15,7 +15,7 @@ final class UpstreamConnection: Source, Origin {
     let endpoint: Endpoint
     var transport: Transport
     var state = State.connecting
-    private var approach = Approach()
+    private var approach: Approach
     private let bornMS: UInt64
     private var served = 0
 
@@ -29,6 +29,9 @@ final class UpstreamConnection: Source, Origin {
     private(set) var sentAny = false
     /// When the last of what there was to send had been taken by the kernel; loop nanoseconds.
     private(set) var sentNS: UInt64 = 0
+
+    /// When this attempt's time for the head of an answer is up; loop milliseconds, 0 = no such time.
+    private var tryEndsByMS: UInt64 = 0
 
     // Reading.
     /// An unfinished head or chunk line.
@@ -50,6 +53,7 @@ final class UpstreamConnection: Source, Origin {
         self.endpoint = endpoint
         self.worker = worker
         transport = Transport(descriptor: descriptor)
+        approach = Approach(to: endpoint, worker: worker)
         bornMS = worker.loop.nowMS
         output = Buffer(pool: worker.loop.buffers)
         kept = Buffer(pool: worker.loop.buffers)
@@ -80,6 +84,8 @@ final class UpstreamConnection: Source, Origin {
         tunnel = false
         paused = false
         persistent = true
+        let perTry = exchange.isComplete ? UInt64(exchange.rule.retry.perTry) : 0
+        tryEndsByMS = perTry > 0 ? worker.loop.nowMS + perTry : 0
         let out = output
         ForwardedRequest.write(
             exchange, session: session, table: era.table, endpoint: endpoint.authority, into: out)
@@ -90,7 +96,7 @@ final class UpstreamConnection: Source, Origin {
             repeatBody(of: exchange)
         }
         if state == .connecting {
-            worker.loop.setDeadline(self, afterMS: UInt64(approach.patience(exchange.rule.timeouts)))
+            armApproach(exchange)
         } else {
             state = .active
             flush()
@@ -214,7 +220,7 @@ final class UpstreamConnection: Source, Origin {
     }
 
     func cancel() {
-        if exchange != nil { endpoint.attemptEnded(.cancelled) }
+        if let exchange { endpoint.attemptEnded(.cancelled, of: exchange) }
         exchange = nil
         close()
         endpoint.cluster.serveWaitingSoon()
@@ -226,11 +232,21 @@ final class UpstreamConnection: Source, Origin {
         guard let exchange else { return }
         let timeouts = exchange.rule.timeouts
         var wait = waitsForUpstream(exchange) ? UInt64(headSeen ? timeouts.streamIdle : timeouts.firstByte) : 0
-        if exchange.endsByMS > 0 {
-            let left = exchange.endsByMS > worker.loop.nowMS ? exchange.endsByMS - worker.loop.nowMS : 1
-            wait = wait == 0 ? left : min(wait, left)
-        }
+        if exchange.endsByMS > 0 { wait = notAfter(exchange.endsByMS, wait) }
+        if tryEndsByMS > 0 && !headSeen { wait = notAfter(tryEndsByMS, wait) }
         worker.loop.setDeadline(self, afterMS: wait)
+    }
+
+    /// The way to the endpoint has its own patience, within that of the attempt.
+    private func armApproach(_ exchange: Exchange) {
+        let wait = UInt64(approach.patience(exchange.rule.timeouts))
+        worker.loop.setDeadline(self, afterMS: tryEndsByMS > 0 ? notAfter(tryEndsByMS, wait) : wait)
+    }
+
+    /// `wait` milliseconds (0 = for ever), but not beyond `endMS`.
+    private func notAfter(_ endMS: UInt64, _ wait: UInt64) -> UInt64 {
+        let left = endMS > worker.loop.nowMS ? endMS - worker.loop.nowMS : 1
+        return wait == 0 ? left : min(wait, left)
     }
 
     /// Is it the upstream's turn? Not while the client reads too slowly, nor while more of its body has to
@@ -243,19 +259,20 @@ final class UpstreamConnection: Source, Origin {
 
     // MARK: - Events
 
-    override func ready(_ readiness: Readiness) {
+    override func ready(_ report: Readiness) {
         if state == .connecting {
-            switch approach.advance(readiness, &transport) {
-            case .waiting:
-                if let exchange {
-                    worker.loop.setDeadline(self, afterMS: UInt64(approach.patience(exchange.rule.timeouts)))
-                }
-                return
+            switch approach.advance(report, &transport) {
+            case .waiting: return
+            case .later: return worker.loop.again(self)
+            case .onward:
+                if let exchange { armApproach(exchange) }
+                return worker.loop.again(self)
             case .failed(let fault): return fail(fault)
             case .arrived: arrived()
             }
             if state != .active { return }
         }
+        let readiness = transport.translate(report)
         if readiness.contains(.peerClosed) || !readiness.isDisjoint(with: .failed) {
             peerClosed = true
             readable = true
@@ -263,7 +280,7 @@ final class UpstreamConnection: Source, Origin {
         if readiness.contains(.readable) { readable = true }
         if state == .idle {
             // An idle connection has nothing to say: an end, an error and stray bytes all finish it.
-            if readable { close() }
+            if readable && !isStillSilent() { close() }
             return
         }
         if readiness.contains(.writable) && outputBlocked {
@@ -272,6 +289,18 @@ final class UpstreamConnection: Source, Origin {
             if state == .active, !requestDone, let exchange { exchange.wire?.resumeBody(of: exchange) }
         }
         if state == .active && readable && !paused { read() }
+    }
+
+    /// Under TLS a report may mean a session ticket or a new key, which are no bytes of the peer's.
+    private func isStillSilent() -> Bool {
+        guard transport.layer != nil, !peerClosed else { return false }
+        worker.scratch.reserve(1)
+        if case .wouldBlock = transport.receive(into: worker.scratch) {
+            readable = false
+            return true
+        }
+        worker.scratch.clear()
+        return false
     }
 
     private func arrived() {
@@ -294,20 +323,34 @@ final class UpstreamConnection: Source, Origin {
 
     /// The answer is complete. Frees this connection first, so that the next request may use it.
     func finish() {
-        guard let exchange else { return }
-        self.exchange = nil
-        exchange.origin = nil
-        endpoint.attemptEnded(.answered(status: answerStatus))
+        guard let exchange = release() else { return }
         let trailers = self.trailers
         self.trailers = nil
+        exchange.wire?.end(trailers: trailers, of: exchange)
+        exchange.wire?.flush()
+        endpoint.cluster.serveWaiting()
+    }
+
+    /// The answer is not wanted, and another attempt is: nothing of this one has gone to the client.
+    func giveUpAnswer() {
+        guard let exchange = release() else { return }
+        trailers = nil
+        worker.retry(exchange, after: endpoint)
+        endpoint.cluster.serveWaiting()
+    }
+
+    /// Parts with the exchange after an answer; the connection goes back to the pool if it is clean.
+    private func release() -> Exchange? {
+        guard let exchange else { return nil }
+        self.exchange = nil
+        exchange.origin = nil
+        endpoint.attemptEnded(.answered(status: answerStatus), of: exchange)
         if persistent && requestDone && output.isEmpty && !peerClosed && kept.isEmpty && !tunnel && isWithinQuota {
             becomeIdle()
         } else {
             close()
         }
-        exchange.wire?.end(trailers: trailers, of: exchange)
-        exchange.wire?.flush()
-        endpoint.cluster.serveWaiting()
+        return exchange
     }
 
     private var isWithinQuota: Bool {
@@ -324,19 +367,26 @@ final class UpstreamConnection: Source, Origin {
     /// The exchange cannot be completed on this connection.
     func fail(_ fault: UpstreamFault) {
         let exchange = self.exchange
-        let mayRepeat = !headSeen && (fault.isUnprocessed || !sentAny || fault == .terminated)
+        let mayRepeat = !headSeen
         let provenUnprocessed = fault.isUnprocessed || !sentAny
         let began = headSeen
+        // A connection that ended while it lay in the pool says nothing about the endpoint.
+        let wasStale = fault == .terminated && served > 1 && !headSeen && kept.isEmpty
         self.exchange = nil
         exchange?.origin = nil
-        if exchange != nil { endpoint.attemptEnded(.failed(fault)) }
+        if let exchange {
+            // The end of the exchange's own life is no fault of the endpoint.
+            let isOwnEnd = fault == .timeout && exchange.endsByMS > 0 && worker.loop.nowMS >= exchange.endsByMS
+            endpoint.attemptEnded(isOwnEnd || wasStale ? .cancelled : .failed(fault), of: exchange)
+        }
         close()
         guard let exchange else { return }
         if began {
             exchange.wire?.abort(exchange)
         } else {
             worker.attemptFailed(
-                exchange, fault, from: endpoint, mayRepeat: mayRepeat, provenUnprocessed: provenUnprocessed)
+                exchange, fault, from: endpoint, mayRepeat: mayRepeat, provenUnprocessed: provenUnprocessed,
+                wasStale: wasStale)
         }
         endpoint.cluster.serveWaiting()
     }

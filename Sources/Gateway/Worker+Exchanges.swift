@@ -113,8 +113,9 @@ extension Worker {
     func advance(_ exchange: Exchange, session: Session) {
         guard let wire = exchange.wire else { return }
         let era = era(of: exchange)
+        let shielded = exchange.rule.stages.contains(StageSet(.shield))
         let admitted = admission.advance(
-            exchange, table: era.table, peer: clientAddress(exchange, session),
+            exchange, table: era.table, peer: shielded ? clientAddress(exchange, session) : session.peer,
             policy: era.policies[Int(exchange.route)], now: loop.nowNS)
         if let mark = exchange.trail[.shield], mark.word != .waited, !exchange.bodyComplete {
             meters.count(mark.word == .passed ? .limitsAllowed : .limitsRefused)
@@ -131,10 +132,8 @@ extension Worker {
 
     /// Who the client is: the peer, or, behind a trusted proxy, the right-most address in
     /// X-Forwarded-For that is not a trusted proxy itself.
-    private func clientAddress(_ exchange: Exchange, _ session: Session) -> (high: UInt64, low: UInt64) {
-        guard session.trusted, exchange.rule.stages.contains(StageSet(.shield)), let text = exchange.text else {
-            return session.peer
-        }
+    func clientAddress(_ exchange: Exchange, _ session: Session) -> (high: UInt64, low: UInt64) {
+        guard session.trusted, let text = exchange.text else { return session.peer }
         let port = ports[Int(session.listener)]
         return text.withReadable { text in
             ForwardedFor.client(of: exchange.head, in: text, trusts: port.trusts) ?? session.peer
@@ -175,6 +174,8 @@ extension Worker {
                 let reply = LocalReply(status: 200, contentType: format.contentType, body: page.copyReadable())
                 _ = mailbox.post(.local(ticket, reply))
             }
+        case .upstreams:
+            exchange.wire?.answer(LocalReply(status: 200, body: shared.upstreams.report(nowMS: loop.nowMS)), of: exchange)
         case .routes:
             exchange.wire?.answer(
                 LocalReply(

@@ -3,46 +3,61 @@ import Pipeline
 import Reactor
 import Telemetry
 
-/// Sending exchanges upstream: choosing, connecting, and the one more try that is safe.
+/// Sending exchanges upstream: choosing, connecting, and what happens when that fails.
 extension Worker {
     /// Gives the exchange a connection of the cluster, or lets it wait for one.
-    func proxy(_ exchange: Exchange, by cluster: Cluster, avoiding: Endpoint?) {
+    /// - Parameter hasPlace: the cluster's bulkhead has let it in.
+    func proxy(_ exchange: Exchange, by cluster: Cluster, avoiding: Endpoint?, hasPlace: Bool = false) {
         guard let session = exchange.wire?.session else { return }
-        guard var endpoint = cluster.choose(avoiding: avoiding) else {
+        guard var endpoint = cluster.choose(for: exchange, session, avoiding: avoiding) else {
+            if hasPlace { leaveBulkhead(of: cluster) }
             // A name that has just been configured is being asked for.
             if cluster.isResolving && cluster.wait(exchange) { return }
-            return fail(exchange, .unresolved)
+            return cluster.endpoints.isEmpty ? fail(exchange, .unresolved) : refuse(exchange, .noneAvailable)
         }
         if !endpoint.hasRoom {
             guard let other = cluster.firstWithRoom() else {
+                if hasPlace { leaveBulkhead(of: cluster) }
                 if !cluster.wait(exchange) { fail(exchange, .saturated) }
                 return
             }
             endpoint = other
         }
+        guard passesGates(exchange, to: cluster, hasPlace: hasPlace) else { return }
         meters.count(.attempt, cluster: cluster.label)
-        if exchange.attempts > 0 { meters.count(.retry, cluster: cluster.label) }
+        if exchange.attempts > 0 {
+            meters.count(.retry, cluster: cluster.label)
+        } else {
+            cluster.budget.request(nowMS: loop.nowMS)
+        }
         // The last try must not meet another connection that ended together with the first.
+        let policy = exchange.rule.retry
         let mayFail =
-            exchange.head.verb.isIdempotent && exchange.requestBody == .none && exchange.attempts < exchange.rule.retries
+            exchange.head.verb.isIdempotent && exchange.requestBody == .none && exchange.attempts + 1 < policy.attempts
+            && policy.reasons.contains(.reset)
         guard endpoint.carry(exchange, session: session, mustBeQuiet: !mayFail) else {
             exchange.attempts += 1
+            endpoint.attemptBegan()
+            endpoint.attemptEnded(.failed(.refused), of: exchange)
             return attemptFailed(exchange, .refused, from: endpoint, mayRepeat: true, provenUnprocessed: true)
         }
         if let origin = exchange.origin, origin.wantsBody { exchange.wire?.resumeBody(of: exchange) }
     }
 
-    /// An attempt ended without an answer. Another one is made where it can do no harm: nothing of
-    /// the request reached the upstream, or repeating it has the effect of sending it once (RFC 9110
-    /// section 9.2.2) — and all of it is still here to be sent.
+    /// An attempt ended without an answer. Another one is made where the route wants it and it can do no harm.
+    /// - Parameter wasStale: a pooled connection turned out to be dead. Trying again costs no budget: each such
+    ///   connection has carried a good answer before, so these retries cannot outnumber the answers.
     func attemptFailed(
-        _ exchange: Exchange, _ fault: UpstreamFault, from endpoint: Endpoint, mayRepeat: Bool, provenUnprocessed: Bool
+        _ exchange: Exchange, _ fault: UpstreamFault, from endpoint: Endpoint, mayRepeat: Bool, provenUnprocessed: Bool,
+        wasStale: Bool = false
     ) {
         meters.count(fault.event, cluster: endpoint.cluster.label)
-        if mayRepeat, exchange.isRepeatable, exchange.attempts <= exchange.rule.retries,
-            provenUnprocessed || exchange.head.verb.isIdempotent
+        if fault == .tlsTimeout { meters.count(.timedOut, side: .upstream) }
+        if mayRepeat, exchange.isRepeatable,
+            takesRetry(
+                exchange, fault.retryReason, provenUnprocessed: provenUnprocessed, isFree: wasStale, of: endpoint.cluster)
         {
-            proxy(exchange, by: endpoint.cluster, avoiding: endpoint)
+            retry(exchange, after: endpoint)
         } else {
             fail(exchange, fault)
         }
@@ -67,7 +82,9 @@ extension UpstreamFault {
     fileprivate var event: UpstreamEvent {
         switch self {
         case .refused: .connectFailed
-        case .connectTimeout: .connectTimeout
+        case .connectTimeout, .tlsTimeout: .connectTimeout
+        case .tlsCertificate: .tlsCertificate
+        case .tlsProtocol: .tlsProtocol
         case .unresolved: .resolveFailed
         case .saturated: .poolFull
         case .unprocessed, .terminated, .incomplete: .reset

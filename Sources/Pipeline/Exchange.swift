@@ -49,6 +49,8 @@ public final class Exchange {
     /// The status that went out; 0 = none yet.
     public var status: UInt16 = 0
     public var attempts: UInt8 = 0
+    /// Which life of its cluster's breaker the present attempt belongs to.
+    public var breakerLife: UInt32 = 0
     /// The request asks to switch protocols, and its route allows that.
     public var wantsUpgrade = false
     /// Which of the worker's configuration generations this exchange began with.
@@ -83,6 +85,7 @@ public final class Exchange {
         bytesOut = 0
         status = 0
         attempts = 0
+        breakerLife = 0
         wantsUpgrade = false
         continuesTrace = false
         correlationID.clear()

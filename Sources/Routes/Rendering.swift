@@ -59,7 +59,7 @@ extension RouteDefinition {
             result.append(("body rate", "at least \(Quantity.text(bytes: UInt64(timeouts.bodyRate))) a second"))
         }
         if targets.contains(where: \.isCluster) {
-            result.append(("retries", "\(retries)"))
+            result.append(retry.setting)
             result.append(("upgrade", upgrade ? "allowed" : "refused"))
             result.append(("host", "\(host)"))
         }

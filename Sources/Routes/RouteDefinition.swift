@@ -16,7 +16,7 @@ public struct RouteDefinition: Sendable {
     /// Bytes; `UInt64.max` = unlimited.
     public var bodyLimit: UInt64 = 1 << 20
     public var timeouts = Timeouts()
-    public var retries: UInt8 = 1
+    public var retry = RetryPolicy()
     public var upgrade = false
     public var host = HostDefinition.preserve
     public var rewrite: RewriteDefinition?

@@ -30,7 +30,7 @@ struct RouteReader {
         readStages(fields, &route)
         readBodyLimit(fields, &route)
         if let timeouts = fields.fields("timeouts", "the timeouts of a route") { route.timeouts.read(timeouts) }
-        if let retries = fields.integer("retries", in: 0...5) { route.retries = UInt8(retries) }
+        readRetry(fields, &route)
         route.upgrade = fields.bool("upgrade") ?? false
         readHost(fields, &route)
         readRewrite(fields, &route)
@@ -154,7 +154,7 @@ struct RouteReader {
             }
         }
         if !proxied {
-            for key in ["host", "rewrite", "retries"] where fields.has(key) {
+            for key in ["host", "rewrite", "retries", "retry"] where fields.has(key) {
                 diagnostics.error(at: fields.position(of: key), "'\(key)' has no effect: the route never reaches a cluster")
             }
             if !route.requestEdits.isEmpty {

@@ -31,7 +31,7 @@ struct TableParts {
         if route.collect { rule.stages.insert(StageSet(.collect)) }
         rule.bodyLimit = route.bodyLimit
         rule.timeouts = route.timeouts
-        rule.retries = route.retries
+        rule.retry = route.retry
         rule.upgrade = route.upgrade
         if !route.requestEdits.isEmpty || !route.responseEdits.isEmpty {
             rule.headerEdits = UInt16(headerEdits.count)

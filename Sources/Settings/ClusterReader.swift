@@ -18,10 +18,8 @@ extension Cluster {
                 result.endpoints.append(address)
             }
         }
-        if let word = fields.choice("balance", Balance.allCases.map(\.rawValue)), let balance = Balance(rawValue: word) {
-            result.balance = balance
-        }
         result.readProtocol(fields)
+        result.readPolicies(fields)
         if let pool = fields.fields("pool", "the pool of a cluster") { result.pool.read(pool) }
         if let limits = fields.fields("limits", "the limits of a cluster") {
             result.limits.head = limits.count("head", in: 256...16 << 20) ?? result.limits.head
@@ -29,6 +27,7 @@ extension Cluster {
             result.limits.informational = limits.integer("informational", in: 0...1_000) ?? result.limits.informational
             limits.finish()
         }
+        result.tls = ClusterTLS.read(fields)
         fields.finish()
         return result
     }

@@ -52,6 +52,8 @@ public struct Listener: Sendable, Equatable {
     public var timeouts = Timeouts()
     /// Nil = off: neither by ALPN nor by prior knowledge.
     public var http2: HTTP2? = HTTP2()
+    /// Nil = plain.
+    public var tls: ListenerTLS?
 
     /// What one request may be on the wire, in bytes (`fields`: a count).
     public struct Limits: Sendable, Equatable {
@@ -95,11 +97,23 @@ public struct Cluster: Sendable, Equatable {
     public var balance = Balance.leastRequest
     public var pool = Pool()
     public var limits = Limits()
-
-    public enum Balance: String, Sendable, CaseIterable {
-        /// The less busy of two endpoints drawn at random.
-        case leastRequest = "least_request"
-    }
+    /// Nil = plain.
+    public var tls: ClusterTLS?
+    /// Set when `balance` is by hash.
+    public var hash: HashKey?
+    /// Nil = no active checks.
+    public var health: Health?
+    /// Nil = off.
+    public var ejection: Ejection? = Ejection()
+    /// Time over which an endpoint that joins or comes back gets its full share; 0 = at once.
+    public var slowStart: UInt32 = 0
+    /// Percent: when fewer of the endpoints than this are available, all are used.
+    public var panic = 50
+    /// Nil = off.
+    public var breaker: Breaker?
+    /// Nil = off.
+    public var bulkhead: Bulkhead?
+    public var retryBudget = RetryBudget()
 
     /// For each worker and endpoint.
     public struct Pool: Sendable, Equatable {

@@ -71,7 +71,9 @@ OPERATIONS = [
         ("actuator-liveness", "/actuator/health/liveness", "live"),
         ("actuator-readiness", "/actuator/health/readiness", "ready"),
     )
-] + [{"name": "metrics", "match": {"listener": "admin", "method": "GET", "path": "/metrics"}, "target": {"operation": "metrics"}}]
+] + [{"name": "metrics", "match": {"listener": "admin", "method": "GET", "path": "/metrics"}, "target": {"operation": "metrics"}}] + [
+    {"name": "upstreams", "match": {"listener": "admin", "method": "GET", "path": "/upstreams"}, "target": {"operation": "upstreams"}}
+]
 
 
 class Gateway:

@@ -1,0 +1,128 @@
+import Exchanges
+import Reactor
+import Settings
+import WireHTTP
+
+/// One active check: connects, asks if there is something to ask, and says whether all was well.
+final class HealthProbe: Source {
+    private let endpoint: Endpoint
+    private let rule: Settings.Cluster.Health
+    private let worker: Worker
+    private let ended: (Bool) -> Void
+    private var transport: Transport
+    private var approach: Approach
+    private var hasArrived = false
+    private let output: Buffer
+    private let input: Buffer
+
+    /// Nil when not even a connect can be started; otherwise `ended` is called once, never from here.
+    init?(_ endpoint: Endpoint, _ rule: Settings.Cluster.Health, worker: Worker, ended: @escaping (Bool) -> Void) {
+        guard case .success(let descriptor) = Dial.start(endpoint.address) else { return nil }
+        self.endpoint = endpoint
+        self.rule = rule
+        self.worker = worker
+        self.ended = ended
+        transport = Transport(descriptor: descriptor)
+        approach = Approach(to: endpoint, worker: worker)
+        output = Buffer(pool: worker.loop.buffers)
+        input = Buffer(pool: worker.loop.buffers)
+        super.init()
+        guard worker.loop.register(self, descriptor: descriptor) == 0 else {
+            transport.close()
+            return nil
+        }
+        worker.loop.setDeadline(self, afterMS: UInt64(rule.timeout))
+    }
+
+    func cancel() {
+        worker.loop.unregister(self)
+        transport.close()
+        for buffer in [input, output] {
+            buffer.clear()
+            buffer.giveBack()
+        }
+    }
+
+    private func end(_ passed: Bool) {
+        cancel()
+        ended(passed)
+    }
+
+    override func deadlinePassed() { end(false) }
+
+    override func ready(_ readiness: Readiness) {
+        if !hasArrived {
+            switch approach.advance(readiness, &transport) {
+            case .waiting: return
+            case .onward, .later: return worker.loop.again(self)
+            case .failed: return end(false)
+            case .arrived: hasArrived = true
+            }
+            switch rule.probe {
+            case .tcp: return end(true)
+            case .http(let path, _, let host): ask(path, host)
+            }
+        }
+        guard write() else { return end(false) }
+        read()
+    }
+
+    // MARK: - HTTP
+
+    private func ask(_ path: String, _ host: String?) {
+        output.append("GET " as StaticString)
+        output.append(path)
+        output.append(" HTTP/1.1\r\nHost: " as StaticString)
+        if let host { output.append(host) } else { output.append(endpoint.authority) }
+        output.append("\r\nUser-Agent: nexus-gateway health\r\nConnection: close\r\n\r\n" as StaticString)
+    }
+
+    /// False = the connection is gone.
+    private func write() -> Bool {
+        while !output.isEmpty {
+            switch transport.send(output) {
+            case .moved: continue
+            case .wouldBlock: return true
+            case .ended, .failed: return false
+            }
+        }
+        return true
+    }
+
+    /// Reads until the head of the answer is whole; the parser bounds how much that may be.
+    private func read() {
+        while true {
+            input.reserve(1024)
+            switch transport.receive(into: input) {
+            case .moved:
+                if let passed = judge() { return end(passed) }
+            case .wouldBlock: return
+            case .ended, .failed: return end(false)
+            }
+        }
+    }
+
+    /// Nil = more is to come.
+    private func judge() -> Bool? {
+        guard case .http(_, let expect, _) = rule.probe else { return false }
+        while true {
+            var parser = HTTP1ResponseParser()
+            var framing = HTTP1Framing()
+            var body = BodyFraming.none
+            let reply = worker.takeReply()
+            defer { worker.giveReply(reply) }
+            let progress = input.withReadable { text in
+                parser.parse(
+                    text, to: .get, into: &reply.head, framing: &framing, body: &body, limits: endpoint.cluster.limits)
+            }
+            switch progress {
+            case .needMore: return nil
+            case .failed: return false
+            case .complete(let length):
+                if reply.head.status >= 200 || reply.head.status == 101 { return expect.contains(reply.head.status) }
+                input.consume(length)
+                if input.isEmpty { return nil }
+            }
+        }
+    }
+}
