@@ -28,6 +28,8 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
     private let mostStreams: Int
     private let mostRequests: Int
     private var served = 0
+    /// Answers that have not been set against a retry yet.
+    private var answers = 0
     /// Takes no new exchanges.
     private(set) var isRetired = false
 
@@ -125,6 +127,16 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
     func forgotten(_ stream: HTTP2UpstreamStream) { over.append(stream) }
 
     func hasDrained(_ stream: HTTP2UpstreamStream) { drained.append(stream) }
+
+    func hasAnswered() { answers += 1 }
+
+    /// May a request that met this connection dead go again without asking the retry budget? As often as the
+    /// connection has answered, so that such retries cannot outnumber the answers.
+    func takeStaleRetry() -> Bool {
+        guard answers > 0 else { return false }
+        answers -= 1
+        return true
+    }
 
     /// The stream is nobody's any more. - Parameter isClean: it can be used again.
     func remove(_ stream: HTTP2UpstreamStream, isClean: Bool = true) {

@@ -211,6 +211,7 @@ final class HTTP2UpstreamStream: Source, Origin {
     func finish() {
         guard let exchange else { return }
         leaveExchange(.answered(status: answerStatus))
+        connection?.hasAnswered()
         let trailers = self.trailers
         self.trailers = nil
         // Nobody will read the rest of the request (RFC 9113 section 8.1).
@@ -228,7 +229,7 @@ final class HTTP2UpstreamStream: Source, Origin {
     /// The connection is gone.
     func endWithConnection(_ fault: UpstreamFault) {
         isOpen = false
-        fail(fault)
+        fail(fault, connectionEnded: true)
         connection = nil
     }
 
@@ -245,19 +246,24 @@ final class HTTP2UpstreamStream: Source, Origin {
     }
 
     /// The exchange cannot be completed here: cut, tried again, or answered with the fault.
-    func fail(_ fault: UpstreamFault) {
+    func fail(_ fault: UpstreamFault, connectionEnded: Bool = false) {
         guard let exchange, let connection else { return }
         let endpoint = connection.endpoint
         let hasLeft = connection.writes != writesBefore
         let provenUnprocessed = fault.isUnprocessed || !hasLeft
         // The end of the exchange's own life is no fault of the endpoint.
         let isOwnEnd = fault == .timeout && exchange.endsByMS > 0 && worker.loop.nowMS >= exchange.endsByMS
-        leaveExchange(isOwnEnd ? .cancelled : .failed(fault))
+        // Nor is a connection that was dead already when the request was written.
+        let wasStale =
+            connectionEnded && !headSeen && fault == .terminated && connection.heardMS <= sentMS
+            && connection.takeStaleRetry()
+        leaveExchange(isOwnEnd || wasStale ? .cancelled : .failed(fault))
         if headSeen {
             exchange.wire?.abort(exchange)
         } else {
             worker.attemptFailed(
-                exchange, fault, from: endpoint, mayRepeat: true, provenUnprocessed: provenUnprocessed)
+                exchange, fault, from: endpoint, mayRepeat: true, provenUnprocessed: provenUnprocessed,
+                wasStale: wasStale)
         }
     }
 

@@ -123,6 +123,31 @@ def test_goaway_before_processing_is_sent_again_on_another_connection(stage, ori
     assert len(up.peers) == 2
 
 
+def test_a_shared_connection_that_dies_takes_nobody_with_it(stage, origin):
+    """Forty exchanges go to a connection that ends under them: each goes again, whatever the retry budget says,
+    because the connection had answered as many before."""
+    def play(peer: Peer) -> None:
+        if peer.number == 0:
+            for _ in range(40):
+                peer.respond(peer.request().stream)
+            time.sleep(0.1)
+            peer.socket.recv(1)
+            return peer.close(reset=True)
+        while True:
+            peer.respond(peer.request().stream)
+
+    up = origin(play)
+    gateway = stage.gateway(shared(up.address))
+    with contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(Wire(gateway.address)) for _ in range(40)]
+        for _ in range(2):
+            for wire in wires:
+                wire.send(get("/"))
+            assert [wire.read().status for wire in wires] == [200] * 40
+            time.sleep(0.05)
+    assert len(up.peers) == 2
+
+
 def test_goaway_lets_what_was_begun_finish(stage, origin):
     """Two streams; the endpoint keeps the first and turns the second away."""
     def play(peer: Peer) -> None:
