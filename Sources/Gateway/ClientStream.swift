@@ -23,6 +23,8 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
     var trailers: Buffer?
     var pace = BodyPace()
     var expectContinue = false
+    /// Not admitted before its end has come.
+    private var isHeld = false
     var isTouched = false
 
     // The answer.
@@ -55,6 +57,7 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
         pace = BodyPace()
         expectContinue = false
         isTouched = false
+        isHeld = false
         bodiless = false
         paused = false
         isSending = false
@@ -92,7 +95,21 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
         let path = text.withMutableReadable { PathNormalForm.normalise(exchange.head.path, in: &$0) }
         guard let path else { return refuse(.badTarget) }
         exchange.head.path = path
+        if case .known(0) = exchange.requestBody {
+            // Bytes may follow in spite of that; the request is whole, and true, at its end.
+            isHeld = true
+            return setDeadline(afterMS: UInt64(connection.port.timeouts.head))
+        }
         worker.admit(exchange, session: connection.session, upgrade: false)
+    }
+
+    /// The end of a request whose length is zero: it may go on its way.
+    func admitHeld() {
+        guard isHeld, let exchange else { return }
+        isHeld = false
+        setDeadline(afterMS: 0)
+        exchange.requestBody = .none
+        worker.admit(exchange, session: session, upgrade: false)
     }
 
     private func refuse(_ fault: HTTP1Fault) {
@@ -255,6 +272,7 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
 
     func streamClosed(_ error: HTTP2Error) {
         guard let connection else { return }
+        if error != .noError { worker.meters.count(.http2Resets) }
         if slot != .max { worker.loop.unregister(self) }
         settle()
         inbound.clear()

@@ -99,8 +99,13 @@ extension HTTP2Upstream {
             case .moved: writes &+= 1
             case .wouldBlock, .ended: outputBlocked = true
             case .failed:
+                // What the endpoint said before it ended may still be there, a GOAWAY above all.
                 out.clear()
-                return lost(.terminated)
+                outputBlocked = true
+                peerClosed = true
+                readable = true
+                worker.loop.again(self)
+                return
             }
             if out !== output && !out.isEmpty {
                 out.withReadable { output.append($0) }

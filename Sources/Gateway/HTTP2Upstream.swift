@@ -19,11 +19,17 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
     let endpoint: Endpoint
     var transport: Transport
     private(set) var state = State.connecting
-    private(set) lazy var session = HTTP2Session(
-        .client, settings: endpoint.cluster.http2, handler: self, nowMS: worker.loop.nowMS)
+    /// The connection's state without its socket. Made with this object as its handler.
+    private(set) var session: HTTP2Session!
     private var approach: Approach
-    private let bornMS: UInt64
+    /// When it is too old for another exchange; loop milliseconds.
+    private let oldMS: UInt64
+    /// Exchanges at a time, and in all, as configured.
+    private let mostStreams: Int
+    private let mostRequests: Int
     private var served = 0
+    /// Answers that have not been set against a retry yet.
+    private var answers = 0
     /// Takes no new exchanges.
     private(set) var isRetired = false
 
@@ -58,10 +64,14 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
         transport = Transport(descriptor: descriptor)
         let isSecure = endpoint.cluster.tls != nil
         approach = Approach(to: endpoint, worker: worker, required: isSecure ? .http2 : nil)
-        bornMS = worker.loop.nowMS
-        heardMS = bornMS
+        heardMS = worker.loop.nowMS
+        let pool = endpoint.cluster.specification.pool
+        oldMS = pool.maxAge > 0 ? worker.loop.nowMS + UInt64(pool.maxAge) : .max
+        mostRequests = pool.requests > 0 ? pool.requests : .max
+        mostStreams = endpoint.cluster.specification.http2.maxConcurrentStreams
         output = Buffer(pool: worker.loop.buffers)
         super.init()
+        session = HTTP2Session(.client, settings: endpoint.cluster.http2, handler: self, nowMS: worker.loop.nowMS)
         guard worker.loop.register(self, descriptor: descriptor) == 0 else {
             transport.close()
             return nil
@@ -76,14 +86,11 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
     /// May another exchange begin here?
     var hasRoom: Bool {
         guard state != .closed, !isRetired, !isTooOld else { return false }
-        return streams.count < min(Int(session.settings.maxConcurrentStreams), session.mostPeerStreams)
+        return streams.count < mostStreams && streams.count < session.mostPeerStreams
     }
 
     /// Lived longer than `max_age`.
-    var isTooOld: Bool {
-        let most = UInt64(endpoint.cluster.specification.pool.maxAge)
-        return most > 0 && worker.loop.nowMS - bornMS > most
-    }
+    var isTooOld: Bool { worker.loop.nowMS > oldMS }
 
     /// Takes the exchange; its request leaves at the end of this turn, or when the connection is there.
     func begin(_ exchange: Exchange) {
@@ -91,8 +98,7 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
         stream.place = streams.count
         streams.append(stream)
         served += 1
-        let most = endpoint.cluster.specification.pool.requests
-        if most > 0 && served >= most { retire() }
+        if served >= mostRequests { retire() }
         if state == .connecting {
             if streams.count == 1 {
                 worker.loop.setDeadline(self, afterMS: UInt64(approach.patience(exchange.rule.timeouts)))
@@ -121,6 +127,16 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
     func forgotten(_ stream: HTTP2UpstreamStream) { over.append(stream) }
 
     func hasDrained(_ stream: HTTP2UpstreamStream) { drained.append(stream) }
+
+    func hasAnswered() { answers += 1 }
+
+    /// May a request that met this connection dead go again without asking the retry budget? As often as the
+    /// connection has answered, so that such retries cannot outnumber the answers.
+    func takeStaleRetry() -> Bool {
+        guard answers > 0 else { return false }
+        answers -= 1
+        return true
+    }
 
     /// The stream is nobody's any more. - Parameter isClean: it can be used again.
     func remove(_ stream: HTTP2UpstreamStream, isClean: Bool = true) {

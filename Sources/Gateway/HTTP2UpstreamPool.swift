@@ -11,7 +11,7 @@ extension Endpoint {
     var isShared: Bool { cluster.specification.wireProtocol == .http2 }
 
     var hasSharedRoom: Bool {
-        for connection in shared where connection.hasRoom { return true }
+        for i in shared.indices where shared[i].hasRoom { return true }
         return mayOpenShared
     }
 
@@ -20,35 +20,47 @@ extension Endpoint {
     private var mayOpenShared: Bool {
         let most = cluster.specification.pool.connections
         var live = 0
-        for connection in shared where !connection.isTooOld { live += 1 }
+        for i in shared.indices where !shared[i].isTooOld { live += 1 }
         return live < most && open < most * 4
     }
 
     /// Gives the exchange a stream; false = not even a connection could be begun.
     func share(_ exchange: Exchange, mustBeQuiet: Bool) -> Bool {
-        var best: HTTP2Upstream?
-        var doubtful: HTTP2Upstream?
-        for connection in shared {
-            if connection.isTooOld {
-                connection.retire()
+        var best = -1
+        var load = Int.max
+        var doubtful = -1
+        var isOld = false
+        for i in shared.indices where shared[i].load < load {
+            guard shared[i].hasRoom else {
+                if shared[i].isTooOld { isOld = true }
                 continue
             }
-            guard connection.hasRoom, connection.load < best?.load ?? .max else { continue }
             // A request that may not be sent twice is not given to a connection that may just have ended.
-            if mustBeQuiet && !connection.isQuiet {
-                doubtful = connection
+            if mustBeQuiet && !shared[i].isQuiet {
+                doubtful = i
                 continue
             }
-            best = connection
-            if connection.load == 0 { break }
+            best = i
+            load = shared[i].load
         }
-        if best == nil, mayOpenShared, let fresh = HTTP2Upstream(to: self, worker: worker) {
+        let connection: HTTP2Upstream
+        if best >= 0 {
+            connection = shared[best]
+        } else if mayOpenShared, let fresh = HTTP2Upstream(to: self, worker: worker) {
             shared.append(fresh)
-            best = fresh
+            connection = fresh
+        } else if doubtful >= 0 {
+            connection = shared[doubtful]
+        } else {
+            return false
         }
-        guard let connection = best ?? doubtful else { return false }
         connection.begin(exchange)
+        if isOld { retireOld() }
         return true
+    }
+
+    private func retireOld() {
+        for connection in shared where connection.isTooOld { connection.retire() }
     }
 
     func sharedRetired(_ connection: HTTP2Upstream) {

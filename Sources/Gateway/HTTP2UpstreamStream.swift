@@ -9,7 +9,8 @@ import WireHTTP
 /// This file is the request and the endings; `+Answer` takes the answer.
 final class HTTP2UpstreamStream: Source, Origin {
     let worker: Worker
-    private(set) lazy var http2 = HTTP2Stream(handler: self, pool: worker.loop.buffers)
+    /// The stream as the session sees it. Made with this object as its handler.
+    private(set) var http2: HTTP2Stream!
     private(set) var connection: HTTP2Upstream?
     private(set) var exchange: Exchange?
     /// Place in the connection's list.
@@ -43,6 +44,7 @@ final class HTTP2UpstreamStream: Source, Origin {
     init(_ worker: Worker) {
         self.worker = worker
         super.init()
+        http2 = HTTP2Stream(handler: self, pool: worker.loop.buffers)
         // For life: a place on the wheel costs nothing while it stays, and every request has a deadline.
         _ = worker.loop.register(self, descriptor: nil)
     }
@@ -209,6 +211,7 @@ final class HTTP2UpstreamStream: Source, Origin {
     func finish() {
         guard let exchange else { return }
         leaveExchange(.answered(status: answerStatus))
+        connection?.hasAnswered()
         let trailers = self.trailers
         self.trailers = nil
         // Nobody will read the rest of the request (RFC 9113 section 8.1).
@@ -226,7 +229,7 @@ final class HTTP2UpstreamStream: Source, Origin {
     /// The connection is gone.
     func endWithConnection(_ fault: UpstreamFault) {
         isOpen = false
-        fail(fault)
+        fail(fault, connectionEnded: true)
         connection = nil
     }
 
@@ -243,19 +246,24 @@ final class HTTP2UpstreamStream: Source, Origin {
     }
 
     /// The exchange cannot be completed here: cut, tried again, or answered with the fault.
-    func fail(_ fault: UpstreamFault) {
+    func fail(_ fault: UpstreamFault, connectionEnded: Bool = false) {
         guard let exchange, let connection else { return }
         let endpoint = connection.endpoint
         let hasLeft = connection.writes != writesBefore
         let provenUnprocessed = fault.isUnprocessed || !hasLeft
         // The end of the exchange's own life is no fault of the endpoint.
         let isOwnEnd = fault == .timeout && exchange.endsByMS > 0 && worker.loop.nowMS >= exchange.endsByMS
-        leaveExchange(isOwnEnd ? .cancelled : .failed(fault))
+        // Nor is a connection that was dead already when the request was written.
+        let wasStale =
+            connectionEnded && !headSeen && fault == .terminated && connection.heardMS <= sentMS
+            && connection.takeStaleRetry()
+        leaveExchange(isOwnEnd || wasStale ? .cancelled : .failed(fault))
         if headSeen {
             exchange.wire?.abort(exchange)
         } else {
             worker.attemptFailed(
-                exchange, fault, from: endpoint, mayRepeat: true, provenUnprocessed: provenUnprocessed)
+                exchange, fault, from: endpoint, mayRepeat: true, provenUnprocessed: provenUnprocessed,
+                wasStale: wasStale)
         }
     }
 
@@ -275,14 +283,15 @@ final class HTTP2UpstreamStream: Source, Origin {
         connection?.endpoint.attemptEnded(result, of: ended)
     }
 
-    /// Ends a stream whose exchange has gone. One that was never opened is free at once.
+    /// Ends a stream whose exchange has gone. One that was never opened is free at once; one that the session
+    /// has forgotten in this very turn is taken care of by `settle`.
     func abandon() {
         guard let connection else { return }
         if isOpen {
             giveCredit()
             connection.session.reset(http2, .cancel)
             connection.mark()
-        } else {
+        } else if closedBy == nil {
             connection.remove(self)
             self.connection = nil
             connection.endpoint.cluster.serveWaitingSoon()

@@ -9,6 +9,7 @@ import pytest
 
 from harness import gateway as gateways
 from harness.gateway import CARTS, route, settings
+from harness.http2_origin import Origin
 from harness.recorder import respond
 from harness.wire import Wire, get, post
 
@@ -81,3 +82,30 @@ def test_allocations_per_request(measure, routes, request_bytes, status, most):
     found = measure(routes, request_bytes, status)
     print(f"{found:.2f} allocations a request")
     assert found <= most
+
+
+def echo_in_whole(peer) -> None:
+    while True:
+        request = peer.request(60)
+        peer.respond(request.stream, b"x" * 1024)
+
+
+# What nghttp2 itself allocates for each stream: the stream, the frames on their way, copies of the fields.
+@pytest.mark.parametrize("request_bytes", [get("/a/b?c=d", "X-A: b", "Cookie: c=d"), post("/a", b"x" * 512)], ids=["get", "post"])
+def test_allocations_per_request_to_an_http2_upstream(stage, counter, tmp_path, request_bytes):
+    file = tmp_path / "count"
+    with Origin(echo_in_whole) as origin:
+        gateway = stage.gateway(
+            settings(origin.address, clusters={"up": {"protocol": "http2"}}),
+            environment={"LD_PRELOAD": str(counter), "ALLOCATION_COUNT": str(file)})
+        with Wire(gateway.address) as wire:
+            def serve(n: int) -> None:
+                for _ in range(n):
+                    assert wire.ask(request_bytes).status == 200
+
+            serve(100)
+            before = struct.unpack("=Q", file.read_bytes())[0]
+            serve(REQUESTS)
+            found = (struct.unpack("=Q", file.read_bytes())[0] - before) / REQUESTS
+    print(f"{found:.2f} allocations a request")
+    assert found <= 6.1

@@ -123,6 +123,31 @@ def test_goaway_before_processing_is_sent_again_on_another_connection(stage, ori
     assert len(up.peers) == 2
 
 
+def test_a_shared_connection_that_dies_takes_nobody_with_it(stage, origin):
+    """Forty exchanges go to a connection that ends under them: each goes again, whatever the retry budget says,
+    because the connection had answered as many before."""
+    def play(peer: Peer) -> None:
+        if peer.number == 0:
+            for _ in range(40):
+                peer.respond(peer.request().stream)
+            time.sleep(0.1)
+            peer.socket.recv(1)
+            return peer.close(reset=True)
+        while True:
+            peer.respond(peer.request().stream)
+
+    up = origin(play)
+    gateway = stage.gateway(shared(up.address))
+    with contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(Wire(gateway.address)) for _ in range(40)]
+        for _ in range(2):
+            for wire in wires:
+                wire.send(get("/"))
+            assert [wire.read().status for wire in wires] == [200] * 40
+            time.sleep(0.05)
+    assert len(up.peers) == 2
+
+
 def test_goaway_lets_what_was_begun_finish(stage, origin):
     """Two streams; the endpoint keeps the first and turns the second away."""
     def play(peer: Peer) -> None:
@@ -367,6 +392,38 @@ def test_waiting_has_an_end(stage, origin):
         start = time.monotonic()
         assert wires[2].read().status == 503 and time.monotonic() - start < 0.2
         assert wires[1].read().status == 503
+
+
+def test_an_answer_and_the_end_of_its_stream_in_one_read(stage, origin):
+    """Early answer and RST_STREAM(NO_ERROR) together: the stream is gone before the exchange hears of either."""
+    def play(peer: Peer) -> None:
+        while True:
+            request = peer.head()
+            if request.path == "/good":
+                peer.respond(request.stream)
+                continue
+            block = peer.h2.encoder.encode([(":status", "413"), ("content-length", "0")])
+            peer.raw(
+                hyperframe.frame.HeadersFrame(request.stream, block, flags=["END_HEADERS", "END_STREAM"]).serialize()
+                + hyperframe.frame.RstStreamFrame(request.stream, 0).serialize())
+
+    up = origin(play)
+    gateway = stage.gateway(shared(up.address), [route(body_limit="unlimited")])
+    for _ in range(5):
+        with Wire(gateway.address) as wire:
+            wire.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nsome")
+            assert wire.read("POST").status == 413
+    assert once(gateway.address, get("/good")).status == 200 and len(up.peers) == 1
+
+
+def test_a_status_the_route_tries_again_after(stage, origin):
+    up = origin(first(body_back, lambda peer, request: peer.respond(request.stream, b"", 503)))
+    gateway = stage.gateway(shared(up.address), [route(retry={"attempts": 2, "on": ["503"]})])
+    assert once(gateway.address, get("/")).status == 200
+    assert once(gateway.address, get("/")).status == 200
+    up = origin(first(body_back, lambda peer, request: peer.respond(request.stream, b"not now", 503)))
+    gateway = stage.gateway(shared(up.address), [route(retry={"attempts": 2, "on": ["503"]})])
+    assert [once(gateway.address, post("/", b"small", method="PUT")).status for _ in range(3)] == [200] * 3
 
 
 def test_too_many_interim_answers(stage, origin):
