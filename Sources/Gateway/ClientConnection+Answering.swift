@@ -38,11 +38,6 @@ extension ClientConnection {
         }
     }
 
-    private func correlationField(_ exchange: Exchange, _ out: Buffer) {
-        guard !exchange.correlationID.isEmpty else { return }
-        exchange.correlationID.withReadable { HTTP1Encoder.field("Correlation-Id", $0, into: out) }
-    }
-
     // MARK: - Answers of our own
 
     func answer(_ outcome: Outcome, of exchange: Exchange) {
@@ -56,21 +51,10 @@ extension ClientConnection {
         let out = output
         let before = out.count
         HTTP1Encoder.statusLine(local.status, into: out)
-        worker.dateField(into: out)
-        if local.status != 204 && local.status != 304 {
-            if local.contentType.utf8CodeUnitCount > 0 {
-                out.append("Content-Type: " as StaticString)
-                out.append(local.contentType)
-                HTTP1Encoder.crlf(out)
-            }
-            HTTP1Encoder.contentLength(UInt64(local.body.count), into: out)
-        }
-        out.append(local.fields)
-        correlationField(exchange, out)
-        worker.responseEdits(of: exchange)?.write(into: out)
+        ReplyFields.local(local, of: exchange, worker: worker, into: out)
         connectionField(out)
         HTTP1Encoder.crlf(out)
-        if exchange.head.verb != .head && local.status != 204 && local.status != 304 { out.append(local.body) }
+        if exchange.head.verb != .head && local.mayHaveBody { out.append(local.body) }
         exchange.bytesOut += UInt64(out.count - before)
         flush()
         if exchange === self.exchange { exchangeOver() }
@@ -83,25 +67,9 @@ extension ClientConnection {
         guard exchange === self.exchange, framing.minor >= 1 else { return }
         let out = output
         HTTP1Encoder.statusLine(head.status, into: out)
-        for field in head.fields where !Self.droppedWithLength.contains(field.name) {
-            HTTP1Encoder.field(field, of: text, into: out)
-        }
+        ReplyFields.interim(head, in: text, into: out)
         HTTP1Encoder.crlf(out)
     }
-
-    /// Fields of an answer that end here, or that the gateway writes itself.
-    private static let dropped: FieldNameSet = {
-        var set = ConnectionFields.always
-        set.insert(.correlationID)
-        return set
-    }()
-
-    /// The same for answers that must not carry a length (RFC 9110 section 8.6: 1xx and 204).
-    private static let droppedWithLength: FieldNameSet = {
-        var set = dropped
-        set.insert(.contentLength)
-        return set
-    }()
 
     func start(_ head: borrowing ReplyHead, size: BodySize, in text: borrowing Span<UInt8>, of exchange: Exchange) {
         guard exchange === self.exchange else { return }
@@ -111,8 +79,7 @@ extension ClientConnection {
         let out = output
         let before = out.count
         HTTP1Encoder.statusLine(head.status, into: out)
-        let dropped = head.status == 204 ? Self.droppedWithLength : Self.dropped
-        passFields(head, text, exchange, dropping: dropped, out)
+        ReplyFields.proxied(head, in: text, of: exchange, worker: worker, into: out)
         if !reply.bodiless {
             switch size {
             case .none:
@@ -143,27 +110,11 @@ extension ClientConnection {
         body = HTTP1BodyReader(.untilClose)
         let out = output
         HTTP1Encoder.statusLine(head.status, into: out)
-        passFields(head, text, exchange, dropping: Self.droppedWithLength, out)
+        ReplyFields.proxied(head, in: text, of: exchange, worker: worker, into: out)
         out.append("Connection: upgrade\r\n" as StaticString)
         if let upgrade = head.first(.upgrade) { HTTP1Encoder.field(upgrade, of: text, into: out) }
         HTTP1Encoder.crlf(out)
         worker.loop.again(self)  // bytes the client has already sent go through now
-    }
-
-    private func passFields(
-        _ head: borrowing ReplyHead, _ text: borrowing Span<UInt8>, _ exchange: Exchange, dropping: FieldNameSet,
-        _ out: Buffer
-    ) {
-        let edits = worker.responseEdits(of: exchange)
-        var dated = false
-        for field in head.fields where !dropping.contains(field.name) {
-            if field.name == .date { dated = true }
-            if let edits, edits.drops(text.extracting(field.nameText.range)) { continue }
-            HTTP1Encoder.field(field, of: text, into: out)
-        }
-        if !dated { worker.dateField(into: out) }
-        edits?.write(into: out)
-        correlationField(exchange, out)
     }
 
     func send(_ bytes: borrowing Span<UInt8>, of exchange: Exchange) {

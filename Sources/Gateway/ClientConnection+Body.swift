@@ -27,22 +27,12 @@ extension ClientConnection {
 
     /// The client is waited for until it is silent for `body`, or slower than `body_rate` on average.
     private func armBodyDeadline(_ exchange: Exchange) {
-        let now = worker.loop.nowMS
-        if waitingSinceMS > 0 { waitedMS += now - waitingSinceMS }
-        waitingSinceMS = 0
+        pace.stopWaiting(nowMS: worker.loop.nowMS)
         // A tunnel's silence is measured at its other end, for both directions at once.
         // While the client does not read, the deadline is that of `send`.
         guard !reply.isTunnel, !outputBlocked else { return }
         guard wantsBody(exchange) else { return worker.loop.setDeadline(self, afterMS: 0) }
-        waitingSinceMS = now
-        let silence = UInt64(exchange.rule.timeouts.body)
-        var left = silence
-        let rate = UInt64(exchange.rule.timeouts.bodyRate)
-        if silence > 0 && rate > 0 {
-            let budget = silence + min(received, 1 << 50) * 1000 / rate
-            left = min(silence, budget > waitedMS ? budget - waitedMS : 1)
-        }
-        worker.loop.setDeadline(self, afterMS: left)
+        worker.loop.setDeadline(self, afterMS: pace.wait(nowMS: worker.loop.nowMS, exchange.rule.timeouts))
     }
 
     /// Takes apart what is in `input`. True = progress was made and there may be more to do without
@@ -58,8 +48,8 @@ extension ClientConnection {
                 switch reader.next(text, at: &at, limits: limits) {
                 case .needMore:
                     // A chunk that would break the limit is refused before it comes.
-                    let (total, tooMuch) = received.addingReportingOverflow(reader.announced)
-                    return !reply.isTunnel && (tooMuch || total > exchange.rule.bodyLimit) ? .tooLarge : .needMore
+                    let tooMuch = pace.exceeds(exchange.rule.bodyLimit, with: reader.announced)
+                    return !reply.isTunnel && tooMuch ? .tooLarge : .needMore
                 case .data(let slice):
                     if let ending = take(text.extracting(slice.range), exchange) { return ending }
                 case .trailer(let field): keep(field, text)
@@ -92,7 +82,7 @@ extension ClientConnection {
             } else {
                 exchange.bodyComplete = true
                 // Whatever way it came, it goes on with the length it turned out to have.
-                exchange.requestBody = .known(received)
+                exchange.requestBody = .known(pace.received)
                 worker.advance(exchange, session: session)
             }
             return true
@@ -114,10 +104,7 @@ extension ClientConnection {
     private enum BodyEnding { case needMore, blocked, complete, tooLarge, malformed(HTTP1Fault) }
 
     private func take(_ bytes: borrowing Span<UInt8>, _ exchange: Exchange) -> BodyEnding? {
-        if !reply.isTunnel {
-            received += UInt64(bytes.count)
-            if received > exchange.rule.bodyLimit { return .tooLarge }
-        }
+        if !reply.isTunnel && !pace.take(bytes.count, limit: exchange.rule.bodyLimit) { return .tooLarge }
         if let origin = exchange.origin {
             exchange.bodyBegun = true
             origin.send(bytes)

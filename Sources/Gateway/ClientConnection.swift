@@ -38,11 +38,7 @@ final class ClientConnection: ServedConnection, Wire {
     var exchange: Exchange?
     var body = HTTP1BodyReader(.none)
     var trailers: Buffer?
-    /// Body bytes of this request so far, without framing.
-    var received: UInt64 = 0
-    /// How long the client has been waited for inside this body, and since when it is now (0 = it is not).
-    var waitedMS: UInt64 = 0
-    var waitingSinceMS: UInt64 = 0
+    var pace = BodyPace()
 
     // Writing.
     let output: Buffer
@@ -50,6 +46,8 @@ final class ClientConnection: ServedConnection, Wire {
     var reply = ReplyState()
     var closeWhenFlushed = false
     private var driving = false
+    /// Nothing has been parsed yet: the next bytes may still be an HTTP/2 preface.
+    private var isFresh = true
 
     init(_ transport: Transport, session: Session, port: ListenerPort, worker: Worker) {
         self.transport = transport
@@ -185,6 +183,21 @@ final class ClientConnection: ServedConnection, Wire {
     /// True = something changed and it is worth looking again.
     private func parseHead() -> Bool {
         let input = input
+        if isFresh && port.speaksHTTP2 && position == 0 && input.count > 0 && input[0] == 0x50 {
+            switch input.withReadable({ HTTP2Preface.match($0) }) {
+            case .whole:
+                becomeHTTP2()
+                return false
+            case .part:
+                if phase == .idle {
+                    phase = .head
+                    worker.loop.setDeadline(self, afterMS: UInt64(port.timeouts.head))
+                }
+                return false
+            case .none: break
+            }
+        }
+        isFresh = false
         if position > 0 {
             input.consume(position)
             position = 0
@@ -231,13 +244,19 @@ final class ClientConnection: ServedConnection, Wire {
             if framing.namesFields {
                 input.withReadable { text in ConnectionFields.dropNamed(from: &exchange.head.fields, in: text) }
             }
-            received = 0
-            waitedMS = 0
-            waitingSinceMS = 0
+            pace = BodyPace()
             reply = ReplyState()
             worker.admit(exchange, session: session, upgrade: framing.requestsUpgrade)
             return true
         }
+    }
+
+    /// RFC 9113 section 3.3: the client knows that we speak HTTP/2.
+    private func becomeHTTP2() {
+        phase = .closed
+        worker.switchToHTTP2(self, transport, received: input)
+        input.clear()
+        input.giveBack()
     }
 
     // MARK: - Endings

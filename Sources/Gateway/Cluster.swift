@@ -10,6 +10,7 @@ final class Cluster: Source {
     let specification: Settings.Cluster
     let label: LabelTable.ID
     let limits: HTTP1Limits
+    let http2: HTTP2Settings
     private(set) var endpoints: [Endpoint] = []
     let worker: Worker
     /// What all workers know of this cluster.
@@ -44,6 +45,7 @@ final class Cluster: Source {
         budget = RetryBudget(specification.retryBudget, workers: worker.shared.heartbeats.count)
         balancer = Balancer(start: Int(worker.index))
         state.joined(specification, budget.gauge)
+        http2 = HTTP2Settings(specification)
         super.init()
         _ = worker.loop.register(self, descriptor: nil)
         line = specification.bulkhead.map { BulkheadLine(state.bulkhead, patienceMS: $0.wait, worker: worker) }

@@ -19,11 +19,13 @@ final class Endpoint {
     private let load = EndpointLoad()
     /// Its place among the cluster's endpoints.
     var number = 0
-    private let worker: Worker
+    let worker: Worker
     private var idle: [UpstreamConnection] = []
     /// Connections made or being made, idle ones included.
     private(set) var open = 0
-    private var retired = false
+    /// Connections that exchanges share, while they take new ones (`protocol: http2`).
+    var shared: [HTTP2Upstream] = []
+    private(set) var retired = false
     /// Exchanges in progress.
     private(set) var active = 0
 
@@ -37,11 +39,23 @@ final class Endpoint {
         state.add(load)
     }
 
-    var hasRoom: Bool { !idle.isEmpty || open < cluster.specification.pool.connections }
+    var hasRoom: Bool {
+        isShared ? hasSharedRoom : !idle.isEmpty || open < cluster.specification.pool.connections
+    }
+
+    /// Gives the exchange a connection; false = there is none, and none can even be begun.
+    func carry(_ exchange: Exchange, session: Session, mustBeQuiet: Bool) -> Bool {
+        if isShared { return share(exchange, mustBeQuiet: mustBeQuiet) }
+        guard let connection = takeIdle(mustBeQuiet: mustBeQuiet) ?? UpstreamConnection(to: self, worker: worker) else {
+            return false
+        }
+        connection.begin(exchange, session: session, era: worker.era(of: exchange))
+        return true
+    }
 
     /// An idle connection, or nil. With `mustBeQuiet` it is looked at first: for a request that may
     /// not be sent twice, a connection the peer has just closed is worth a system call to find.
-    func takeIdle(mustBeQuiet: Bool) -> UpstreamConnection? {
+    private func takeIdle(mustBeQuiet: Bool) -> UpstreamConnection? {
         while let connection = idle.popLast() {
             if connection.isReusable(nowMS: worker.loop.nowMS, look: mustBeQuiet) { return connection }
             connection.close()
@@ -83,15 +97,20 @@ final class Endpoint {
 
     /// A connection is gone, whatever it was doing.
     func connectionClosed(_ connection: UpstreamConnection) {
+        connectionClosed()
+        if let i = idle.firstIndex(where: { $0 === connection }) { idle.remove(at: i) }
+    }
+
+    func connectionClosed() {
         open -= 1
         load.open.store(open, ordering: .relaxed)
         worker.meters.count(.connectionClosed, cluster: cluster.label)
-        if let i = idle.firstIndex(where: { $0 === connection }) { idle.remove(at: i) }
     }
 
     /// Closes what is idle; what is busy closes when its exchange ends.
     func retire() {
         retired = true
+        for connection in shared { connection.retire() }
         for connection in idle.reversed() { connection.close() }
         idle.removeAll()
     }

@@ -4,9 +4,9 @@ import Routes
 import Telemetry
 import WireHTTP
 
-/// The head of a request as it goes upstream over HTTP/1.1: the client's own end-to-end fields in
-/// their order, and the gateway's: where the request came from (RFC 7239 and X-Forwarded-*), `Via`,
-/// correlation and trace.
+/// The head of a request as it goes upstream: the client's own end-to-end fields in their order, and
+/// the gateway's: where the request came from (RFC 7239 and X-Forwarded-*), `Via`, correlation and
+/// trace. This file writes it for HTTP/1.1, and the field lines that both versions share.
 enum ForwardedRequest {
     /// Fields the gateway writes itself, or that end here.
     private static let replaced = FieldNameSet(
@@ -28,41 +28,56 @@ enum ForwardedRequest {
         guard let text = exchange.text else { return }
         text.withReadable { text in
             requestLine(exchange, table, text, out)
-            host(exchange, table, endpoint, text, out)
-            fields(exchange, table, text, out)
-            origin(exchange, session, text, out)
-            names(exchange, text, out)
+            authority(exchange, table, endpoint, text, out)
+            HTTP1Encoder.crlf(out)
+            fields(exchange, session, table, text, out)
             framing(exchange, text, out)
             HTTP1Encoder.crlf(out)
         }
     }
 
+    /// The field lines that do not depend on the version.
+    static func fields(
+        _ exchange: Exchange, _ session: Session, _ table: RouteTable, _ text: borrowing Span<UInt8>, _ out: Buffer
+    ) {
+        own(exchange, table, text, out)
+        origin(exchange, session, text, out)
+        names(exchange, text, out)
+    }
+
     private static func requestLine(
         _ exchange: Exchange, _ table: RouteTable, _ text: borrowing Span<UInt8>, _ out: Buffer
     ) {
-        if exchange.rule.pathRewrite == Rule.none {
-            // Method, one space and path stand side by side in an origin-form request.
-            if exchange.head.path.start == exchange.head.target.start {
-                out.append(text.extracting(Int(exchange.head.method.start)..<exchange.head.path.end))
-            } else {
-                out.append(exchange.head.method, of: text)
-                out.append(0x20)
-                out.append(exchange.head.path, of: text)
-            }
+        if exchange.rule.pathRewrite == Rule.none && exchange.head.method.end &+ 1 == Int(exchange.head.path.start) {
+            // Method, one space and path stand side by side in nearly every request.
+            out.append(text.extracting(Int(exchange.head.method.start)..<exchange.head.path.end))
+            query(exchange, text, out)
         } else {
             out.append(exchange.head.method, of: text)
             out.append(0x20)
-            table.pathRewrite(
-                exchange.rule.pathRewrite, path: exchange.head.path, captures: exchange.captures, in: text, into: out)
-        }
-        if exchange.head.hasQuery {
-            out.append(0x3f)
-            out.append(exchange.head.query, of: text)
+            target(exchange, table, text, out)
         }
         out.append(" HTTP/1.1\r\nHost: " as StaticString)
     }
 
-    private static func host(
+    /// Path and query, as the route rewrites them.
+    static func target(_ exchange: Exchange, _ table: RouteTable, _ text: borrowing Span<UInt8>, _ out: Buffer) {
+        if exchange.rule.pathRewrite == Rule.none {
+            out.append(exchange.head.path, of: text)
+        } else {
+            table.pathRewrite(
+                exchange.rule.pathRewrite, path: exchange.head.path, captures: exchange.captures, in: text, into: out)
+        }
+        query(exchange, text, out)
+    }
+
+    private static func query(_ exchange: Exchange, _ text: borrowing Span<UInt8>, _ out: Buffer) {
+        guard exchange.head.hasQuery else { return }
+        out.append(0x3f)
+        out.append(exchange.head.query, of: text)
+    }
+
+    static func authority(
         _ exchange: Exchange, _ table: RouteTable, _ endpoint: [UInt8], _ text: borrowing Span<UInt8>, _ out: Buffer
     ) {
         switch exchange.rule.host {
@@ -72,10 +87,9 @@ enum ForwardedRequest {
             let own = table.text
             out.append(table.literals[Int(index)], of: own.span)
         }
-        HTTP1Encoder.crlf(out)
     }
 
-    private static func fields(
+    private static func own(
         _ exchange: Exchange, _ table: RouteTable, _ text: borrowing Span<UInt8>, _ out: Buffer
     ) {
         let replaced = exchange.body == nil ? Self.replaced : replacedWhenCollected

@@ -150,6 +150,7 @@ extension UpstreamConnection {
                     return .unwanted(position)
                 }
                 headSeen = true
+                worker.replay.lose(exchange)
                 worker.meters.recordFirstByte(
                     cluster: endpoint.cluster.label, nanoseconds: worker.loop.nowNS &- sentNS)
                 wire.start(reply.head, size: BodySize(bodyFraming), in: rest, of: exchange)

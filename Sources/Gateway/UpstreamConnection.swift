@@ -83,7 +83,7 @@ final class UpstreamConnection: Source, Origin {
         tunnel = false
         paused = false
         persistent = true
-        let perTry = exchange.isRepeatable ? UInt64(exchange.rule.retry.perTry) : 0
+        let perTry = exchange.isAllHere ? UInt64(exchange.rule.retry.perTry) : 0
         tryEndsByMS = perTry > 0 ? worker.loop.nowMS + perTry : 0
         let out = output
         ForwardedRequest.write(
@@ -91,6 +91,8 @@ final class UpstreamConnection: Source, Origin {
         if let collected = exchange.body {
             collected.withReadable { out.append($0) }
             requestDone = true
+        } else if !requestDone {
+            repeatBody(of: exchange)
         }
         if state == .connecting {
             armApproach(exchange)
@@ -98,6 +100,12 @@ final class UpstreamConnection: Source, Origin {
             state = .active
             flush()
         }
+    }
+
+    /// What an earlier attempt sent of the body goes again.
+    private func repeatBody(of exchange: Exchange) {
+        if let kept = exchange.sent.kept { kept.withReadable { frame($0) } }
+        if exchange.sent.isWhole { finishBody(trailers: exchange.sent.trailers) }
     }
 
     /// Can this idle connection carry another request?
@@ -120,6 +128,14 @@ final class UpstreamConnection: Source, Origin {
 
     func send(_ bytes: borrowing Span<UInt8>) {
         guard bytes.count > 0, !requestDone else { return }
+        if let exchange, !tunnel {
+            // Any other request may go again only while nothing of it has left.
+            if exchange.head.verb.isIdempotent { worker.replay.keep(bytes, of: exchange) } else { worker.replay.lose(exchange) }
+        }
+        frame(bytes)
+    }
+
+    private func frame(_ bytes: borrowing Span<UInt8>) {
         let out = output
         if requestFraming == .unknown && !tunnel {
             HTTP1Encoder.chunkSize(bytes.count, into: out)
@@ -132,6 +148,11 @@ final class UpstreamConnection: Source, Origin {
 
     func endBody(trailers: Buffer?) {
         guard !requestDone else { return }
+        if let exchange, !tunnel { worker.replay.end(exchange, trailers: trailers) }
+        finishBody(trailers: trailers)
+    }
+
+    private func finishBody(trailers: Buffer?) {
         requestDone = true
         if tunnel {
             flush()

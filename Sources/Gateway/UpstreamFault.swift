@@ -9,6 +9,8 @@ enum UpstreamFault: UInt8, Sendable, BitwiseCopyable {
     case unresolved
     /// No connection became free in time, or too many already wait.
     case saturated
+    /// The endpoint said that it has not looked at the request (REFUSED_STREAM, GOAWAY).
+    case unprocessed
     /// The connection ended before the head of the answer.
     case terminated
     /// The connection ended inside the answer.
@@ -24,6 +26,7 @@ enum UpstreamFault: UInt8, Sendable, BitwiseCopyable {
         case .connectTimeout: Outcome(.deadline, "connecting to the upstream took too long")
         case .unresolved: Outcome(.badUpstream, "the upstream's name has no address")
         case .saturated: Outcome(.upstreamUnavailable, "every connection to the upstream is busy", retryAfterMS: 1000)
+        case .unprocessed: Outcome(.upstreamUnavailable, "the upstream took no more requests", retryAfterMS: 1000)
         case .terminated: Outcome(.badUpstream, "the upstream closed the connection without an answer")
         case .incomplete: Outcome(.badUpstream, "the upstream's answer was cut short")
         case .protocolError: Outcome(.badUpstream, "the upstream's answer was malformed")
@@ -38,6 +41,7 @@ enum UpstreamFault: UInt8, Sendable, BitwiseCopyable {
         case .connectTimeout: "connection_timeout"
         case .unresolved: "dns_error"
         case .saturated: "connection_limit_reached"
+        case .unprocessed: "destination_unavailable"
         case .terminated: "connection_terminated"
         case .incomplete: "http_response_incomplete"
         case .protocolError: "http_protocol_error"
@@ -45,10 +49,10 @@ enum UpstreamFault: UInt8, Sendable, BitwiseCopyable {
         }
     }
 
-    /// Nothing of the request can have reached the upstream.
+    /// Nothing of the request can have reached whatever would act on it.
     var isUnprocessed: Bool {
         switch self {
-        case .refused, .connectTimeout, .unresolved: true
+        case .refused, .connectTimeout, .unresolved, .unprocessed: true
         case .saturated, .terminated, .incomplete, .protocolError, .timeout: false
         }
     }

@@ -39,6 +39,7 @@ extension Worker {
     /// Gives an exchange back that never became a request.
     func discard(_ exchange: Exchange) {
         let era = exchange.era
+        replay.lose(exchange)
         freeExchanges.append(exchange.ticket.slot)
         exchange.recycle()
         eras[Int(era)]?.exchanges -= 1

@@ -35,17 +35,13 @@ extension Worker {
         let mayFail =
             exchange.head.verb.isIdempotent && exchange.requestBody == .none && exchange.attempts + 1 < policy.attempts
             && policy.reasons.contains(.reset)
-        guard
-            let connection = endpoint.takeIdle(mustBeQuiet: !mayFail)
-                ?? UpstreamConnection(to: endpoint, worker: self)
-        else {
+        guard endpoint.carry(exchange, session: session, mustBeQuiet: !mayFail) else {
             exchange.attempts += 1
             endpoint.attemptBegan()
             endpoint.attemptEnded(.failed(.refused), of: exchange)
             return attemptFailed(exchange, .refused, from: endpoint, mayRepeat: true, provenUnprocessed: true)
         }
-        connection.begin(exchange, session: session, era: era(of: exchange))
-        if connection.wantsBody { exchange.wire?.resumeBody(of: exchange) }
+        if let origin = exchange.origin, origin.wantsBody { exchange.wire?.resumeBody(of: exchange) }
     }
 
     /// An attempt ended without an answer. Another one is made where the route wants it and it can do no harm.
@@ -88,7 +84,7 @@ extension UpstreamFault {
         case .connectTimeout: .connectTimeout
         case .unresolved: .resolveFailed
         case .saturated: .poolFull
-        case .terminated, .incomplete: .reset
+        case .unprocessed, .terminated, .incomplete: .reset
         case .protocolError: .badAnswer
         case .timeout: .firstByteTimeout
         }

@@ -17,7 +17,7 @@ extension Worker {
     ) -> Bool {
         let policy = exchange.rule.retry
         guard exchange.attempts < policy.attempts, !policy.reasons.isDisjoint(with: reason),
-            provenUnprocessed || exchange.head.verb.isIdempotent, exchange.isWhole, exchange.status == 0,
+            provenUnprocessed || exchange.head.verb.isIdempotent, exchange.isRepeatable, exchange.status == 0,
             isInTime(exchange)
         else { return false }
         if isFree || cluster.budget.takeRetry(nowMS: loop.nowMS) { return true }
@@ -42,11 +42,8 @@ extension Worker {
 }
 
 extension Exchange {
-    /// Is all of the request still here, so that it can be sent again?
-    var isWhole: Bool { requestBody == .none || body != nil || !bodyBegun }
-
-    /// Can it be sent any number of times? Only such requests have a time for each attempt.
-    var isRepeatable: Bool { requestBody == .none || body != nil }
+    /// Has all of it come from the client? Only then is an attempt's time the upstream's.
+    var isAllHere: Bool { requestBody == .none || body != nil || sent.isWhole }
 }
 
 extension UpstreamFault {
@@ -54,6 +51,7 @@ extension UpstreamFault {
     var retryReason: RetryPolicy.Reasons {
         switch self {
         case .refused, .connectTimeout: .connect
+        case .unprocessed: .refused
         case .terminated: .reset
         case .timeout: .timeout
         case .unresolved, .saturated, .incomplete, .protocolError: []
@@ -63,7 +61,7 @@ extension UpstreamFault {
     /// Does it speak against the endpoint?
     var isEndpointFailure: Bool {
         switch self {
-        case .refused, .connectTimeout, .terminated, .incomplete, .protocolError, .timeout: true
+        case .refused, .connectTimeout, .unprocessed, .terminated, .incomplete, .protocolError, .timeout: true
         case .unresolved, .saturated: false
         }
     }

@@ -53,8 +53,17 @@ final class Worker {
 
     /// What one receive from an upstream goes into; whatever is left of it moves to the connection.
     let scratch = Buffer(capacity: 128 << 10)
+    /// Request bodies that may have to go again.
+    let replay = RequestReplay()
+    /// What HTTP/2 connections to upstreams use one after the other.
+    let http2Spares = HTTP2UpstreamSpares()
     private var spareReplies: [ReplyBox] = []
     var idleBackoffs: [Backoff] = []
+    private var spareStreams: [ClientStream] = []
+    /// Fields on their way into an HTTP/2 encoder; used and done with inside one call.
+    let fieldBlock = HTTP2FieldBlock()
+    /// The same as lines, while they are gathered.
+    let lines = Buffer(capacity: 2048)
     private let date = DateField()
 
     /// On the worker's own thread.
@@ -181,6 +190,23 @@ final class Worker {
         loop.setDeadline(connection, afterMS: UInt64(port.timeouts.keepAlive))
     }
 
+    /// The client's first bytes were an HTTP/2 preface: the connection goes on as that.
+    func switchToHTTP2(_ connection: ClientConnection, _ transport: Transport, received: Buffer) {
+        let successor = HTTP2Connection(transport, session: connection.session, port: connection.port, worker: self)
+        loop.replace(connection, with: successor)
+        successor.begin(received)
+    }
+
+    func takeClientStream(for connection: HTTP2Connection) -> ClientStream {
+        let stream = spareStreams.popLast() ?? ClientStream(worker: self, session: connection.session)
+        stream.take(connection)
+        return stream
+    }
+
+    func giveClientStream(_ stream: ClientStream) {
+        if spareStreams.count < 1024 { spareStreams.append(stream) }
+    }
+
     func connectionClosed(_ port: ListenerPort) {
         openConnections -= 1
         port.share.leave()
@@ -215,6 +241,9 @@ final class ListenerPort {
     let number: UInt16
     let share: ListenerShare
     private(set) var limits: HTTP1Limits
+    /// Meaningful while `speaksHTTP2`.
+    private(set) var http2: HTTP2Settings
+    private(set) var speaksHTTP2: Bool
     private(set) var timeouts: Settings.Listener.Timeouts
     private var trusted: [CIDR]
 
@@ -222,6 +251,8 @@ final class ListenerPort {
         self.number = number
         self.share = share
         limits = HTTP1Limits(share.settings.limits)
+        speaksHTTP2 = share.settings.http2 != nil
+        http2 = HTTP2Settings(share.settings)
         timeouts = share.settings.timeouts
         trusted = share.settings.trustedProxies
     }
@@ -230,6 +261,8 @@ final class ListenerPort {
     func adopt(_ configuration: Configuration) {
         guard let settings = configuration.allListeners.first(where: { $0.name == share.settings.name }) else { return }
         limits = HTTP1Limits(settings.limits)
+        speaksHTTP2 = settings.http2 != nil
+        http2 = HTTP2Settings(settings)
         timeouts = settings.timeouts
         trusted = settings.trustedProxies
     }

@@ -26,8 +26,10 @@ public final class Exchange {
     /// The collected body, once `collect` was asked to wait for it.
     public var body: Buffer?
     public var bodyComplete = false
-    /// Part of the body has gone to an origin and is not kept: the request cannot be sent again.
+    /// Part of the body has gone to an origin.
     public var bodyBegun = false
+    /// What of it could go again.
+    public var sent = SentBody()
 
     /// Loop nanoseconds of the first byte.
     public var startedNS: UInt64 = 0
@@ -58,6 +60,9 @@ public final class Exchange {
 
     public init(ticket: Ticket) { self.ticket = ticket }
 
+    /// Is all of the request still here, so that it could be sent again?
+    public var isRepeatable: Bool { requestBody == .none || body != nil || !sent.isLost }
+
     /// Makes it fit for its next life; capacity of the field list stays.
     public func recycle() {
         ticket.generation &+= 1
@@ -73,6 +78,7 @@ public final class Exchange {
         body = nil
         bodyComplete = false
         bodyBegun = false
+        sent = SentBody()
         startedNS = 0
         endsByMS = 0
         bytesIn = 0

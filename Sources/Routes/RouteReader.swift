@@ -145,6 +145,10 @@ struct RouteReader {
             if let other = route.targets.first(where: { !$0.isCluster }) {
                 diagnostics.error(at: place, "only a cluster can take over an upgraded connection, not \(other)")
             }
+            for case .cluster(let name, let number) in route.targets
+            where configuration.clusters[Int(number)].wireProtocol == .http2 {
+                diagnostics.error(at: place, "an upgrade needs HTTP/1.1, and cluster \(name) speaks HTTP/2")
+            }
             if !route.methods.isEmpty, !route.methods.contains("GET") {
                 diagnostics.error(at: place, "an upgrade begins with GET, which this route does not match")
             }

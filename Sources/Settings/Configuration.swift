@@ -50,6 +50,8 @@ public struct Listener: Sendable, Equatable {
     public var maxConnections = 20_000
     public var limits = Limits()
     public var timeouts = Timeouts()
+    /// Nil = off: neither by ALPN nor by prior knowledge.
+    public var http2: HTTP2? = HTTP2()
 
     /// What one request may be on the wire, in bytes (`fields`: a count).
     public struct Limits: Sendable, Equatable {
@@ -88,6 +90,8 @@ public struct Listener: Sendable, Equatable {
 public struct Cluster: Sendable, Equatable {
     public var name: String
     public var endpoints: [Address]
+    public var wireProtocol = WireProtocol.http1
+    public var http2 = HTTP2()
     public var balance = Balance.leastRequest
     public var pool = Pool()
     public var limits = Limits()

@@ -94,6 +94,16 @@ extension Listener {
             timeouts.send = section.milliseconds("send", in: 1...3_600_000) ?? timeouts.send
             section.finish()
         }
+        if let value = fields.value("http2") {
+            if case .scalar("off", _) = value.shape {
+                http2 = nil
+            } else {
+                let section = Fields(value, "HTTP/2 of a listener", diagnostics)
+                var settings = http2 ?? HTTP2()
+                settings.read(section)
+                http2 = settings
+            }
+        }
         fields.finish()
     }
 }

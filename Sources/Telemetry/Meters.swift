@@ -136,6 +136,12 @@ public final class Meters: Sendable {
                 "nexus_connections_refused", .counter, "Client connections closed at once because a limit was reached.",
                 .integer(total(.connectionsRefused))),
             Family(
+                "nexus_http2_connections_open", .gauge, "HTTP/2 client connections open now.",
+                .integer(open(.http2Opened, .http2Closed))),
+            Family(
+                "nexus_http2_goaways", .counter, "HTTP/2 client connections ended for the client's fault.",
+                .integer(total(.http2Goaways))),
+            Family(
                 "nexus_streams_open", .gauge, "Exchanges running now.",
                 .integer(open(.streamsOpened, .streamsClosed))),
             Family(

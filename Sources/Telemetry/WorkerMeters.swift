@@ -8,19 +8,20 @@ public enum WorkerCounter: Int, Sendable, CaseIterable {
     case bytesIn, bytesOut
     case limitsAllowed, limitsRefused
     case mailboxFull
+    case http2Opened, http2Closed, http2Goaways
     case logLinesDropped
 }
 
 /// The counters one worker writes and the scraper reads.
 final class WorkerBoard: Sendable {
-    let counters: InlineArray<16, Cell>
+    let counters: InlineArray<32, Cell>
     let parseErrors: InlineArray<64, Cell>
     /// Series made so far; the worker appends on first use, the scraper copies the list.
     let routes = Mutex<[RouteSeries]>([])
     let clusters = Mutex<[ClusterSeries]>([])
 
     init() {
-        counters = InlineArray<16, Cell> { _ in Cell(0) }
+        counters = InlineArray<32, Cell> { _ in Cell(0) }
         parseErrors = InlineArray<64, Cell> { _ in Cell(0) }
     }
 }

@@ -110,10 +110,16 @@ public struct HTTP1Framing: Sendable, BitwiseCopyable {
     }
 
     private mutating func noteTE(_ range: Range<Int>, _ text: borrowing Span<UInt8>) {
-        var members = ListMembers(range)
-        while let member = members.next(text) {
-            if text.extracting(member).equalsIgnoringCase("trailers") { wantsTrailers = true }
+        if Self.hasTrailersOption(text.extracting(range)) { wantsTrailers = true }
+    }
+
+    /// Does this value of `TE` list `trailers` (RFC 9110 section 10.1.4)?
+    public static func hasTrailersOption(_ value: borrowing Span<UInt8>) -> Bool {
+        var members = ListMembers(0..<value.count)
+        while let member = members.next(value) {
+            if value.extracting(member).equalsIgnoringCase("trailers") { return true }
         }
+        return false
     }
 
     // MARK: - The whole head

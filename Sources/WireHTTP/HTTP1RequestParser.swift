@@ -75,19 +75,22 @@ public struct HTTP1RequestParser: Sendable {
         }
         guard text[at &+ 5] == 0x31 else { return .failed(.badVersion) }
         framing.minor = text[at &+ 7] == 0x30 ? 0 : 1
-        head.verb = verb(text.extracting(head.method.range))
+        head.verb = Verb(method: text.extracting(head.method.range))
         return .complete(at &+ 10)
     }
+}
 
+extension Verb {
     /// Method tokens are case-sensitive (RFC 9110 section 9.1).
-    private static func verb(_ token: borrowing Span<UInt8>) -> Verb {
-        switch token.count {
-        case 3: token.equals("GET") ? .get : token.equals("PUT") ? .put : .other
-        case 4: token.equals("POST") ? .post : token.equals("HEAD") ? .head : .other
-        case 5: token.equals("PATCH") ? .patch : token.equals("TRACE") ? .trace : .other
-        case 6: token.equals("DELETE") ? .delete : .other
-        case 7: token.equals("OPTIONS") ? .options : token.equals("CONNECT") ? .connect : .other
-        default: .other
-        }
+    init(method token: borrowing Span<UInt8>) {
+        self =
+            switch token.count {
+            case 3: token.equals("GET") ? .get : token.equals("PUT") ? .put : .other
+            case 4: token.equals("POST") ? .post : token.equals("HEAD") ? .head : .other
+            case 5: token.equals("PATCH") ? .patch : token.equals("TRACE") ? .trace : .other
+            case 6: token.equals("DELETE") ? .delete : .other
+            case 7: token.equals("OPTIONS") ? .options : token.equals("CONNECT") ? .connect : .other
+            default: .other
+            }
     }
 }

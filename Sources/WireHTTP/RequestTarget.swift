@@ -48,7 +48,7 @@ enum RequestTarget {
         return split(at..<target.upperBound, into: &head, text)
     }
 
-    private static func split(_ range: Range<Int>, into head: inout Head, _ text: borrowing Span<UInt8>)
+    static func split(_ range: Range<Int>, into head: inout Head, _ text: borrowing Span<UInt8>)
         -> HTTP1Fault?
     {
         var at = range.lowerBound

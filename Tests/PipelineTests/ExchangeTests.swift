@@ -18,6 +18,9 @@ import Testing
         exchange.requestBody = .known(5)
         exchange.bodyComplete = true
         exchange.bodyBegun = true
+        exchange.sent.kept = Buffer(capacity: 8)
+        exchange.sent.isLost = true
+        exchange.sent.isWhole = true
         exchange.startedNS = 1
         exchange.endsByMS = 1
         exchange.bytesIn = 1
@@ -35,9 +38,23 @@ import Testing
         #expect(exchange.text == nil && exchange.body == nil && exchange.wire == nil && exchange.origin == nil)
         #expect(exchange.route == Rule.none && exchange.done == [] && exchange.trail[.shield] == nil)
         #expect(exchange.requestBody == .none && !exchange.bodyComplete && !exchange.bodyBegun)
+        #expect(exchange.sent.kept == nil && !exchange.sent.isLost && !exchange.sent.isWhole)
         #expect(exchange.startedNS == 0 && exchange.endsByMS == 0 && exchange.bytesIn == 0 && exchange.bytesOut == 0)
         #expect(exchange.status == 0 && exchange.attempts == 0 && !exchange.wantsUpgrade && !exchange.continuesTrace)
         #expect(exchange.correlationID.isEmpty && exchange.endpoint.isEmpty && exchange.captures.count == 0)
+    }
+
+    @Test func aRequestIsRepeatableWhileAllOfItIsHere() {
+        let exchange = Exchange(ticket: Ticket(worker: 0, slot: 0, generation: 0))
+        exchange.sent.isLost = true
+        #expect(exchange.isRepeatable)  // it has no body
+        exchange.requestBody = .known(5)
+        #expect(!exchange.isRepeatable)
+        exchange.sent.isLost = false
+        #expect(exchange.isRepeatable)
+        exchange.sent.isLost = true
+        exchange.body = Buffer(capacity: 8)
+        #expect(exchange.isRepeatable)
     }
 
     @Test func sizesSayWhatTheyKnow() {

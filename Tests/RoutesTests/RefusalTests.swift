@@ -140,6 +140,7 @@ struct RefusalTests {
 
     @Test(arguments: [
         ("{ fixed: { status: 200 } }", "upgrade: true", "5:3: error: only a cluster can take over an upgraded connection, not fixed 200"),
+        ("{ cluster: shared }", "upgrade: true", "5:3: error: an upgrade needs HTTP/1.1, and cluster shared speaks HTTP/2"),
         ("{ command: cart.add }", "stages: { collect: false }", "5:13: error: a command needs its whole body, so 'collect' cannot be false"),
         ("{ query: cart.get }", "retries: 1", "5:3: error: 'retries' has no effect: the route never reaches a cluster"),
         ("{ query: cart.get }", "host: upstream", "5:3: error: 'host' has no effect: the route never reaches a cluster"),

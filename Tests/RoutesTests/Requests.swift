@@ -34,14 +34,14 @@ struct Request {
     func string(_ slice: Slice) -> String { String(decoding: text[slice.range], as: UTF8.self) }
 }
 
-/// A configuration with two clusters and two listeners beside `admin`.
+/// A configuration with two clusters, one more that speaks HTTP/2, and two listeners beside `admin`.
 let twoListeners: Configuration = {
     var configuration = Configuration()
     configuration.listeners = [Listener(name: "public", port: 8080), Listener(name: "partner", port: 8081)]
-    configuration.clusters = [
-        Cluster(name: "catalogue", endpoints: [.tcp(.name("catalogue"), port: 80)]),
-        Cluster(name: "legacy", endpoints: [.tcp(.name("legacy"), port: 80)]),
-    ]
+    configuration.clusters = ["catalogue", "legacy", "shared"].map { name in
+        Cluster(name: name, endpoints: [.tcp(.name(name), port: 80)])
+    }
+    configuration.clusters[2].wireProtocol = .http2
     return configuration
 }()
 

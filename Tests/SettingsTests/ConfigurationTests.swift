@@ -23,6 +23,8 @@ struct ConfigurationTests {
         clusters:
           a:
             endpoints: [10.0.0.1:80, name:81]
+            protocol: http2
+            http2: { max_concurrent_streams: 13, stream_window: 14KiB, connection_window: 150KiB }
             balance: least_request
             pool: { connections: 5, idle: 4, idle_timeout: 6s, max_age: 7s, pending: 8, requests: 9 }
             limits: { head: 10KiB, fields: 11, informational: 12 }
@@ -73,6 +75,8 @@ struct ConfigurationTests {
         #expect(c.listeners[1].address == .unix(path: "/tmp/x.sock"))
         let a = try #require(c.clusters.first)
         #expect(a.name == "a" && a.endpoints.map(\.description) == ["10.0.0.1:80", "name:81"])
+        #expect(a.wireProtocol == .http2 && a.http2.maxConcurrentStreams == 13)
+        #expect(a.http2.streamWindow == 14 << 10 && a.http2.connectionWindow == 150 << 10)
         #expect(a.pool.connections == 5 && a.pool.idle == 4 && a.pool.idleTimeout == 6000 && a.pool.maxAge == 7000)
         #expect(a.pool.pending == 8 && a.pool.requests == 9)
         #expect(a.limits.head == 10 << 10 && a.limits.fields == 11 && a.limits.informational == 12)
@@ -156,6 +160,18 @@ struct ConfigurationTests {
         ),
         ("clusters: { a: {} }", "1:13: error: cluster 'a' needs at least one endpoint"),
         ("clusters: { a: { endpoints: [] } }", "1:13: error: cluster 'a' needs at least one endpoint"),
+        (
+            "clusters: { a: { endpoints: \"h:1\", http2: {} } }",
+            "1:36: error: 'http2' has no effect without 'protocol: http2'"
+        ),
+        (
+            "clusters: { a: { endpoints: \"h:1\", protocol: http3 } }",
+            "1:46: error: 'protocol' must be one of http1, http2, not 'http3' (did you mean 'http1'?)"
+        ),
+        (
+            "clusters: { a: { endpoints: \"h:1\", protocol: http2, http2: { stream_window: 128KiB, connection_window: 64KiB } } }",
+            "1:62: error: 'stream_window' cannot be larger than 'connection_window'"
+        ),
         ("clusters: { a: { endpoints: [\"h:0\"] } }", "1:30: error: an endpoint needs a port from 1 to 65535"),
         ("clusters: { a: { endpoints: [\"h:1\", \"H:1\"] } }", "1:37: error: the endpoint h:1 is listed twice"),
         (

@@ -1,0 +1,263 @@
+import Exchanges
+import Pipeline
+import Reactor
+import Settings
+import Telemetry
+import WireHTTP
+
+/// One request of an HTTP/2 client and its answer: the wire of one exchange. Kept by its worker and
+/// used again. This file is its life and its answers; `+Body` passes request bodies on.
+final class ClientStream: Source, Wire, HTTP2StreamHandler {
+    let worker: Worker
+    private(set) var stream: HTTP2Stream!
+    private(set) var connection: HTTP2Connection?
+    private var nobody: Session
+    var exchange: Exchange?
+    /// The request's head.
+    private var text: Buffer
+
+    // The request's body.
+    let inbound: Buffer
+    var isInboundOver = false
+    var bodyPassed = false
+    var trailers: Buffer?
+    var pace = BodyPace()
+    var expectContinue = false
+    var isTouched = false
+
+    // The answer.
+    private var bodiless = false
+    private var paused = false
+    /// Bytes of the answer that had been handed to the session when the stall deadline was set.
+    private var sentAtDeadline: UInt64 = 0
+
+    init(worker: Worker, session: Session) {
+        self.worker = worker
+        nobody = session
+        text = Buffer(capacity: 1024)
+        inbound = Buffer(pool: worker.loop.buffers)
+        super.init()
+        stream = HTTP2Stream(handler: self, pool: worker.loop.buffers)
+    }
+
+    /// The connection's; while there is none, the last one's.
+    var session: Session { nobody }
+
+    /// Begins a life on `connection`.
+    func take(_ connection: HTTP2Connection) {
+        self.connection = connection
+        nobody = connection.session
+        isInboundOver = false
+        bodyPassed = false
+        trailers = nil
+        pace = BodyPace()
+        expectContinue = false
+        isTouched = false
+        bodiless = false
+        paused = false
+        stream.hold()
+    }
+
+    /// The one deadline of this stream. Most streams never have one, so the slot is taken when needed.
+    func setDeadline(afterMS: UInt64) {
+        if slot == .max {
+            guard afterMS > 0, worker.loop.register(self, descriptor: nil) == 0 else { return }
+        }
+        worker.loop.setDeadline(self, afterMS: afterMS)
+    }
+
+    // MARK: - Head
+
+    func headReceived(_ block: HTTP2Block, ended: Bool) {
+        guard let connection else { return }
+        let exchange = worker.takeExchange(wire: self)
+        self.exchange = exchange
+        let fault = block.resolve(into: &exchange.head)
+        swap(&block.text, &text)
+        exchange.text = text
+        exchange.bytesIn = UInt64(text.count)
+        exchange.requestBody = ended ? .none : block.contentLength.map { .known($0) } ?? .unknown
+        if block.isTooLarge {
+            return refuse(Outcome(.validationError, status: 431, "the request's header fields are too large"))
+        }
+        if let fault { return refuse(fault) }
+        if let expect = exchange.head.first(.expect) {
+            expectContinue = true
+            let known = text.withReadable { $0.extracting(expect.value.range).isContinue }
+            if !known { return refuse(.unknownExpectation) }
+        }
+        let path = text.withMutableReadable { PathNormalForm.normalise(exchange.head.path, in: &$0) }
+        guard let path else { return refuse(.badTarget) }
+        exchange.head.path = path
+        worker.admit(exchange, session: connection.session, upgrade: false)
+    }
+
+    private func refuse(_ fault: HTTP1Fault) {
+        worker.meters.countParseError(Int(fault.rawValue))
+        refuse(Outcome(fault.status == 501 ? .unsupported : .validationError, status: fault.status, fault.label))
+    }
+
+    func refuse(_ outcome: Outcome) {
+        guard let exchange else { return }
+        exchange.origin?.cancel()
+        exchange.origin = nil
+        answer(outcome, of: exchange)
+    }
+
+    // MARK: - Answers
+
+    func answer(_ outcome: Outcome, of exchange: Exchange) {
+        answer(Problem(outcome, exchange, fields: nil).reply(), of: exchange)
+    }
+
+    func answer(_ local: LocalReply, of exchange: Exchange) {
+        guard exchange === self.exchange, exchange.status == 0, let connection else { return }
+        exchange.status = local.status
+        let hasBody = local.mayHaveBody && exchange.head.verb != .head && !local.body.isEmpty
+        let head = worker.fieldBlock
+        head.clear()
+        head.add(status: local.status)
+        head.add(lines: { ReplyFields.local(local, of: exchange, worker: worker, into: $0) })
+        exchange.bytesOut += UInt64(head.count)
+        connection.http.respond(stream, head, ended: !hasBody)
+        if hasBody {
+            stream.outbound.append(local.body)
+            exchange.bytesOut += UInt64(local.body.count)
+            stream.end(trailers: nil)
+            connection.http.resume(stream)
+        }
+        setDeadline(afterMS: 0)
+        dropInbound()
+        flush()
+    }
+
+    func interim(_ head: borrowing ReplyHead, in text: borrowing Span<UInt8>, of exchange: Exchange) {
+        guard exchange === self.exchange, head.status != 101, let connection else { return }
+        let block = worker.fieldBlock
+        block.clear()
+        block.add(status: head.status)
+        let lines = worker.lines
+        lines.clear()
+        ReplyFields.interim(head, in: text, into: lines)
+        block.add(lines: { out in lines.withReadable { out.append($0) } })
+        connection.http.interim(stream, block)
+        connection.flushSoon()
+    }
+
+    func start(_ head: borrowing ReplyHead, size: BodySize, in text: borrowing Span<UInt8>, of exchange: Exchange) {
+        guard exchange === self.exchange, let connection else { return }
+        exchange.status = head.status
+        bodiless = exchange.head.verb == .head || head.status == 204 || head.status == 304
+        let block = worker.fieldBlock
+        block.clear()
+        block.add(status: head.status)
+        let lines = worker.lines
+        lines.clear()
+        ReplyFields.proxied(head, in: text, of: exchange, worker: worker, into: lines)
+        block.add(lines: { out in lines.withReadable { out.append($0) } })
+        exchange.bytesOut += UInt64(block.count)
+        connection.http.respond(stream, block, ended: bodiless || size == .none)
+    }
+
+    /// HTTP/2 has no upgrade, and none is asked for on this wire.
+    func startTunnel(_ reply: borrowing ReplyHead, in text: borrowing Span<UInt8>, of exchange: Exchange) {
+        abort(exchange)
+    }
+
+    private static let highWater = 64 * 1024
+
+    func send(_ bytes: borrowing Span<UInt8>, of exchange: Exchange) {
+        guard exchange === self.exchange, !bodiless, bytes.count > 0 else { return }
+        stream.outbound.append(bytes)
+        exchange.bytesOut += UInt64(bytes.count)
+        if stream.outbound.count > Self.highWater, !paused, let origin = exchange.origin {
+            paused = true
+            origin.pause()
+        }
+    }
+
+    func end(trailers: Buffer?, of exchange: Exchange) {
+        guard exchange === self.exchange else { return }
+        stream.end(trailers: trailers)
+        dropInbound()
+        flush()
+    }
+
+    func flush() {
+        guard let connection else { return }
+        connection.http.resume(stream)
+        if !stream.outbound.isEmpty, deadlineMS == 0 { armStall() }
+        connection.flushSoon()
+    }
+
+    func abort(_ exchange: Exchange) {
+        guard exchange === self.exchange, let connection else { return }
+        exchange.origin?.cancel()
+        exchange.origin = nil
+        worker.countAborted(exchange)
+        connection.http.reset(stream, .internalError)
+        connection.flushSoon()
+    }
+
+    // MARK: - Deadlines
+
+    /// The client gives no credit: it has `send` milliseconds to take something.
+    private func armStall() {
+        guard let connection, let exchange else { return }
+        sentAtDeadline = exchange.bytesOut - UInt64(stream.outbound.count)
+        setDeadline(afterMS: UInt64(connection.port.timeouts.send))
+    }
+
+    override func deadlinePassed() {
+        guard let connection, let exchange else { return }
+        if !stream.outbound.isEmpty {
+            if exchange.bytesOut - UInt64(stream.outbound.count) > sentAtDeadline { return armStall() }
+            exchange.origin?.cancel()
+            exchange.origin = nil
+            connection.http.reset(stream, .cancel)
+            connection.flushSoon()
+        } else if exchange.status == 0 {
+            refuse(Outcome(.deadline, status: 408, "the request body took too long"))
+        }
+    }
+
+    // MARK: - Session
+
+    func outboundDrained() {
+        setDeadline(afterMS: 0)
+        guard paused else { return }
+        paused = false
+        exchange?.origin?.resume()
+    }
+
+    /// The answer is all out. What the client still sends is not wanted (RFC 9113 section 8.1).
+    func outboundFinished() {
+        if !isInboundOver { connection?.http.reset(stream, .noError) }
+    }
+
+    /// Ends the exchange: recorded, and given back.
+    private func settle() {
+        guard let exchange else { return }
+        if let origin = exchange.origin {
+            exchange.origin = nil
+            origin.cancel()
+        }
+        if exchange.status == 0 { exchange.status = Code.cancelled.httpStatus }
+        self.exchange = nil
+        worker.finish(exchange)
+    }
+
+    func streamClosed(_ error: HTTP2Error) {
+        guard let connection else { return }
+        if slot != .max { worker.loop.unregister(self) }
+        settle()
+        inbound.clear()
+        inbound.giveBack()
+        self.connection = nil
+        connection.streamOver(self)
+    }
+}
+
+extension Span where Element == UInt8 {
+    fileprivate var isContinue: Bool { equalsIgnoringCase("100-continue") }
+}

@@ -1,0 +1,54 @@
+import Exchanges
+import Pipeline
+import Routes
+import WireHTTP
+
+/// The same head for HTTP/2 (RFC 9113 section 8.3.1): what the request line and Host say become
+/// pseudo-fields, the rest are the same lines by the same code.
+extension ForwardedRequest {
+    /// - Parameters:
+    ///   - scratch: empty; holds each text that has to be put together, for a moment.
+    ///   - block: takes the fields; what it held is forgotten.
+    static func write(
+        _ exchange: Exchange, session: Session, table: RouteTable, endpoint: [UInt8], isSecure: Bool, scratch: Buffer,
+        into block: HTTP2FieldBlock
+    ) {
+        block.clear()
+        guard let text = exchange.text else { return }
+        text.withReadable { text in
+            block.add(":method", text.extracting(exchange.head.method.range))
+            block.add(":scheme", isSecure ? "https" : "http" as StaticString)
+            authority(exchange, table, endpoint, text, scratch)
+            scratch.withReadable { block.add(":authority", $0) }
+            scratch.clear()
+            target(exchange, table, text, scratch)
+            scratch.withReadable { block.add(":path", $0) }
+            scratch.clear()
+        }
+        block.add { lines in
+            text.withReadable { text in
+                fields(exchange, session, table, text, lines)
+                bodyFields(exchange, text, lines)
+            }
+        }
+    }
+
+    private static func bodyFields(_ exchange: Exchange, _ text: borrowing Span<UInt8>, _ out: Buffer) {
+        if wantsTrailers(exchange, text) { out.append("te: trailers\r\n" as StaticString) }
+        switch exchange.requestBody {
+        case .known(let length): HTTP1Encoder.contentLength(length, into: out)
+        case .unknown: if let trailer = exchange.head.first(.trailer) { HTTP1Encoder.field(trailer, of: text, into: out) }
+        case .none: if exchange.head.first(.contentLength) != nil { HTTP1Encoder.contentLength(0, into: out) }
+        }
+    }
+
+    /// `TE` belongs to each connection of its own, but what the client says of trailers goes for this one too.
+    /// gRPC always does, and servers insist on hearing it.
+    private static func wantsTrailers(_ exchange: Exchange, _ text: borrowing Span<UInt8>) -> Bool {
+        if exchange.head.dialect == .grpc { return true }
+        for field in exchange.head.fields where field.name == .te {
+            if HTTP1Framing.hasTrailersOption(text.extracting(field.value.range)) { return true }
+        }
+        return false
+    }
+}

@@ -1,0 +1,272 @@
+import Exchanges
+import Pipeline
+import Reactor
+import Settings
+import Telemetry
+import WireHTTP
+
+/// One HTTP/2 connection to an endpoint, shared by many exchanges: connects, carries each on a stream
+/// of its own, takes no more once the endpoint says so (GOAWAY) or its time is over, and closes with
+/// its last stream. This file is its life; `+Bytes` moves them.
+///
+/// What the session reports is told to the exchanges when the session has been left: ending one may
+/// begin another on this same connection.
+final class HTTP2Upstream: Source, HTTP2SessionHandler {
+    enum State { case connecting, open, closed }
+
+    let worker: Worker
+    let endpoint: Endpoint
+    var transport: Transport
+    private(set) var state = State.connecting
+    private(set) lazy var session = HTTP2Session(
+        .client, settings: endpoint.cluster.http2, handler: self, nowMS: worker.loop.nowMS)
+    private var approach = Approach()
+    private let bornMS: UInt64
+    private var served = 0
+    /// It has carried an answer.
+    var hasAnswered = false
+    /// Takes no new exchanges.
+    private(set) var isRetired = false
+
+    /// The streams of exchanges, and those that wait for the session to forget them.
+    private var streams: [HTTP2UpstreamStream] = []
+    /// Those whose wires have to hear of this turn.
+    private var touched: [HTTP2UpstreamStream] = []
+    /// Those the session has forgotten.
+    private var over: [HTTP2UpstreamStream] = []
+    /// Those whose outbound bytes have all been taken.
+    private var drained: [HTTP2UpstreamStream] = []
+
+    // Bytes; used by `+Bytes` only.
+    /// What the socket did not take.
+    let output: Buffer
+    var outputBlocked = false
+    var readable = false
+    var peerClosed = false
+    var isMarked = false
+    /// Writes that moved anything: tells whether a request can have left.
+    var writes: UInt64 = 0
+    /// When the last byte came; loop milliseconds.
+    var heardMS: UInt64
+    var flushedNS: UInt64 = 0
+    var flushes = 0
+
+    /// Starts connecting; nil when even that fails.
+    init?(to endpoint: Endpoint, worker: Worker) {
+        guard case .success(let descriptor) = Dial.start(endpoint.address) else { return nil }
+        self.endpoint = endpoint
+        self.worker = worker
+        transport = Transport(descriptor: descriptor)
+        bornMS = worker.loop.nowMS
+        heardMS = bornMS
+        output = Buffer(pool: worker.loop.buffers)
+        super.init()
+        guard worker.loop.register(self, descriptor: descriptor) == 0 else {
+            transport.close()
+            return nil
+        }
+        endpoint.connectionOpened()
+    }
+
+    // MARK: - Carrying exchanges
+
+    var load: Int { streams.count }
+
+    /// May another exchange begin here?
+    var hasRoom: Bool {
+        guard state != .closed, !isRetired, !isTooOld else { return false }
+        return streams.count < min(Int(session.settings.maxConcurrentStreams), session.mostPeerStreams)
+    }
+
+    /// Lived longer than `max_age`.
+    var isTooOld: Bool {
+        let most = UInt64(endpoint.cluster.specification.pool.maxAge)
+        return most > 0 && worker.loop.nowMS - bornMS > most
+    }
+
+    /// Takes the exchange; its request leaves at the end of this turn, or when the connection is there.
+    func begin(_ exchange: Exchange) {
+        let stream = worker.http2Spares.takeStream(worker)
+        stream.place = streams.count
+        streams.append(stream)
+        served += 1
+        let most = endpoint.cluster.specification.pool.requests
+        if most > 0 && served >= most { retire() }
+        if state == .connecting {
+            if streams.count == 1 {
+                worker.loop.setDeadline(self, afterMS: UInt64(approach.patience(exchange.rule.timeouts)))
+            }
+        } else if streams.count == 1 {
+            worker.loop.setDeadline(self, afterMS: 0)
+        }
+        stream.begin(exchange, on: self)
+        if state == .open { stream.sendRequest() }
+    }
+
+    /// No new exchanges; closes with the last.
+    func retire() {
+        guard !isRetired else { return }
+        isRetired = true
+        endpoint.sharedRetired(self)
+        // Not at once: the caller may be inside the session.
+        if streams.isEmpty && state != .closed { worker.loop.again(self) }
+    }
+
+    // MARK: - From streams
+
+    /// The wire of this stream's exchange has something to hear at the end of this turn.
+    func touch(_ stream: HTTP2UpstreamStream) { touched.append(stream) }
+
+    func forgotten(_ stream: HTTP2UpstreamStream) { over.append(stream) }
+
+    func hasDrained(_ stream: HTTP2UpstreamStream) { drained.append(stream) }
+
+    /// The stream is nobody's any more. - Parameter isClean: it can be used again.
+    func remove(_ stream: HTTP2UpstreamStream, isClean: Bool = true) {
+        let last = streams.removeLast()
+        if last !== stream {
+            streams[stream.place] = last
+            last.place = stream.place
+        }
+        if isClean { worker.http2Spares.give(stream) } else { stream.discard() }
+        if streams.isEmpty { rest() }
+    }
+
+    /// Nothing runs here: wait for more, or end.
+    private func rest() {
+        guard state == .open else { return }
+        if isRetired || endpoint.hasEnoughResting {
+            worker.loop.again(self)
+        } else {
+            worker.loop.setDeadline(self, afterMS: UInt64(endpoint.cluster.specification.pool.idleTimeout))
+        }
+    }
+
+    // MARK: - After the session
+
+    /// Tells the exchanges what the session has reported. Never inside the session.
+    func settle() {
+        var i = 0
+        while i < touched.count {
+            touched[i].tellWire()
+            i += 1
+        }
+        touched.removeAll(keepingCapacity: true)
+        guard !over.isEmpty else { return }
+        i = 0
+        while i < over.count {
+            let stream = over[i]
+            stream.endWithStream()
+            if state != .closed { remove(stream) }
+            i += 1
+        }
+        over.removeAll(keepingCapacity: true)
+        endpoint.cluster.serveWaitingSoon()
+    }
+
+    /// Lets request bodies go on whose streams have room again.
+    func resumeBodies() {
+        var i = 0
+        while i < drained.count {
+            drained[i].hasRoomAgain()
+            i += 1
+        }
+        drained.removeAll(keepingCapacity: true)
+    }
+
+    // MARK: - Events
+
+    override func ready(_ readiness: Readiness) {
+        switch state {
+        case .connecting:
+            // Called back by `again`: the only news there is.
+            if readiness.isEmpty && isRetired && streams.isEmpty { return close() }
+            switch approach.advance(readiness, &transport) {
+            case .waiting: return
+            case .failed(let fault): return lost(fault)
+            case .arrived: arrived()
+            }
+        case .open: break
+        case .closed: return
+        }
+        move(readiness)
+        if state == .open, streams.isEmpty, isRetired || endpoint.hasEnoughResting { leave() }
+    }
+
+    private func arrived() {
+        state = .open
+        heardMS = worker.loop.nowMS
+        worker.loop.setDeadline(self, afterMS: 0)
+        mark()
+        var i = 0
+        while i < streams.count {
+            // A stream that cannot be opened is taken out, and another is in its place.
+            let stream = streams[i]
+            stream.sendRequest()
+            if i < streams.count && streams[i] === stream { i += 1 }
+            if state != .open { return }
+        }
+        i = 0
+        while i < streams.count {
+            streams[i].hasRoomAgain()
+            i += 1
+        }
+        if streams.isEmpty { rest() }
+    }
+
+    override func turnEnded() { writeTurn() }
+
+    override func deadlinePassed() {
+        switch state {
+        case .connecting: lost(approach.lateFault)
+        case .open: if streams.isEmpty { leave() }
+        case .closed: break
+        }
+    }
+
+    // MARK: - The session's reports
+
+    func streamOpened() -> HTTP2Stream? { nil }
+
+    func goAwayReceived(_ error: HTTP2Error) { retire() }
+
+    func settingsReceived() { endpoint.cluster.serveWaitingSoon() }
+
+    // MARK: - Endings
+
+    /// Ends an idle connection in order.
+    private func leave() {
+        retire()
+        session.goAway(.noError, final: true)
+        flush()
+        close()
+    }
+
+    /// The connection is gone, or is of no use: every exchange on it hears the same, unless its answer
+    /// is complete.
+    func lost(_ fault: UpstreamFault) {
+        guard state != .closed else { return }
+        settle()
+        close()
+        let gone = streams
+        streams.removeAll()
+        session.abandon(.internalError)
+        over.removeAll()
+        for stream in gone {
+            stream.endWithConnection(fault)
+            worker.http2Spares.give(stream)
+        }
+        endpoint.cluster.serveWaitingSoon()
+    }
+
+    private func close() {
+        guard state != .closed else { return }
+        retire()
+        state = .closed
+        worker.loop.unregister(self)
+        transport.close()
+        output.clear()
+        output.giveBack()
+        endpoint.connectionClosed()
+    }
+}
