@@ -167,7 +167,7 @@ final class HTTP2UpstreamStream: Source, Origin {
 
     func cancel() {
         guard exchange != nil else { return }
-        leaveExchange(.cancelled)
+        leaveExchange(headSeen ? .answered(status: answerStatus) : .cancelled)
         abandon()
     }
 

@@ -14,6 +14,8 @@ final class HealthProbe: Source {
     private var hasArrived = false
     private let output: Buffer
     private let input: Buffer
+    /// What is asked over HTTP/2; nil = HTTP/1.1, or nothing is asked.
+    private var question: HTTP2Question?
 
     /// Nil when not even a connect can be started; otherwise `ended` is called once, never from here.
     init?(_ endpoint: Endpoint, _ rule: Settings.Cluster.Health, worker: Worker, ended: @escaping (Bool) -> Void) {
@@ -34,6 +36,8 @@ final class HealthProbe: Source {
     }
 
     func cancel() {
+        question?.abandon()
+        question = nil
         worker.loop.unregister(self)
         transport.close()
         for buffer in [input, output] {
@@ -58,14 +62,22 @@ final class HealthProbe: Source {
             }
             switch rule.probe {
             case .tcp: return end(true)
-            case .http(let path, _, let host): ask(path, host)
+            case .http(let path, _, let host) where endpoint.cluster.specification.wireProtocol == .http1: ask(path, host)
+            case .http, .grpc: guard askByHTTP2() else { return end(false) }
             }
         }
         guard write() else { return end(false) }
         read()
     }
 
-    // MARK: - HTTP
+    // MARK: - Asking
+
+    private func askByHTTP2() -> Bool {
+        let question = HTTP2Question(
+            rule.probe, settings: endpoint.cluster.http2, nowMS: worker.loop.nowMS, pool: worker.loop.buffers)
+        self.question = question
+        return question.ask(authority: endpoint.authority, isSecure: transport.layer != nil)
+    }
 
     private func ask(_ path: String, _ host: String?) {
         output.append("GET " as StaticString)
@@ -77,15 +89,18 @@ final class HealthProbe: Source {
 
     /// False = the connection is gone.
     private func write() -> Bool {
-        while !output.isEmpty {
+        while true {
+            if output.isEmpty { _ = question?.session.write(into: output, upTo: 16 * 1024) }
+            if output.isEmpty { return true }
             switch transport.send(output) {
             case .moved: continue
             case .wouldBlock: return true
             case .ended, .failed: return false
             }
         }
-        return true
     }
+
+    // MARK: - The answer
 
     /// Reads until the head of the answer is whole; the parser bounds how much that may be.
     private func read() {
@@ -102,6 +117,12 @@ final class HealthProbe: Source {
 
     /// Nil = more is to come.
     private func judge() -> Bool? {
+        if let question {
+            let isSound = input.withReadable { question.session.receive($0, nowMS: worker.loop.nowMS) }
+            input.clear()
+            if let verdict = question.verdict { return verdict }
+            return isSound && write() ? nil : false
+        }
         guard case .http(_, let expect, _) = rule.probe else { return false }
         while true {
             var parser = HTTP1ResponseParser()

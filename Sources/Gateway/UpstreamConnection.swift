@@ -219,7 +219,7 @@ final class UpstreamConnection: Source, Origin {
     }
 
     func cancel() {
-        if let exchange { endpoint.attemptEnded(.cancelled, of: exchange) }
+        if let exchange { endpoint.attemptEnded(headSeen ? .answered(status: answerStatus) : .cancelled, of: exchange) }
         exchange = nil
         close()
         endpoint.cluster.serveWaitingSoon()

@@ -18,8 +18,8 @@ extension Cluster {
                 result.endpoints.append(address)
             }
         }
-        result.readPolicies(fields)
         result.readProtocol(fields)
+        result.readPolicies(fields)
         if let pool = fields.fields("pool", "the pool of a cluster") { result.pool.read(pool) }
         if let limits = fields.fields("limits", "the limits of a cluster") {
             result.limits.head = limits.count("head", in: 256...16 << 20) ?? result.limits.head
