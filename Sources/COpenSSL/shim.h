@@ -2,11 +2,61 @@
 #ifndef NEXUS_COPENSSL_H
 #define NEXUS_COPENSSL_H
 
+#include <openssl/bio.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/ocsp.h>
+#include <openssl/params.h>
+#include <openssl/rand.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
+static const uint64_t NX_OP_NO_RENEGOTIATION = SSL_OP_NO_RENEGOTIATION;
+static const uint64_t NX_OP_NO_COMPRESSION = SSL_OP_NO_COMPRESSION;
+static const uint64_t NX_OP_NO_TICKET = SSL_OP_NO_TICKET;
+static const uint64_t NX_OP_SERVER_PREFERENCE = SSL_OP_CIPHER_SERVER_PREFERENCE;
+static const uint64_t NX_OP_PRIORITIZE_CHACHA = SSL_OP_PRIORITIZE_CHACHA;
+static const int NX_RETRY_READ = BIO_FLAGS_READ | BIO_FLAGS_SHOULD_RETRY;
+static const int NX_RETRY_WRITE = BIO_FLAGS_WRITE | BIO_FLAGS_SHOULD_RETRY;
+static const int NX_RETRY_ALL = BIO_FLAGS_RWS | BIO_FLAGS_SHOULD_RETRY;
+
+static const unsigned long NX_NAME_RFC2253 = XN_FLAG_RFC2253;
+
+// An OSSL_PARAM keeps the pointer to its name, so the name has to be a constant of C.
+static inline const char *nx_mac_key(void) { return OSSL_MAC_PARAM_KEY; }
+static inline const char *nx_mac_digest(void) { return OSSL_MAC_PARAM_DIGEST; }
 static inline int nx_ssl_ctx_set_versions(SSL_CTX *context, int least, int most) {
     return SSL_CTX_set_min_proto_version(context, least) && SSL_CTX_set_max_proto_version(context, most);
 }
+static inline void nx_ssl_ctx_set_mode(SSL_CTX *context, long mode) { SSL_CTX_set_mode(context, mode); }
+static inline void nx_ssl_ctx_clear_mode(SSL_CTX *context, long mode) { SSL_CTX_clear_mode(context, mode); }
+static inline void nx_ssl_ctx_set_read_ahead(SSL_CTX *context, long on) { SSL_CTX_set_read_ahead(context, on); }
+static inline void nx_ssl_ctx_set_cache_mode(SSL_CTX *context, long mode) {
+    SSL_CTX_set_session_cache_mode(context, mode);
+}
+static inline int nx_ssl_ctx_set_groups(SSL_CTX *context, const char *list) {
+    return (int)SSL_CTX_set1_groups_list(context, list);
+}
+static inline void nx_ssl_ctx_on_server_name(SSL_CTX *context, int (*callback)(SSL *, int *, void *), void *argument) {
+    SSL_CTX_set_tlsext_servername_callback(context, callback);
+    SSL_CTX_set_tlsext_servername_arg(context, argument);
+}
+static inline void nx_ssl_ctx_on_status(SSL_CTX *context, int (*callback)(SSL *, void *), void *argument) {
+    SSL_CTX_set_tlsext_status_cb(context, callback);
+    SSL_CTX_set_tlsext_status_arg(context, argument);
+}
+static inline int nx_ssl_set_status_response(SSL *ssl, unsigned char *response, long length) {
+    return (int)SSL_set_tlsext_status_ocsp_resp(ssl, response, length);
+}
+static inline int nx_ssl_set_host_name(SSL *ssl, const char *name) { return (int)SSL_set_tlsext_host_name(ssl, name); }
+static inline void *nx_openssl_malloc(size_t size) { return OPENSSL_malloc(size); }
+static inline void nx_openssl_free(void *memory) { OPENSSL_free(memory); }
+static inline int nx_names_count(const GENERAL_NAMES *names) { return sk_GENERAL_NAME_num(names); }
+static inline const GENERAL_NAME *nx_name_at(const GENERAL_NAMES *names, int i) {
+    return sk_GENERAL_NAME_value(names, i);
+}
+static inline long nx_bio_memory(BIO *bio, char **start) { return BIO_get_mem_data(bio, start); }
 
 #endif

@@ -61,7 +61,8 @@ final class ClientConnection: ServedConnection, Wire {
 
     // MARK: - Events
 
-    override func ready(_ readiness: Readiness) {
+    override func ready(_ report: Readiness) {
+        let readiness = transport.translate(report)
         if !readiness.isDisjoint(with: .failed) {
             guard phase == .exchanging else { return close() }
             guard reply.isTunnel, exchange != nil, !readiness.contains(.broken) else { return connectionLost() }
@@ -135,7 +136,7 @@ final class ClientConnection: ServedConnection, Wire {
         switch transport.receive(into: buffer) {
         case .moved(let n):
             worker.meters.count(.bytesIn, by: UInt64(n))
-            if buffer.free > 0 && !inputEnded { readable = false }
+            if transport.isDrained(buffer) && !inputEnded { readable = false }
             return true
         case .wouldBlock:
             readable = false
@@ -148,7 +149,8 @@ final class ClientConnection: ServedConnection, Wire {
             inputOver()
             return false
         case .failed:
-            connectionLost()
+            // Without an exchange nothing can be cut; a reset could take the last answer with it.
+            if exchange == nil { close() } else { connectionLost() }
             return false
         }
     }

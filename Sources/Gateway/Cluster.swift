@@ -2,6 +2,7 @@ import Exchanges
 import Pipeline
 import Reactor
 import Settings
+import TLS
 import Telemetry
 import WireHTTP
 
@@ -12,6 +13,8 @@ final class Cluster: Source {
     let limits: HTTP1Limits
     let http2: HTTP2Settings
     private(set) var endpoints: [Endpoint] = []
+    /// What new connections are made with; nil = plain.
+    var tls: TLSClientContext?
     let worker: Worker
     /// What all workers know of this cluster.
     let state: ClusterState
@@ -35,17 +38,18 @@ final class Cluster: Source {
         let untilMS: UInt64
     }
 
-    init(_ specification: Settings.Cluster, worker: Worker) {
+    init(_ specification: Settings.Cluster, tls: TLSClientContext?, worker: Worker) {
         self.specification = specification
+        self.tls = tls
         self.worker = worker
         label = worker.shared.meters.clusters.intern(specification.name)
         limits = HTTP1Limits(specification.limits)
+        http2 = HTTP2Settings(specification)
         state = worker.shared.upstreams.cluster(specification.name)
         requestHash = RequestHash(specification.hash)
         budget = RetryBudget(specification.retryBudget, workers: worker.shared.heartbeats.count)
         balancer = Balancer(start: Int(worker.index))
         state.joined(specification, budget.gauge)
-        http2 = HTTP2Settings(specification)
         super.init()
         _ = worker.loop.register(self, descriptor: nil)
         line = specification.bulkhead.map { BulkheadLine(state.bulkhead, patienceMS: $0.wait, worker: worker) }

@@ -3,6 +3,7 @@ import Pipeline
 import Reactor
 import Settings
 import Synchronization
+import TLS
 import Telemetry
 
 /// One address of a cluster and this worker's connections to it. Idle connections are reused last
@@ -14,12 +15,14 @@ final class Endpoint {
     /// As logs show it.
     let label: [UInt8]
     let cluster: Cluster
+    /// Whom a TLS handshake is meant for.
+    let serverName: TLSServerName
+    let worker: Worker
     /// What all workers know of it, and this one's part of its load.
     let state: EndpointState
     private let load = EndpointLoad()
     /// Its place among the cluster's endpoints.
     var number = 0
-    let worker: Worker
     private var idle: [UpstreamConnection] = []
     /// Connections made or being made, idle ones included.
     private(set) var open = 0
@@ -33,6 +36,7 @@ final class Endpoint {
         self.address = address
         self.authority = authority
         self.cluster = cluster
+        serverName = Self.serverName(cluster.specification.tls, authority: authority)
         self.worker = worker
         label = Array(address.description.utf8)
         state = cluster.state.endpoint(address, nowMS: worker.loop.nowMS)

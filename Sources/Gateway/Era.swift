@@ -9,11 +9,13 @@ public final class Generation: Sendable {
     public let number: UInt64
     public let configuration: Configuration
     public let table: RouteTable
+    public let tls: TLSContexts
 
-    public init(number: UInt64, configuration: Configuration, table: RouteTable) {
+    public init(number: UInt64, configuration: Configuration, table: RouteTable, tls: TLSContexts) {
         self.number = number
         self.configuration = configuration
         self.table = table
+        self.tls = tls
     }
 }
 
@@ -46,11 +48,13 @@ final class Era {
             if let kept = previous?.clusters.first(where: { $0.specification.name == name }),
                 specifications.contains(kept.specification)
             {
+                // Files may have changed where their names have not; new connections use the new ones.
+                kept.tls = generation.tls.cluster(name)
                 return kept
             }
             // The table was compiled against this very configuration, so the name is there.
             let specification = specifications.first { $0.name == name } ?? Settings.Cluster(name: name, endpoints: [])
-            return Cluster(specification, worker: worker)
+            return Cluster(specification, tls: generation.tls.cluster(name), worker: worker)
         }
         routeLabels = generation.table.routes.map { meters.routes.intern($0.template) }
         policies = generation.table.routes.map { worker.shared.policies.intern($0.name) }

@@ -58,7 +58,8 @@ final class HTTP2Connection: ServedConnection, HTTP2SessionHandler {
 
     // MARK: - Events
 
-    override func ready(_ readiness: Readiness) {
+    override func ready(_ report: Readiness) {
+        let readiness = transport.translate(report)
         if !readiness.isDisjoint(with: .failed) { return lost() }
         if readiness.contains(.readable) || readiness.contains(.peerClosed) { readable = true }
         if readiness.contains(.peerClosed) { inputEnded = true }
@@ -80,7 +81,7 @@ final class HTTP2Connection: ServedConnection, HTTP2SessionHandler {
             switch transport.receive(into: buffer) {
             case .moved(let n):
                 worker.meters.count(.bytesIn, by: UInt64(n))
-                if buffer.free > 0 && !inputEnded { readable = false }
+                if transport.isDrained(buffer) && !inputEnded { readable = false }
                 if phase != .lingering { buffer.withReadable { take($0) } }
                 buffer.clear()
             case .wouldBlock: readable = false

@@ -11,7 +11,8 @@ extension HTTP2Upstream {
     private static var flushesPerTurn: Int { 16 }
 
     /// Acts on a report from the loop.
-    func move(_ readiness: Readiness) {
+    func move(_ report: Readiness) {
+        let readiness = transport.translate(report)
         if readiness.contains(.peerClosed) || !readiness.isDisjoint(with: .failed) {
             peerClosed = true
             readable = true
@@ -36,7 +37,7 @@ extension HTTP2Upstream {
             buffer.reserve(1024)
             switch transport.receive(into: buffer) {
             case .moved:
-                if buffer.free > 0 && !peerClosed { readable = false }
+                if transport.isDrained(buffer) && !peerClosed { readable = false }
                 heardMS = worker.loop.nowMS
                 let isSound = buffer.withReadable { session.receive($0, nowMS: worker.loop.nowMS) }
                 buffer.clear()

@@ -2,6 +2,7 @@ import Exchanges
 import Pipeline
 import Reactor
 import Settings
+import TLS
 import Telemetry
 import WireHTTP
 
@@ -20,7 +21,7 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
     private(set) var state = State.connecting
     private(set) lazy var session = HTTP2Session(
         .client, settings: endpoint.cluster.http2, handler: self, nowMS: worker.loop.nowMS)
-    private var approach = Approach()
+    private var approach: Approach
     private let bornMS: UInt64
     private var served = 0
     /// It has carried an answer.
@@ -57,6 +58,8 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
         self.endpoint = endpoint
         self.worker = worker
         transport = Transport(descriptor: descriptor)
+        let isSecure = endpoint.cluster.tls != nil
+        approach = Approach(to: endpoint, worker: worker, required: isSecure ? .http2 : nil)
         bornMS = worker.loop.nowMS
         heardMS = bornMS
         output = Buffer(pool: worker.loop.buffers)
@@ -183,6 +186,12 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
             if readiness.isEmpty && isRetired && streams.isEmpty { return close() }
             switch approach.advance(readiness, &transport) {
             case .waiting: return
+            case .onward:
+                if let exchange = streams.first?.exchange {
+                    worker.loop.setDeadline(self, afterMS: UInt64(approach.patience(exchange.rule.timeouts)))
+                }
+                return worker.loop.again(self)
+            case .later: return worker.loop.again(self)
             case .failed(let fault): return lost(fault)
             case .arrived: arrived()
             }
@@ -195,6 +204,8 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
 
     private func arrived() {
         state = .open
+        // What came behind the handshake may be in the layer, and nobody will report it.
+        readable = transport.layer != nil
         heardMS = worker.loop.nowMS
         worker.loop.setDeadline(self, afterMS: 0)
         mark()

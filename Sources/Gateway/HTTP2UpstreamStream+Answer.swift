@@ -23,9 +23,7 @@ extension HTTP2UpstreamStream: HTTP2StreamHandler {
         }
         answerStatus = block.status
         let reason = RetryPolicy.Reasons(status: block.status)
-        if !reason.isEmpty,
-            worker.takesRetry(exchange, reason, provenUnprocessed: false, of: connection.endpoint.cluster)
-        {
+        if !reason.isEmpty, worker.takesRetry(exchange, reason, provenUnprocessed: false, of: connection.endpoint.cluster) {
             isUnwanted = true
             return touch()
         }

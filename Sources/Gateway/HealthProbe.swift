@@ -1,6 +1,7 @@
 import Exchanges
 import Reactor
 import Settings
+import TLS
 import WireHTTP
 
 /// One active check: connects, asks if there is something to ask, and says whether all was well.
@@ -10,7 +11,7 @@ final class HealthProbe: Source {
     private let worker: Worker
     private let ended: (Bool) -> Void
     private var transport: Transport
-    private var approach = Approach()
+    private var approach: Approach
     private var hasArrived = false
     private let output: Buffer
     private let input: Buffer
@@ -25,6 +26,9 @@ final class HealthProbe: Source {
         self.worker = worker
         self.ended = ended
         transport = Transport(descriptor: descriptor)
+        approach = Approach(
+            to: endpoint, worker: worker,
+            required: endpoint.cluster.specification.wireProtocol == .http2 ? .http2 : nil)
         output = Buffer(pool: worker.loop.buffers)
         input = Buffer(pool: worker.loop.buffers)
         super.init()
@@ -57,6 +61,7 @@ final class HealthProbe: Source {
         if !hasArrived {
             switch approach.advance(readiness, &transport) {
             case .waiting: return
+            case .onward, .later: return worker.loop.again(self)
             case .failed: return end(false)
             case .arrived: hasArrived = true
             }

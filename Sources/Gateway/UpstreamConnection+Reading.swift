@@ -25,7 +25,7 @@ extension UpstreamConnection {
             buffer.reserve(1024)
             switch transport.receive(into: buffer) {
             case .moved:
-                if buffer.free > 0 && !peerClosed { readable = false }
+                if transport.isDrained(buffer) && !peerClosed { readable = false }
                 take(buffer)
             case .wouldBlock: readable = false
             case .ended:

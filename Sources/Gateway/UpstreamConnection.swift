@@ -15,7 +15,7 @@ final class UpstreamConnection: Source, Origin {
     let endpoint: Endpoint
     var transport: Transport
     var state = State.connecting
-    private var approach = Approach()
+    private var approach: Approach
     private let bornMS: UInt64
     private var served = 0
 
@@ -53,6 +53,7 @@ final class UpstreamConnection: Source, Origin {
         self.endpoint = endpoint
         self.worker = worker
         transport = Transport(descriptor: descriptor)
+        approach = Approach(to: endpoint, worker: worker)
         bornMS = worker.loop.nowMS
         output = Buffer(pool: worker.loop.buffers)
         kept = Buffer(pool: worker.loop.buffers)
@@ -258,17 +259,20 @@ final class UpstreamConnection: Source, Origin {
 
     // MARK: - Events
 
-    override func ready(_ readiness: Readiness) {
+    override func ready(_ report: Readiness) {
         if state == .connecting {
-            switch approach.advance(readiness, &transport) {
-            case .waiting:
+            switch approach.advance(report, &transport) {
+            case .waiting: return
+            case .later: return worker.loop.again(self)
+            case .onward:
                 if let exchange { armApproach(exchange) }
-                return
+                return worker.loop.again(self)
             case .failed(let fault): return fail(fault)
             case .arrived: arrived()
             }
             if state != .active { return }
         }
+        let readiness = transport.translate(report)
         if readiness.contains(.peerClosed) || !readiness.isDisjoint(with: .failed) {
             peerClosed = true
             readable = true
@@ -276,7 +280,7 @@ final class UpstreamConnection: Source, Origin {
         if readiness.contains(.readable) { readable = true }
         if state == .idle {
             // An idle connection has nothing to say: an end, an error and stray bytes all finish it.
-            if readable { close() }
+            if readable && !isStillSilent() { close() }
             return
         }
         if readiness.contains(.writable) && outputBlocked {
@@ -285,6 +289,18 @@ final class UpstreamConnection: Source, Origin {
             if state == .active, !requestDone, let exchange { exchange.wire?.resumeBody(of: exchange) }
         }
         if state == .active && readable && !paused { read() }
+    }
+
+    /// Under TLS a report may mean a session ticket or a new key, which are no bytes of the peer's.
+    private func isStillSilent() -> Bool {
+        guard transport.layer != nil, !peerClosed else { return false }
+        worker.scratch.reserve(1)
+        if case .wouldBlock = transport.receive(into: worker.scratch) {
+            readable = false
+            return true
+        }
+        worker.scratch.clear()
+        return false
     }
 
     private func arrived() {

@@ -5,6 +5,10 @@ import Exchanges
 enum UpstreamFault: UInt8, Sendable, BitwiseCopyable {
     /// The connection could not be made.
     case refused, connectTimeout
+    /// The TLS handshake failed: over the certificate, or over anything else.
+    case tlsCertificate, tlsProtocol
+    /// It was not done in time.
+    case tlsTimeout
     /// No address is known for the name.
     case unresolved
     /// No connection became free in time, or too many already wait.
@@ -24,6 +28,9 @@ enum UpstreamFault: UInt8, Sendable, BitwiseCopyable {
         switch self {
         case .refused: Outcome(.badUpstream, "the upstream refused the connection")
         case .connectTimeout: Outcome(.deadline, "connecting to the upstream took too long")
+        case .tlsCertificate: Outcome(.badUpstream, "the upstream's certificate was not accepted")
+        case .tlsProtocol: Outcome(.badUpstream, "the TLS handshake with the upstream failed")
+        case .tlsTimeout: Outcome(.deadline, "the TLS handshake with the upstream took too long")
         case .unresolved: Outcome(.badUpstream, "the upstream's name has no address")
         case .saturated: Outcome(.upstreamUnavailable, "every connection to the upstream is busy", retryAfterMS: 1000)
         case .unprocessed: Outcome(.upstreamUnavailable, "the upstream took no more requests", retryAfterMS: 1000)
@@ -38,7 +45,9 @@ enum UpstreamFault: UInt8, Sendable, BitwiseCopyable {
     var proxyStatus: StaticString {
         switch self {
         case .refused: "connection_refused"
-        case .connectTimeout: "connection_timeout"
+        case .connectTimeout, .tlsTimeout: "connection_timeout"
+        case .tlsCertificate: "tls_certificate_error"
+        case .tlsProtocol: "tls_protocol_error"
         case .unresolved: "dns_error"
         case .saturated: "connection_limit_reached"
         case .unprocessed: "destination_unavailable"
@@ -52,7 +61,7 @@ enum UpstreamFault: UInt8, Sendable, BitwiseCopyable {
     /// Nothing of the request can have reached whatever would act on it.
     var isUnprocessed: Bool {
         switch self {
-        case .refused, .connectTimeout, .unresolved, .unprocessed: true
+        case .refused, .connectTimeout, .tlsCertificate, .tlsProtocol, .tlsTimeout, .unresolved, .unprocessed: true
         case .saturated, .terminated, .incomplete, .protocolError, .timeout: false
         }
     }

@@ -52,6 +52,7 @@ extension Worker {
         wasStale: Bool = false
     ) {
         meters.count(fault.event, cluster: endpoint.cluster.label)
+        if fault == .tlsTimeout { meters.count(.timedOut, side: .upstream) }
         if mayRepeat,
             takesRetry(
                 exchange, fault.retryReason, provenUnprocessed: provenUnprocessed, isFree: wasStale, of: endpoint.cluster)
@@ -81,7 +82,9 @@ extension UpstreamFault {
     fileprivate var event: UpstreamEvent {
         switch self {
         case .refused: .connectFailed
-        case .connectTimeout: .connectTimeout
+        case .connectTimeout, .tlsTimeout: .connectTimeout
+        case .tlsCertificate: .tlsCertificate
+        case .tlsProtocol: .tlsProtocol
         case .unresolved: .resolveFailed
         case .saturated: .poolFull
         case .unprocessed, .terminated, .incomplete: .reset

@@ -50,7 +50,7 @@ extension UpstreamFault {
     /// What a route's retry policy calls it; empty for what is never a reason to try again.
     var retryReason: RetryPolicy.Reasons {
         switch self {
-        case .refused, .connectTimeout: .connect
+        case .refused, .connectTimeout, .tlsCertificate, .tlsProtocol, .tlsTimeout: .connect
         case .unprocessed: .refused
         case .terminated: .reset
         case .timeout: .timeout
@@ -61,8 +61,10 @@ extension UpstreamFault {
     /// Does it speak against the endpoint?
     var isEndpointFailure: Bool {
         switch self {
-        case .refused, .connectTimeout, .unprocessed, .terminated, .incomplete, .protocolError, .timeout: true
-        case .unresolved, .saturated: false
+        case .refused, .connectTimeout, .tlsCertificate, .tlsProtocol, .tlsTimeout: true
+        case .terminated, .incomplete, .protocolError, .timeout: true
+        // An endpoint that says no in order may be full, or going: it is not ill.
+        case .unresolved, .saturated, .unprocessed: false
         }
     }
 }

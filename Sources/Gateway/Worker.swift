@@ -4,6 +4,7 @@ import Pipeline
 import Reactor
 import Routes
 import Settings
+import TLS
 import Telemetry
 import WireHTTP
 
@@ -43,6 +44,7 @@ final class Worker {
     private(set) var ports: [ListenerPort] = []
     private var reader: MailboxReader<WorkerMessage>?
     private var openConnections = 0
+    let handshakes: HandshakeQueue
 
     // Exchanges, by slot.
     var exchanges: [Exchange] = []
@@ -58,12 +60,12 @@ final class Worker {
     /// What HTTP/2 connections to upstreams use one after the other.
     let http2Spares = HTTP2UpstreamSpares()
     private var spareReplies: [ReplyBox] = []
-    var idleBackoffs: [Backoff] = []
     private var spareStreams: [ClientStream] = []
     /// Fields on their way into an HTTP/2 encoder; used and done with inside one call.
     let fieldBlock = HTTP2FieldBlock()
     /// The same as lines, while they are gathered.
     let lines = Buffer(capacity: 2048)
+    var idleBackoffs: [Backoff] = []
     private let date = DateField()
 
     /// On the worker's own thread.
@@ -75,6 +77,7 @@ final class Worker {
         self.shared = shared
         self.mailbox = mailbox
         loop = try EventLoop()
+        handshakes = HandshakeQueue(on: loop)
         meters = WorkerMeters(shared.meters)
         admission = Admission(limits: shared.limits, hash: shared.hash)
         accessLog = shared.accessLog.map { [meters] in
@@ -83,7 +86,7 @@ final class Worker {
         eras = [Era(generation, previous: nil, worker: self)]
         reader = try MailboxReader(mailbox, on: loop) { [unowned self] in receive($0) }
         for (i, (socket, share)) in sockets.enumerated() {
-            let port = ListenerPort(number: UInt16(i), share: share)
+            let port = ListenerPort(number: UInt16(i), share: share, generation: generation)
             ports.append(port)
             acceptors.append(
                 try Acceptor(
@@ -137,7 +140,7 @@ final class Worker {
             eras.append(era)
         }
         retireIfOver(old)
-        for port in ports { port.adopt(generation.configuration) }
+        for port in ports { port.adopt(generation) }
     }
 
     /// Lets a past era go once nothing runs under it, with the pools that no other era uses.
@@ -174,11 +177,15 @@ final class Worker {
             transport.close(reset: true)
             return
         }
-        let words = peer.words
-        let session = Session(
-            listener: port.number, peer: words, peerText: Array(peer.node.utf8),
-            trusted: port.trusts(IPAddress(high: words.high, low: words.low)))
-        let connection = ClientConnection(transport, session: session, port: port, worker: self)
+        let connection: ServedConnection
+        let patience: UInt32
+        if let context = port.tls {
+            connection = Handshake(transport, context: context, peer: peer, port: port, worker: self)
+            patience = port.handshakePatience
+        } else {
+            connection = ClientConnection(transport, session: port.session(of: peer), port: port, worker: self)
+            patience = port.timeouts.keepAlive
+        }
         guard loop.register(connection, descriptor: descriptor) == 0 else {
             port.share.leave()
             meters.count(.connectionsRefused)
@@ -187,7 +194,29 @@ final class Worker {
         }
         openConnections += 1
         meters.count(.connectionsAccepted)
+        if port.tls != nil { meters.count(.started, side: .client) }
+        loop.setDeadline(connection, afterMS: UInt64(patience))
+    }
+
+    /// A handshake is done: the connection that speaks what was agreed takes its place.
+    func serve(
+        _ transport: Transport, session: Session, port: ListenerPort, protocol: TLSProtocolName,
+        replacing handshake: Handshake, peerClosed: Bool
+    ) {
+        if `protocol` == .http2 {
+            let connection = HTTP2Connection(transport, session: session, port: port, worker: self)
+            loop.replace(handshake, with: connection)
+            return connection.begin(nil)
+        }
+        let connection = ClientConnection(transport, session: session, port: port, worker: self)
+        loop.replace(handshake, with: connection)
         loop.setDeadline(connection, afterMS: UInt64(port.timeouts.keepAlive))
+        // What came behind the handshake has been reported already.
+        if peerClosed {
+            connection.ready([.readable, .peerClosed])
+        } else if transport.layer?.isDrained == false {
+            connection.ready(.readable)
+        }
     }
 
     /// The client's first bytes were an HTTP/2 preface: the connection goes on as that.
@@ -234,38 +263,4 @@ final class Worker {
 /// A reply head that is used again and again.
 final class ReplyBox {
     var head = ReplyHead()
-}
-
-/// One listener as one worker sees it.
-final class ListenerPort {
-    let number: UInt16
-    let share: ListenerShare
-    private(set) var limits: HTTP1Limits
-    /// Meaningful while `speaksHTTP2`.
-    private(set) var http2: HTTP2Settings
-    private(set) var speaksHTTP2: Bool
-    private(set) var timeouts: Settings.Listener.Timeouts
-    private var trusted: [CIDR]
-
-    init(number: UInt16, share: ListenerShare) {
-        self.number = number
-        self.share = share
-        limits = HTTP1Limits(share.settings.limits)
-        speaksHTTP2 = share.settings.http2 != nil
-        http2 = HTTP2Settings(share.settings)
-        timeouts = share.settings.timeouts
-        trusted = share.settings.trustedProxies
-    }
-
-    /// A reload changes limits, timeouts and trust; the socket stays.
-    func adopt(_ configuration: Configuration) {
-        guard let settings = configuration.allListeners.first(where: { $0.name == share.settings.name }) else { return }
-        limits = HTTP1Limits(settings.limits)
-        speaksHTTP2 = settings.http2 != nil
-        http2 = HTTP2Settings(settings)
-        timeouts = settings.timeouts
-        trusted = settings.trustedProxies
-    }
-
-    func trusts(_ address: IPAddress) -> Bool { trusted.contains { $0.contains(address) } }
 }

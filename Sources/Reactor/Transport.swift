@@ -24,6 +24,12 @@ open class TransportLayer {
     open func send(_ descriptor: Int32, from buffer: Buffer) -> IOResult { .failed(ENOSYS) }
     /// Ends the sending side (close_notify).
     open func shutdownSending(_ descriptor: Int32) {}
+    /// Nothing more can be received until the loop reports it.
+    open var isDrained: Bool { true }
+    /// The layer itself holds bytes of the peer that have not been received from it.
+    open var holdsInput: Bool { false }
+    /// What a report about the socket means above the layer, where a receive may wait to send.
+    open func translate(_ readiness: Readiness) -> Readiness { readiness }
 }
 
 /// A connected byte stream: a non-blocking socket, with an optional layer on top.
@@ -48,6 +54,21 @@ public struct Transport {
         return n == 0 ? .ended : Self.failure(errno)
     }
 
+    /// After a receive into `buffer`: has the peer nothing more to say for now? The kernel then tells when
+    /// it has. A short read says so of a plain socket; a layer has its own ways.
+    @inline(__always)
+    public func isDrained(_ buffer: Buffer) -> Bool {
+        if let layer { return layer.isDrained }
+        return buffer.free > 0
+    }
+
+    /// A report of the loop, as it is meant for who receives and sends here.
+    @inline(__always)
+    public func translate(_ readiness: Readiness) -> Readiness {
+        if let layer { return layer.translate(readiness) }
+        return readiness
+    }
+
     /// Sends what `buffer` holds and consumes what was taken.
     @inline(__always)
     public func send(_ buffer: Buffer) -> IOResult {
@@ -69,6 +90,7 @@ public struct Transport {
     /// Is the peer still there, with nothing to say? False for an ended or failed stream and for
     /// one that holds unread bytes (an idle HTTP/1.1 connection must have none).
     public func isQuiet() -> Bool {
+        if let layer, layer.holdsInput { return false }
         var byte: UInt8 = 0
         let n = recv(descriptor, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT))
         return n < 0 && (errno == EAGAIN || errno == EINTR)
@@ -79,6 +101,12 @@ public struct Transport {
         shutdown(descriptor, Int32(SHUT_WR))
     }
 
+    /// The first byte that waits to be received, left where it is; nil when none does.
+    public func firstByte() -> UInt8? {
+        var byte: UInt8 = 0
+        return recv(descriptor, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT)) == 1 ? byte : nil
+    }
+
     /// Closes; with `reset` the peer sees RST instead of an orderly end, so that a cut answer can
     /// never look like a complete one.
     public mutating func close(reset: Bool = false) {
@@ -86,6 +114,8 @@ public struct Transport {
         if reset {
             var option = linger(l_onoff: 1, l_linger: 0)
             setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+        } else {
+            layer?.shutdownSending(descriptor)
         }
         closeDescriptor(descriptor)
         descriptor = -1

@@ -27,6 +27,7 @@ extension Cluster {
             result.limits.informational = limits.integer("informational", in: 0...1_000) ?? result.limits.informational
             limits.finish()
         }
+        result.tls = ClusterTLS.read(fields)
         fields.finish()
         return result
     }

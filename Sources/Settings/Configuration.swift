@@ -52,6 +52,8 @@ public struct Listener: Sendable, Equatable {
     public var timeouts = Timeouts()
     /// Nil = off: neither by ALPN nor by prior knowledge.
     public var http2: HTTP2? = HTTP2()
+    /// Nil = plain.
+    public var tls: ListenerTLS?
 
     /// What one request may be on the wire, in bytes (`fields`: a count).
     public struct Limits: Sendable, Equatable {
@@ -95,6 +97,8 @@ public struct Cluster: Sendable, Equatable {
     public var balance = Balance.leastRequest
     public var pool = Pool()
     public var limits = Limits()
+    /// Nil = plain.
+    public var tls: ClusterTLS?
     /// Set when `balance` is by hash.
     public var hash: HashKey?
     /// Nil = no active checks.

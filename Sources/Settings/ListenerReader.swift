@@ -75,6 +75,7 @@ extension Listener {
                 address = parsed
             }
         }
+        tls = ListenerTLS.read(fields)
         backlog = fields.integer("backlog", in: 1...65_535) ?? backlog
         maxConnections = fields.integer("max_connections", in: 1...10_000_000) ?? maxConnections
         for (text, position) in fields.strings("trusted_proxies") ?? [] {

@@ -150,6 +150,7 @@ public final class Meters: Sendable {
                     Sample(.integer(total(.bytesIn)), labels: [("direction", "in")]),
                     Sample(.integer(total(.bytesOut)), labels: [("direction", "out")]),
                 ]),
+            WorkerBoard.handshakes(boards),
             Family("nexus_http_parse_errors", .counter, "Messages refused by a parser.", samples: errors),
             Family(
                 "nexus_limit_decisions", .counter, "Decisions of rate limits.",

@@ -38,6 +38,7 @@ public enum UpstreamEvent: Int, Sendable, CaseIterable {
     /// Why an attempt failed.
     case connectFailed, connectTimeout, resolveFailed, poolFull, reset, badAnswer, firstByteTimeout, idleTimeout
     case bodyTimeout, streamMax
+    case tlsCertificate, tlsProtocol
 
     /// The `reason` label of failures; nil for what is no failure.
     var failure: String? {
@@ -53,6 +54,8 @@ public enum UpstreamEvent: Int, Sendable, CaseIterable {
         case .idleTimeout: "idle_timeout"
         case .bodyTimeout: "body_timeout"
         case .streamMax: "stream_max"
+        case .tlsCertificate: "tls_certificate"
+        case .tlsProtocol: "tls_protocol"
         }
     }
 }

@@ -16,6 +16,8 @@ public enum WorkerCounter: Int, Sendable, CaseIterable {
 final class WorkerBoard: Sendable {
     let counters: InlineArray<32, Cell>
     let parseErrors: InlineArray<64, Cell>
+    /// By side and result.
+    let handshakes: InlineArray<32, Cell>
     /// Series made so far; the worker appends on first use, the scraper copies the list.
     let routes = Mutex<[RouteSeries]>([])
     let clusters = Mutex<[ClusterSeries]>([])
@@ -23,6 +25,7 @@ final class WorkerBoard: Sendable {
     init() {
         counters = InlineArray<32, Cell> { _ in Cell(0) }
         parseErrors = InlineArray<64, Cell> { _ in Cell(0) }
+        handshakes = InlineArray<32, Cell> { _ in Cell(0) }
     }
 }
 
@@ -68,6 +71,11 @@ public final class WorkerMeters {
     /// Adds to one of the worker's own counters.
     @inline(__always) public func count(_ counter: WorkerCounter, by n: UInt64 = 1) {
         board.counters[counter.rawValue].bump(by: n)
+    }
+
+    /// A TLS handshake began, or came to this.
+    public func count(_ result: HandshakeResult, side: HandshakeSide) {
+        board.handshakes[WorkerBoard.place(side, result)].bump()
     }
 
     /// A message was refused by a parser; `kind` indexes the reasons given to `Meters`, anything

@@ -2,6 +2,7 @@ import ArgumentParser
 import Glibc
 import Routes
 import Settings
+import TLS
 
 /// `--config`, for every command that reads the files.
 struct ConfigurationOptions: ParsableArguments {
@@ -9,8 +10,8 @@ struct ConfigurationOptions: ParsableArguments {
     var config: String?
 
     /// The loaded files; prints warnings. With errors it prints every one and exits 78 (`EX_CONFIG`).
-    func load() throws -> LoadedConfiguration {
-        switch LoadedConfiguration.load(config) {
+    func load(vault: TicketVault = TicketVault()) throws -> LoadedConfiguration {
+        switch LoadedConfiguration.load(config, vault: vault) {
         case .success(let loaded):
             ConfigurationOptions.report(loaded.warnings)
             return loaded

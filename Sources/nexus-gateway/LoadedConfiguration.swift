@@ -1,13 +1,16 @@
 import EventCore
+import Gateway
 import Glibc
 import Routes
 import Settings
+import TLS
 
 /// What the files say, checked as a whole: the configuration and its compiled routes. Immutable; one
 /// generation holds one.
 struct LoadedConfiguration: Sendable {
     var configuration: Configuration
     var table: RouteTable
+    var tls: TLSContexts
     /// What deserves a look but hinders nothing.
     var warnings: [Diagnostic]
 
@@ -21,8 +24,11 @@ struct LoadedConfiguration: Sendable {
     ///
     /// - Parameters:
     ///   - path: nil = the default file; when that is missing, the built-in defaults.
+    ///   - vault: the ticket keys of the running gateway, if there is one.
     ///   - vocabulary: the commands and queries of the event core, in the order of their numbers.
-    static func load(_ path: String?, _ vocabulary: Vocabulary = .core) -> Result<LoadedConfiguration, Invalid> {
+    static func load(_ path: String?, vault: TicketVault = TicketVault(), _ vocabulary: Vocabulary = .core)
+        -> Result<LoadedConfiguration, Invalid>
+    {
         let diagnostics = Diagnostics()
         var configuration = Configuration()
         if path != nil || access(defaultPath, F_OK) == 0 {
@@ -33,9 +39,11 @@ struct LoadedConfiguration: Sendable {
             configuration = Configuration.read(document, diagnostics)
         }
         let table = RouteCompiler.compile(configuration, vocabulary: vocabulary, diagnostics)
+        let tls = TLSContexts.load(configuration, vault: vault, diagnostics)
         guard diagnostics.errors == 0, let table else { return .failure(Invalid(diagnostics: diagnostics.sorted)) }
         return .success(
-            LoadedConfiguration(configuration: configuration, table: table, warnings: diagnostics.sorted))
+            LoadedConfiguration(
+                configuration: configuration, table: table, tls: tls, warnings: diagnostics.sorted))
     }
 }
 

@@ -6,6 +6,7 @@ import Glibc
 import Reactor
 import Settings
 import Stores
+import TLS
 import Telemetry
 
 /// `nexus-gateway run`: the daemon.
@@ -19,8 +20,9 @@ struct RunCommand: ParsableCommand {
     func run() throws {
         // Before any thread exists, so that all of them leave signals to the one that waits for them.
         let signals = Signals()
-        let loaded = try options.load()
-        let daemon = try Daemon(loaded, options: options)
+        let vault = TicketVault()
+        let loaded = try options.load(vault: vault)
+        let daemon = try Daemon(loaded, options: options, vault: vault)
         daemon.serve(until: signals)
     }
 }
@@ -28,6 +30,7 @@ struct RunCommand: ParsableCommand {
 /// The parts of the process put together, and the thread that listens to its signals.
 private struct Daemon {
     private let options: ConfigurationOptions
+    private let vault: TicketVault
     private let log: Log
     private let meters: Meters
     private let accessLog: LogWriter?
@@ -36,8 +39,9 @@ private struct Daemon {
     private let notice = ServiceNotice()
     private let configuration: Configuration
 
-    init(_ loaded: LoadedConfiguration, options: ConfigurationOptions) throws {
+    init(_ loaded: LoadedConfiguration, options: ConfigurationOptions, vault: TicketVault) throws {
         let configuration = loaded.configuration
+        self.vault = vault
         self.options = options
         self.configuration = configuration
         log = Log(service: configuration.telemetry.service)
@@ -53,7 +57,7 @@ private struct Daemon {
             self.store = store
             let meters = self.meters
             gateway = try Gateway(
-                configuration: configuration, table: loaded.table, meters: meters, log: log, accessLog: accessLog,
+                configuration: configuration, table: loaded.table, tls: loaded.tls, meters: meters, log: log, accessLog: accessLog,
                 inherited: ServiceSockets.inherited(),
                 startCore: { deliver in
                     let core = try EventLog(
@@ -117,7 +121,7 @@ private struct Daemon {
     private func reload() {
         notice.reloading(monotonicNS: nx_monotonic_ns())
         defer { notice.ready(status: "serving") }
-        switch LoadedConfiguration.load(options.config) {
+        switch LoadedConfiguration.load(options.config, vault: vault) {
         case .failure(let invalid):
             ConfigurationOptions.report(invalid.diagnostics)
             meters.countReloadFailure()
@@ -133,7 +137,7 @@ private struct Daemon {
             ] where changed {
                 log.warning("needs a restart to change", ["section": what])
             }
-            let number = gateway.adopt(now, loaded.table)
+            let number = gateway.adopt(now, loaded.table, loaded.tls)
             log.info("reloaded", ["generation": "\(number)"])
         }
     }

@@ -16,6 +16,13 @@ struct ConfigurationTests {
             max_connections: 2
             limits: { request_line: 65, field_line: 66, fields: 67, head: 512, trailers: 69, chunk_extension: 70 }
             timeouts: { head: 1s, keep_alive: 0, linger: 3s, send: 4s }
+            tls:
+              certificates: [{ chain: a.crt, key: a.key, ocsp: a.ocsp }, { chain: b.crt, key: b.key }]
+              profile: modern
+              client_certificates: required
+              client_authorities: ca.crt
+              tickets: 1h
+              handshake: 5s
           - { name: local, address: "unix:/tmp/x.sock" }
         admin: off
         routes: elsewhere
@@ -28,6 +35,7 @@ struct ConfigurationTests {
             balance: least_request
             pool: { connections: 5, idle: 4, idle_timeout: 6s, max_age: 7s, pending: 8, requests: 9 }
             limits: { head: 10KiB, fields: 11, informational: 12 }
+            tls: { authorities: ca.crt, name: Other.Example, certificate: { chain: c.crt, key: c.key }, profile: modern }
             ejection: { consecutive: 13, time: 14s, max_time: 15s, max_percent: 16 }
             slow_start: 17s
             panic: 18
@@ -72,6 +80,12 @@ struct ConfigurationTests {
         #expect(edge.limits.requestLine == 65 && edge.limits.fieldLine == 66 && edge.limits.fields == 67 && edge.limits.head == 512)
         #expect(edge.limits.trailers == 69 && edge.limits.chunkExtension == 70)
         #expect(edge.timeouts.head == 1000 && edge.timeouts.keepAlive == 0 && edge.timeouts.linger == 3000 && edge.timeouts.send == 4000)
+        let tls = try #require(edge.tls)
+        #expect(tls.certificates.map(\.chain.path) == ["a.crt", "b.crt"] && tls.certificates.map(\.key.path) == ["a.key", "b.key"])
+        #expect(tls.certificates.map(\.ocsp?.path) == ["a.ocsp", nil] && tls.profile == .modern)
+        #expect(tls.clientCertificates == .required && tls.clientAuthorities?.path == "ca.crt")
+        #expect(tls.tickets == 3_600_000 && tls.handshake == 5000)
+        #expect(c.listeners[1].tls == nil)
         #expect(c.listeners[1].address == .unix(path: "/tmp/x.sock"))
         let a = try #require(c.clusters.first)
         #expect(a.name == "a" && a.endpoints.map(\.description) == ["10.0.0.1:80", "name:81"])
@@ -80,6 +94,9 @@ struct ConfigurationTests {
         #expect(a.pool.connections == 5 && a.pool.idle == 4 && a.pool.idleTimeout == 6000 && a.pool.maxAge == 7000)
         #expect(a.pool.pending == 8 && a.pool.requests == 9)
         #expect(a.limits.head == 10 << 10 && a.limits.fields == 11 && a.limits.informational == 12)
+        let upstream = try #require(a.tls)
+        #expect(upstream.verify && upstream.authorities?.path == "ca.crt" && upstream.name == "other.example")
+        #expect(upstream.certificate?.chain.path == "c.crt" && upstream.certificate?.key.path == "c.key" && upstream.profile == .modern)
         #expect(a.ejection?.consecutive == 13 && a.ejection?.time == 14_000 && a.ejection?.maxTime == 15_000 && a.ejection?.maxPercent == 16)
         #expect(a.slowStart == 17_000 && a.panic == 18)
         let breaker = try #require(a.breaker)

@@ -43,6 +43,34 @@ import WireHTTP
         #expect(seen.body.count == 200_000)
     }
 
+    @Test func storedBytesHoldUpOnlyTheirOwnStream() {
+        var settings = HTTP2Settings()
+        settings.connectionWindow = 64 << 10
+        let pair = HTTP2Loopback(server: settings)
+        let asked = ["/slow", "/other"].map { pair.client.request($0, method: "POST", ended: false) }
+        for one in asked {
+            one.stream.outbound.append(String(repeating: "x", count: 100_000))
+            one.stream.end(trailers: nil)
+            pair.client.session.resume(one.stream)
+            pair.settle()
+        }
+        let (slow, other) = (pair.server.streams[0], pair.server.streams[1])
+        #expect(slow.body.count + other.body.count < 66_000, "the window of the connection is used up")
+        for _ in 0..<10 where !other.ended {
+            pair.server.session.stored(slow.stream, slow.stream.unusedBytes)
+            pair.server.session.stored(slow.stream, 1)  // no more than has come
+            pair.server.session.consumed(other.stream, other.stream.unusedBytes)
+            pair.settle()
+        }
+        pair.server.session.consumed(other.stream, other.stream.unusedBytes)
+        #expect(slow.body.count == 64 << 10, "its own window is all that it may use")
+        for _ in 0..<10 where !slow.ended {
+            pair.server.session.consumed(slow.stream, slow.stream.unusedBytes)
+            pair.settle()
+        }
+        #expect(slow.body.count == 100_000 && other.body.count == 100_000)
+    }
+
     @Test func interimAnswersComeFirst() {
         let pair = HTTP2Loopback()
         let asked = pair.client.request("/")

@@ -105,8 +105,18 @@ def nginx_origin(folder: pathlib.Path, address: str, body: bytes, files: pathlib
     return nginx(folder, text, address, cpu)
 
 
-def nginx_proxy(folder: pathlib.Path, address: str, upstream: str, cpu: int | None = None) -> Process:
-    """nginx as a bare reverse proxy: one worker, HTTP/1.1 and keep-alive upstream, nothing to disk."""
+def nginx_proxy(folder: pathlib.Path, address: str, upstream: str, cpu: int | None = None, tls=None, tickets: bool = True) -> Process:
+    """nginx as a bare reverse proxy: one worker, HTTP/1.1 and keep-alive upstream, nothing to disk.
+
+    With `tls` (a `Pair`) it speaks TLS 1.3.
+    """
+    secure = f"""
+    ssl_certificate {tls.chain};
+    ssl_certificate_key {tls.key};
+    ssl_protocols TLSv1.3;
+    ssl_ecdh_curve X25519:P-256:P-384;
+    ssl_session_cache off;
+    ssl_session_tickets {"on" if tickets else "off"};""" if tls else ""
     text = NGINX_HEAD.format(folder=folder) + f"""
   upstream backend {{
     server {upstream};
@@ -114,7 +124,7 @@ def nginx_proxy(folder: pathlib.Path, address: str, upstream: str, cpu: int | No
     keepalive_requests 1000000000;
   }}
   server {{
-    listen {address} backlog=4096;
+    listen {address}{" ssl" if tls else ""} backlog=4096;{secure}
     location / {{
       proxy_pass http://backend;
       proxy_http_version 1.1;
@@ -129,11 +139,18 @@ def nginx_proxy(folder: pathlib.Path, address: str, upstream: str, cpu: int | No
     return nginx(folder, text, address, cpu)
 
 
-def haproxy_proxy(folder: pathlib.Path, address: str, upstream: str, cpu: int | None = None) -> Process:
-    """HAProxy as a bare reverse proxy: one thread, `http-reuse always`, no log."""
+def haproxy_proxy(folder: pathlib.Path, address: str, upstream: str, cpu: int | None = None, tls=None, tickets: bool = True) -> Process:
+    """HAProxy as a bare reverse proxy: one thread, `http-reuse always`, no log. With `tls` (a `Pair`) it speaks TLS 1.3."""
+    secure = ""
+    if tls:
+        both = folder / "both.pem"
+        folder.mkdir(parents=True, exist_ok=True)
+        both.write_bytes(tls.chain.read_bytes() + tls.key.read_bytes())
+        secure = f" ssl crt {both} ssl-min-ver TLSv1.3 curves X25519:P-256:P-384" + ("" if tickets else " no-tls-tickets")
     text = f"""global
   nbthread 1
   maxconn 9900
+  tune.ssl.cachesize 0
 defaults
   mode http
   timeout connect 5s
@@ -143,7 +160,7 @@ defaults
   option http-keep-alive
   http-reuse always
 frontend public
-  bind {address}
+  bind {address}{secure}
   default_backend up
 backend up
   server one {upstream} pool-max-conn 256
