@@ -38,7 +38,7 @@ extension Cluster {
 
     private func hash(of exchange: Exchange, _ session: Session) -> UInt64? {
         guard let requestHash, let text = exchange.text else { return nil }
-        let client = worker.clientAddress(exchange, session)
+        let client = requestHash.usesClient ? worker.clientAddress(exchange, session) : session.peer
         return text.withReadable { requestHash.of(exchange.head, in: $0, client: client) }
     }
 

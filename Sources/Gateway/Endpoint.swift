@@ -122,9 +122,9 @@ final class Endpoint {
 
 /// What came of handing an exchange to an endpoint.
 enum AttemptResult: Equatable {
-    /// A whole answer came, whatever it said.
+    /// An answer came, whatever it said; all of it, or as much as the client wanted.
     case answered(status: UInt16)
     case failed(UpstreamFault)
-    /// The client left, or the gateway ended it: nothing is known of the endpoint.
+    /// The client left before the answer, or the gateway ended it: nothing is known of the endpoint.
     case cancelled
 }

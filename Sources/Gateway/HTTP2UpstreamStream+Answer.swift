@@ -91,10 +91,7 @@ extension HTTP2UpstreamStream: HTTP2StreamHandler {
             fail(refusal)
             return abandon()
         }
-        if isUnwanted {
-            giveUpAnswer()
-            return abandon()
-        }
+        if isUnwanted { return giveUpAnswer() }
         if inboundDone && headSeen { return finish() }
         wire.flush()
         guard self.exchange === exchange else { return }

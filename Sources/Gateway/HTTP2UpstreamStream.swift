@@ -23,7 +23,7 @@ final class HTTP2UpstreamStream: Source, Origin {
     /// When the last of what there was to send had been taken; loop nanoseconds.
     var sentNS: UInt64 = 0
     private var sentMS: UInt64 = 0
-    /// When this attempt's own time is over; loop milliseconds, 0 = never.
+    /// When this attempt's time for the head of an answer is up; loop milliseconds, 0 = no such time.
     private var tryEndsByMS: UInt64 = 0
 
     // The answer.
@@ -34,10 +34,10 @@ final class HTTP2UpstreamStream: Source, Origin {
     var inboundDone = false
     var isPaused = false
     var trailers: Buffer?
+    /// The answer is a reason to try again.
+    var isUnwanted = false
     /// The answer is not to be passed on, for this reason.
     var refusal: UpstreamFault?
-    /// The answer is one of those the route tries again after; the retry has been taken.
-    var isUnwanted = false
     /// How the session closed the stream.
     var closedBy: HTTP2Error?
 
@@ -65,9 +65,6 @@ final class HTTP2UpstreamStream: Source, Origin {
         if worker.accessLog != nil { exchange.endpoint = connection.endpoint.label }
         isOpen = false
         requestDone = exchange.requestBody == .none
-        let perTry = exchange.isComplete ? UInt64(exchange.rule.retry.perTry) : 0
-        tryEndsByMS = perTry > 0 ? worker.loop.nowMS + perTry : 0
-        isUnwanted = false
         isTouched = false
         headSeen = false
         answerStatus = 0
@@ -75,8 +72,11 @@ final class HTTP2UpstreamStream: Source, Origin {
         inboundDone = false
         isPaused = false
         trailers = nil
+        isUnwanted = false
         refusal = nil
         closedBy = nil
+        let perTry = exchange.isAllHere ? UInt64(exchange.rule.retry.perTry) : 0
+        tryEndsByMS = perTry > 0 ? worker.loop.nowMS + perTry : 0
     }
 
     func sendRequest() {
@@ -169,7 +169,7 @@ final class HTTP2UpstreamStream: Source, Origin {
 
     func cancel() {
         guard exchange != nil else { return }
-        leaveExchange(.cancelled)
+        leaveExchange(headSeen ? .answered(status: answerStatus) : .cancelled)
         abandon()
     }
 
@@ -220,6 +220,16 @@ final class HTTP2UpstreamStream: Source, Origin {
         exchange.wire?.flush()
     }
 
+    /// The answer is not wanted, and another attempt is: nothing of this one has gone to the client.
+    func giveUpAnswer() {
+        guard let exchange, let connection else { return }
+        let endpoint = connection.endpoint
+        connection.hasAnswered()
+        leaveExchange(.answered(status: answerStatus))
+        if !inboundDone || !requestDone || !http2.outbound.isEmpty { abandon() } else { giveCredit() }
+        worker.retry(exchange, after: endpoint)
+    }
+
     /// The session has forgotten the stream.
     func endWithStream() {
         fail(faultOfStream)
@@ -251,12 +261,12 @@ final class HTTP2UpstreamStream: Source, Origin {
         let endpoint = connection.endpoint
         let hasLeft = connection.writes != writesBefore
         let provenUnprocessed = fault.isUnprocessed || !hasLeft
-        // The end of the exchange's own life is no fault of the endpoint.
+        // A connection that had carried answers and ends in order, or was dead when it was used again, says
+        // nothing about the endpoint; nor does the end of the exchange's own life.
+        let isOver = fault == .unprocessed && connection.isRetired
+        let wasDead = connectionEnded && fault == .terminated && connection.heardMS <= sentMS
+        let wasStale = !headSeen && (isOver || wasDead) && connection.takeStaleRetry()
         let isOwnEnd = fault == .timeout && exchange.endsByMS > 0 && worker.loop.nowMS >= exchange.endsByMS
-        // Nor is a connection that was dead already when the request was written.
-        let wasStale =
-            connectionEnded && !headSeen && fault == .terminated && connection.heardMS <= sentMS
-            && connection.takeStaleRetry()
         leaveExchange(isOwnEnd || wasStale ? .cancelled : .failed(fault))
         if headSeen {
             exchange.wire?.abort(exchange)
@@ -267,20 +277,12 @@ final class HTTP2UpstreamStream: Source, Origin {
         }
     }
 
-    /// The answer is not passed on: the exchange is tried again elsewhere.
-    func giveUpAnswer() {
-        guard let exchange, let connection else { return }
-        let endpoint = connection.endpoint
-        leaveExchange(.answered(status: answerStatus))
-        worker.retry(exchange, after: endpoint)
-    }
-
     private func leaveExchange(_ result: AttemptResult) {
-        let ended = exchange
-        ended?.origin = nil
+        let left = exchange
+        left?.origin = nil
         exchange = nil
         worker.loop.setDeadline(self, afterMS: 0)
-        connection?.endpoint.attemptEnded(result, of: ended)
+        connection?.endpoint.attemptEnded(result, of: left)
     }
 
     /// Ends a stream whose exchange has gone. One that was never opened is free at once; one that the session

@@ -1,6 +1,7 @@
 import Exchanges
 import Reactor
 import Settings
+import TLS
 import WireHTTP
 
 /// One active check: connects, asks if there is something to ask, and says whether all was well.
@@ -14,6 +15,8 @@ final class HealthProbe: Source {
     private var hasArrived = false
     private let output: Buffer
     private let input: Buffer
+    /// What is asked over HTTP/2; nil = HTTP/1.1, or nothing is asked.
+    private var question: HTTP2Question?
 
     /// Nil when not even a connect can be started; otherwise `ended` is called once, never from here.
     init?(_ endpoint: Endpoint, _ rule: Settings.Cluster.Health, worker: Worker, ended: @escaping (Bool) -> Void) {
@@ -23,7 +26,9 @@ final class HealthProbe: Source {
         self.worker = worker
         self.ended = ended
         transport = Transport(descriptor: descriptor)
-        approach = Approach(to: endpoint, worker: worker)
+        approach = Approach(
+            to: endpoint, worker: worker,
+            required: endpoint.cluster.specification.wireProtocol == .http2 ? .http2 : nil)
         output = Buffer(pool: worker.loop.buffers)
         input = Buffer(pool: worker.loop.buffers)
         super.init()
@@ -35,6 +40,8 @@ final class HealthProbe: Source {
     }
 
     func cancel() {
+        question?.abandon()
+        question = nil
         worker.loop.unregister(self)
         transport.close()
         for buffer in [input, output] {
@@ -60,14 +67,22 @@ final class HealthProbe: Source {
             }
             switch rule.probe {
             case .tcp: return end(true)
-            case .http(let path, _, let host): ask(path, host)
+            case .http(let path, _, let host) where endpoint.cluster.specification.wireProtocol == .http1: ask(path, host)
+            case .http, .grpc: guard askByHTTP2() else { return end(false) }
             }
         }
         guard write() else { return end(false) }
         read()
     }
 
-    // MARK: - HTTP
+    // MARK: - Asking
+
+    private func askByHTTP2() -> Bool {
+        let question = HTTP2Question(
+            rule.probe, settings: endpoint.cluster.http2, nowMS: worker.loop.nowMS, pool: worker.loop.buffers)
+        self.question = question
+        return question.ask(authority: endpoint.authority, isSecure: transport.layer != nil)
+    }
 
     private func ask(_ path: String, _ host: String?) {
         output.append("GET " as StaticString)
@@ -79,15 +94,18 @@ final class HealthProbe: Source {
 
     /// False = the connection is gone.
     private func write() -> Bool {
-        while !output.isEmpty {
+        while true {
+            if output.isEmpty { _ = question?.session.write(into: output, upTo: 16 * 1024) }
+            if output.isEmpty { return true }
             switch transport.send(output) {
             case .moved: continue
             case .wouldBlock: return true
             case .ended, .failed: return false
             }
         }
-        return true
     }
+
+    // MARK: - The answer
 
     /// Reads until the head of the answer is whole; the parser bounds how much that may be.
     private func read() {
@@ -104,6 +122,12 @@ final class HealthProbe: Source {
 
     /// Nil = more is to come.
     private func judge() -> Bool? {
+        if let question {
+            let isSound = input.withReadable { question.session.receive($0, nowMS: worker.loop.nowMS) }
+            input.clear()
+            if let verdict = question.verdict { return verdict }
+            return isSound && write() ? nil : false
+        }
         guard case .http(_, let expect, _) = rule.probe else { return false }
         while true {
             var parser = HTTP1ResponseParser()

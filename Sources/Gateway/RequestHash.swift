@@ -22,6 +22,12 @@ struct RequestHash {
         }
     }
 
+    /// Is the client's address asked for? Finding it may mean reading what proxies say.
+    var usesClient: Bool {
+        if case .source = kind { return true }
+        return false
+    }
+
     /// Nil when the request does not say it: such a request goes to any endpoint.
     /// - Parameter client: the client's address.
     func of(_ head: borrowing Head, in text: borrowing Span<UInt8>, client: (high: UInt64, low: UInt64)) -> UInt64? {

@@ -139,7 +139,6 @@ extension UpstreamConnection {
                     wire.interim(reply.head, in: rest, of: exchange)
                     continue
                 }
-                worker.replay.lose(exchange)
                 answerStatus = reply.head.status
                 persistent = framing.persistent
                 body = HTTP1BodyReader(bodyFraming)
@@ -151,6 +150,7 @@ extension UpstreamConnection {
                     return .unwanted(position)
                 }
                 headSeen = true
+                worker.replay.lose(exchange)
                 worker.meters.recordFirstByte(
                     cluster: endpoint.cluster.label, nanoseconds: worker.loop.nowNS &- sentNS)
                 wire.start(reply.head, size: BodySize(bodyFraming), in: rest, of: exchange)

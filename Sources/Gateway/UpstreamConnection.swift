@@ -84,7 +84,7 @@ final class UpstreamConnection: Source, Origin {
         tunnel = false
         paused = false
         persistent = true
-        let perTry = exchange.isComplete ? UInt64(exchange.rule.retry.perTry) : 0
+        let perTry = exchange.isAllHere ? UInt64(exchange.rule.retry.perTry) : 0
         tryEndsByMS = perTry > 0 ? worker.loop.nowMS + perTry : 0
         let out = output
         ForwardedRequest.write(
@@ -220,7 +220,7 @@ final class UpstreamConnection: Source, Origin {
     }
 
     func cancel() {
-        if let exchange { endpoint.attemptEnded(.cancelled, of: exchange) }
+        if let exchange { endpoint.attemptEnded(headSeen ? .answered(status: answerStatus) : .cancelled, of: exchange) }
         exchange = nil
         close()
         endpoint.cluster.serveWaitingSoon()

@@ -53,7 +53,7 @@ extension Worker {
     ) {
         meters.count(fault.event, cluster: endpoint.cluster.label)
         if fault == .tlsTimeout { meters.count(.timedOut, side: .upstream) }
-        if mayRepeat, exchange.isRepeatable,
+        if mayRepeat,
             takesRetry(
                 exchange, fault.retryReason, provenUnprocessed: provenUnprocessed, isFree: wasStale, of: endpoint.cluster)
         {

@@ -42,8 +42,8 @@ extension Worker {
 }
 
 extension Exchange {
-    /// Is all of the request here from the start? Only such requests have a time for each attempt.
-    var isComplete: Bool { requestBody == .none || body != nil }
+    /// Has all of it come from the client? Only then is an attempt's time the upstream's.
+    var isAllHere: Bool { requestBody == .none || body != nil || sent.isWhole }
 }
 
 extension UpstreamFault {

@@ -24,8 +24,10 @@ extension Cluster {
     /// Active checks of every endpoint.
     public struct Health: Sendable, Equatable {
         public enum Probe: Sendable, Equatable {
-            /// GET by HTTP/1.1. `host` nil = the endpoint's own.
+            /// GET, in the cluster's protocol. `host` nil = the endpoint's own.
             case http(path: String, expect: ClosedRange<UInt16>, host: String?)
+            /// `grpc.health.v1.Health/Check`; an empty service is the whole server.
+            case grpc(service: String)
             /// A connection can be made.
             case tcp
         }

@@ -2,7 +2,7 @@
 extension Cluster {
     mutating func readPolicies(_ fields: Fields) {
         readBalance(fields)
-        if let section = fields.fields("health", "the health check of a cluster") { health = Health.read(section) }
+        if let section = fields.fields("health", "the health check of a cluster") { health = Health.read(section, wireProtocol) }
         switch fields.policy("ejection", "the ejection of a cluster") {
         case .unsaid: break
         case .off: ejection = nil
@@ -90,11 +90,17 @@ extension Cluster.HashKey {
 }
 
 extension Cluster.Health {
-    fileprivate static func read(_ fields: Fields) -> Cluster.Health? {
-        let kinds = ["http", "tcp"]
+    fileprivate static func read(_ fields: Fields, _ wireProtocol: Cluster.WireProtocol) -> Cluster.Health? {
+        let kinds = ["http", "grpc", "tcp"]
         let given = kinds.filter { fields.has($0) }
         var probe: Probe?
         if let map = fields.fields("http", "an HTTP health check") { probe = readHTTP(map) }
+        if let map = fields.fields("grpc", "a gRPC health check") {
+            probe = readGRPC(map)
+            if wireProtocol != .http2 {
+                fields.diagnostics.error(at: fields.position(of: "grpc"), "a gRPC health check needs 'protocol: http2'")
+            }
+        }
         if let value = fields.value("tcp"), value.bool("tcp", fields.diagnostics) == true { probe = .tcp }
         if given.count != 1 {
             fields.diagnostics.error(
@@ -112,6 +118,17 @@ extension Cluster.Health {
                 at: fields.position(of: "timeout"), "'timeout' cannot be longer than 'interval'")
         }
         return result
+    }
+
+    private static func readGRPC(_ fields: Fields) -> Probe {
+        var service = ""
+        if let value = fields.value("service") {
+            service = value.string("service", fields.diagnostics) ?? ""
+            let legal = service.utf8.count <= 127 && service.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f }
+            if !legal { fields.diagnostics.error(at: value.position, "'\(service)' is not the name of a service") }
+        }
+        fields.finish()
+        return .grpc(service: service)
     }
 
     private static func readHTTP(_ fields: Fields) -> Probe {

@@ -40,6 +40,11 @@ struct ClusterPolicyTests {
         }
     }
 
+    @Test func aGRPCCheckOfAnHTTP2Cluster() {
+        let (cluster, problems) = read("protocol: http2, health: { grpc: { service: shop.Cart } }")
+        #expect(problems == [] && cluster?.health?.probe == .grpc(service: "shop.Cart"))
+    }
+
     /// Columns count from the first key, which stands at 35.
     @Test(arguments: [
         ("breaker: yes", "44: error: 'breaker' must be off or a map, not 'yes'"),
@@ -58,8 +63,10 @@ struct ClusterPolicyTests {
         ("balance: consistent_hash, hash: { path: true, source: true }", "67: error: a hash is exactly one of header, cookie, source, path"),
         ("balance: consistent_hash, hash: { path: false }", "75: error: a hash is exactly one of header, cookie, source, path"),
         ("balance: consistent_hash, hash: { header: \"a b\" }", "77: error: 'a b' is not the name of a header"),
-        ("health: { interval: 1s }", "43: error: a health check is exactly one of http, tcp"),
-        ("health: { tcp: true, http: { path: / } }", "43: error: a health check is exactly one of http, tcp"),
+        ("health: { interval: 1s }", "43: error: a health check is exactly one of http, grpc, tcp"),
+        ("health: { tcp: true, http: { path: / } }", "43: error: a health check is exactly one of http, grpc, tcp"),
+        ("health: { grpc: {} }", "45: error: a gRPC health check needs 'protocol: http2'"),
+        ("protocol: http2, health: { grpc: { service: \"a b\" } }", "79: error: 'a b' is not the name of a service"),
         ("health: { http: {} }", "51: error: an HTTP health check needs a path"),
         ("health: { http: { path: \"/a b\" } }", "59: error: '/a b' is not a path: visible ASCII that begins with /"),
         ("health: { http: { path: /, expect: 2xx } }", "70: error: 'expect' must be a status or a range such as 200-299, not '2xx'"),
