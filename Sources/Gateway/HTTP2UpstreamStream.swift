@@ -254,9 +254,12 @@ final class HTTP2UpstreamStream: Source, Origin {
         // The end of the exchange's own life is no fault of the endpoint.
         let isOwnEnd = fault == .timeout && exchange.endsByMS > 0 && worker.loop.nowMS >= exchange.endsByMS
         // Nor is a connection that was dead already when the request was written.
-        let wasStale =
-            connectionEnded && !headSeen && fault == .terminated && connection.heardMS <= sentMS
-            && connection.takeStaleRetry()
+        let wasDead = connectionEnded && !headSeen && fault == .terminated && connection.heardMS <= sentMS
+        let wasTurnedAway = fault == .unprocessed && connection.isRetired
+        let wasStale = (wasDead || wasTurnedAway) && connection.takeStaleRetry()
+        // Turned away with a whole connection: the endpoint ends its connections from time to time, which must
+        // not use up what the route allows for real failures.
+        if wasTurnedAway && wasStale && exchange.rule.retry.attempts > 1 { exchange.attempts -= 1 }
         leaveExchange(isOwnEnd || wasStale ? .cancelled : .failed(fault))
         if headSeen {
             exchange.wire?.abort(exchange)
