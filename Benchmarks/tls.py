@@ -91,7 +91,13 @@ def compare(what, names: list[str], folder: pathlib.Path, upstream: str, pair: P
     finally:
         for contestant in contestants:
             contestant.stop()
-    return {name: measure.spread(each) for name, each in figures.items()}
+    result = {name: measure.spread(each) for name, each in figures.items()}
+    for name in names:
+        # Noise that hits a whole round cancels in the ratio of neighbours.
+        rivals = [figures[other] for other in ("nginx", "haproxy") if other in figures]
+        if rivals:
+            result[name]["paired"] = measure.spread([mine / min(theirs) for mine, *theirs in zip(figures[name], *rivals)])["median"]
+    return result
 
 
 def idle(name: str, folder: pathlib.Path, upstream: str, pair: Pair, count: int) -> dict:
@@ -167,10 +173,11 @@ def main() -> None:
         if what not in results:
             continue
         references = [results[what][name]["median"] for name in ("nginx", "haproxy") if name in results[what]]
-        print(f"\n| {what.replace('_', '-')}: CPU µs each | median | min | max | ratio |\n|---|---|---|---|---|")
+        print(f"\n| {what.replace('_', '-')}: CPU µs each | median | min | max | ratio | paired ratio |\n|---|---|---|---|---|---|")
         for name, one in results[what].items():
             ratio = f"{one['median'] / min(references):.3f}" if references else "–"
-            print(f"| {name} | {one['median']:.2f} | {one['min']:.2f} | {one['max']:.2f} | {ratio} |")
+            paired = f"{one['paired']:.3f}" if "paired" in one else "–"
+            print(f"| {name} | {one['median']:.2f} | {one['min']:.2f} | {one['max']:.2f} | {ratio} | {paired} |")
     if "idle" in results:
         print("\n| idle | connections | bytes each after the handshake | bytes each after a request |\n|---|---|---|---|")
         for name, one in results["idle"].items():

@@ -51,7 +51,7 @@ extension ClientConnection {
         let out = output
         let before = out.count
         HTTP1Encoder.statusLine(local.status, into: out)
-        ReplyFields.local(local, of: exchange, worker: worker, into: out)
+        ReplyFields.local(local, of: exchange, worker: worker, into: FieldLines(out: out))
         connectionField(out)
         HTTP1Encoder.crlf(out)
         if exchange.head.verb != .head && local.mayHaveBody { out.append(local.body) }
@@ -67,7 +67,7 @@ extension ClientConnection {
         guard exchange === self.exchange, framing.minor >= 1 else { return }
         let out = output
         HTTP1Encoder.statusLine(head.status, into: out)
-        ReplyFields.interim(head, in: text, into: out)
+        ReplyFields.interim(head, in: text, into: FieldLines(out: out))
         HTTP1Encoder.crlf(out)
     }
 
@@ -79,7 +79,7 @@ extension ClientConnection {
         let out = output
         let before = out.count
         HTTP1Encoder.statusLine(head.status, into: out)
-        ReplyFields.proxied(head, in: text, of: exchange, worker: worker, into: out)
+        ReplyFields.proxied(head, in: text, of: exchange, worker: worker, into: FieldLines(out: out))
         if !reply.bodiless {
             switch size {
             case .none:
@@ -110,7 +110,7 @@ extension ClientConnection {
         body = HTTP1BodyReader(.untilClose)
         let out = output
         HTTP1Encoder.statusLine(head.status, into: out)
-        ReplyFields.proxied(head, in: text, of: exchange, worker: worker, into: out)
+        ReplyFields.proxied(head, in: text, of: exchange, worker: worker, into: FieldLines(out: out))
         out.append("Connection: upgrade\r\n" as StaticString)
         if let upgrade = head.first(.upgrade) { HTTP1Encoder.field(upgrade, of: text, into: out) }
         HTTP1Encoder.crlf(out)

@@ -18,7 +18,7 @@ extension ClientStream {
         }
         exchange.bytesIn += UInt64(bytes.count)
         expectContinue = false
-        if inbound.isEmpty && wantsBody(exchange) {
+        if inbound.isEmpty && wantsBody(exchange) && !completes(exchange, bytes.count) {
             pass(bytes, exchange)
         } else {
             inbound.append(bytes)
@@ -26,7 +26,20 @@ extension ClientStream {
         touch()
     }
 
+    /// The bytes that make the announced length whole go on only with END_STREAM: more could follow, and
+    /// an HTTP/1.1 origin would have a whole request already.
+    private func completes(_ exchange: Exchange, _ n: Int) -> Bool {
+        guard case .known(let length) = exchange.requestBody else { return false }
+        return pace.exceeds(length - 1, with: UInt64(n))
+    }
+
     func trailersReceived(_ block: HTTP2Block) {
+        guard let exchange else { return }
+        guard !block.isTooLarge else {
+            bodyPassed = true
+            let outcome = Outcome(.validationError, status: 431, "the request's trailers are too large")
+            return exchange.status == 0 ? refuse(outcome) : abort(exchange)
+        }
         for field in block.fields where HTTP1Encoder.isForwardable(trailer: field) {
             let lines = trailers ?? Buffer(capacity: 256)
             trailers = lines
@@ -37,6 +50,7 @@ extension ClientStream {
     /// END_STREAM. The session calls it once the data before it has been shown.
     func inboundEnded() {
         isInboundOver = true
+        admitHeld()
         touch()
     }
 
@@ -68,7 +82,7 @@ extension ClientStream {
 
     private func drainInbound(_ exchange: Exchange) {
         guard !bodyPassed else { return }
-        while !inbound.isEmpty && wantsBody(exchange) {
+        while !inbound.isEmpty && wantsBody(exchange) && (isInboundOver || !completes(exchange, inbound.count)) {
             let n = min(inbound.count, 16 << 10)
             inbound.withReadable { pass($0.extracting(0..<n), exchange) }
             guard self.exchange === exchange, !bodyPassed else { return }
@@ -115,6 +129,7 @@ extension ClientStream {
             collected.append(bytes)
         }
         connection?.http.consumed(stream, bytes.count)
+        connection?.flushSoon()
     }
 
     /// The client is waited for only while somebody wants what it has not sent.
@@ -131,5 +146,6 @@ extension ClientStream {
         inbound.clear()
         inbound.giveBack()
         connection?.http.consumed(stream, stream.unusedBytes)
+        connection?.flushSoon()
     }
 }

@@ -23,11 +23,15 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
     var trailers: Buffer?
     var pace = BodyPace()
     var expectContinue = false
+    /// Not admitted before its end has come.
+    private var isHeld = false
     var isTouched = false
 
     // The answer.
     private var bodiless = false
     private var paused = false
+    /// In its connection's list of streams that have something to write.
+    private var isSending = false
     /// Bytes of the answer that had been handed to the session when the stall deadline was set.
     private var sentAtDeadline: UInt64 = 0
 
@@ -53,8 +57,10 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
         pace = BodyPace()
         expectContinue = false
         isTouched = false
+        isHeld = false
         bodiless = false
         paused = false
+        isSending = false
         stream.hold()
     }
 
@@ -89,7 +95,21 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
         let path = text.withMutableReadable { PathNormalForm.normalise(exchange.head.path, in: &$0) }
         guard let path else { return refuse(.badTarget) }
         exchange.head.path = path
+        if case .known(0) = exchange.requestBody {
+            // Bytes may follow in spite of that; the request is whole, and true, at its end.
+            isHeld = true
+            return setDeadline(afterMS: UInt64(connection.port.timeouts.head))
+        }
         worker.admit(exchange, session: connection.session, upgrade: false)
+    }
+
+    /// The end of a request whose length is zero: it may go on its way.
+    func admitHeld() {
+        guard isHeld, let exchange else { return }
+        isHeld = false
+        setDeadline(afterMS: 0)
+        exchange.requestBody = .none
+        worker.admit(exchange, session: session, upgrade: false)
     }
 
     private func refuse(_ fault: HTTP1Fault) {
@@ -117,7 +137,7 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
         let head = worker.fieldBlock
         head.clear()
         head.add(status: local.status)
-        head.add(lines: { ReplyFields.local(local, of: exchange, worker: worker, into: $0) })
+        ReplyFields.local(local, of: exchange, worker: worker, into: FieldEntries(block: head))
         exchange.bytesOut += UInt64(head.count)
         connection.http.respond(stream, head, ended: !hasBody)
         if hasBody {
@@ -136,10 +156,7 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
         let block = worker.fieldBlock
         block.clear()
         block.add(status: head.status)
-        let lines = worker.lines
-        lines.clear()
-        ReplyFields.interim(head, in: text, into: lines)
-        block.add(lines: { out in lines.withReadable { out.append($0) } })
+        ReplyFields.interim(head, in: text, into: FieldEntries(block: block))
         connection.http.interim(stream, block)
         connection.flushSoon()
     }
@@ -151,10 +168,7 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
         let block = worker.fieldBlock
         block.clear()
         block.add(status: head.status)
-        let lines = worker.lines
-        lines.clear()
-        ReplyFields.proxied(head, in: text, of: exchange, worker: worker, into: lines)
-        block.add(lines: { out in lines.withReadable { out.append($0) } })
+        ReplyFields.proxied(head, in: text, of: exchange, worker: worker, into: FieldEntries(block: block))
         exchange.bytesOut += UInt64(block.count)
         connection.http.respond(stream, block, ended: bodiless || size == .none)
     }
@@ -186,8 +200,17 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
     func flush() {
         guard let connection else { return }
         connection.http.resume(stream)
-        if !stream.outbound.isEmpty, deadlineMS == 0 { armStall() }
+        if !isSending && !stream.outbound.isEmpty {
+            isSending = true
+            connection.sending(self)
+        }
         connection.flushSoon()
+    }
+
+    /// What could be written has been; what is left waits for the client's credit.
+    func sent() {
+        isSending = false
+        if !stream.outbound.isEmpty && deadlineMS == 0 { armStall() }
     }
 
     func abort(_ exchange: Exchange) {
@@ -249,6 +272,7 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
 
     func streamClosed(_ error: HTTP2Error) {
         guard let connection else { return }
+        if error != .noError { worker.meters.count(.http2Resets) }
         if slot != .max { worker.loop.unregister(self) }
         settle()
         inbound.clear()

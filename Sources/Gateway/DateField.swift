@@ -1,6 +1,7 @@
 import CShim
 import Exchanges
 import Glibc
+import WireHTTP
 
 /// Wall-clock time.
 enum WallClock {
@@ -11,12 +12,19 @@ enum WallClock {
 /// The `Date` field (RFC 9110 section 6.6.1), made once a second.
 final class DateField {
     private let line = Buffer(capacity: 64)
+    private static let prefix = 6
     private var madeAtNS: UInt64 = 0
 
     /// - Parameter nowNS: the loop's monotonic clock.
     func append(nowNS: UInt64, to out: Buffer) {
         if line.isEmpty || nowNS &- madeAtNS >= 1_000_000_000 { make(nowNS) }
         line.withReadable { out.append($0) }
+    }
+
+    /// The field's value alone.
+    func append(nowNS: UInt64, to block: HTTP2FieldBlock) {
+        if line.isEmpty || nowNS &- madeAtNS >= 1_000_000_000 { make(nowNS) }
+        line.withReadable { block.add("date", $0.extracting(Self.prefix..<($0.count - 2))) }
     }
 
     private static let days: [StaticString] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]

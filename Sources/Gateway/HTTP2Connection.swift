@@ -35,6 +35,8 @@ final class HTTP2Connection: ServedConnection, HTTP2SessionHandler {
     private var broken = false
     /// Streams with something new for their origin, or waiting for credit to answer.
     private var touched: [ClientStream] = []
+    /// Streams that have had something to write since the last time all was written.
+    private var senders: [ClientStream] = []
 
     init(_ transport: Transport, session: Session, port: ListenerPort, worker: Worker) {
         self.transport = transport
@@ -152,6 +154,9 @@ final class HTTP2Connection: ServedConnection, HTTP2SessionHandler {
     /// The stream has something to be put on its way when what is being read has been read.
     func touch(_ stream: ClientStream) { touched.append(stream) }
 
+    /// The stream has something to write.
+    func sending(_ stream: ClientStream) { senders.append(stream) }
+
     /// The stream is gone.
     func streamOver(_ stream: ClientStream) {
         worker.giveClientStream(stream)
@@ -191,6 +196,8 @@ final class HTTP2Connection: ServedConnection, HTTP2SessionHandler {
             break
         }
         output.giveBack()
+        for sender in senders { sender.sent() }
+        senders.removeAll(keepingCapacity: true)
         if outputBlocked {
             outputBlocked = false
             arm()
@@ -233,6 +240,8 @@ final class HTTP2Connection: ServedConnection, HTTP2SessionHandler {
 
     private func endStreams() {
         http.abandon(.cancel)
+        touched.removeAll()
+        senders.removeAll()
     }
 
     private func close(reset: Bool = false) {

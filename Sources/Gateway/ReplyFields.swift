@@ -2,8 +2,8 @@ import Exchanges
 import Pipeline
 import WireHTTP
 
-/// The fields of an answer as they go to the client, as whole lines: the same for every version of HTTP,
-/// which adds only what frames its own message.
+/// The fields of an answer as they go to the client: the same for every version of HTTP, which adds only
+/// what frames its own message.
 enum ReplyFields {
     /// Fields of an answer that end here, or that the gateway writes itself.
     private static let dropped: FieldNameSet = {
@@ -20,16 +20,14 @@ enum ReplyFields {
     }()
 
     /// An interim answer's.
-    static func interim(_ head: borrowing ReplyHead, in text: borrowing Span<UInt8>, into out: Buffer) {
-        for field in head.fields where !droppedWithLength.contains(field.name) {
-            HTTP1Encoder.field(field, of: text, into: out)
-        }
+    static func interim(_ head: borrowing ReplyHead, in text: borrowing Span<UInt8>, into out: some FieldSink) {
+        for field in head.fields where !droppedWithLength.contains(field.name) { out.write(field, of: text) }
     }
 
     /// A proxied answer's: the upstream's own, edited by the route, dated, correlated.
     static func proxied(
         _ head: borrowing ReplyHead, in text: borrowing Span<UInt8>, of exchange: Exchange, worker: Worker,
-        into out: Buffer
+        into out: some FieldSink
     ) {
         let edits = worker.responseEdits(of: exchange)
         let dropping = head.status == 204 || head.status == 101 ? droppedWithLength : dropped
@@ -37,36 +35,41 @@ enum ReplyFields {
         for field in head.fields where !dropping.contains(field.name) {
             if field.name == .date { dated = true }
             if let edits, edits.drops(text.extracting(field.nameText.range)) { continue }
-            HTTP1Encoder.field(field, of: text, into: out)
+            out.write(field, of: text)
         }
-        if !dated { worker.dateField(into: out) }
-        edits?.write(into: out)
+        if !dated { out.writeDate(of: worker) }
+        if let edits { out.writeLines(edits.write) }
         correlation(exchange, into: out)
     }
 
     /// An answer's of our own.
-    static func local(_ reply: LocalReply, of exchange: Exchange, worker: Worker, into out: Buffer) {
-        worker.dateField(into: out)
-        if reply.mayHaveBody {
-            if reply.contentType.utf8CodeUnitCount > 0 {
-                out.append("Content-Type: " as StaticString)
-                out.append(reply.contentType)
-                HTTP1Encoder.crlf(out)
-            }
-            HTTP1Encoder.contentLength(UInt64(reply.body.count), into: out)
-        }
-        out.append(reply.fields)
+    static func local(_ reply: LocalReply, of exchange: Exchange, worker: Worker, into out: some FieldSink) {
+        out.writeDate(of: worker)
+        out.writeLines { reply.writeFields(into: $0) }
         correlation(exchange, into: out)
-        worker.responseEdits(of: exchange)?.write(into: out)
+        if let edits = worker.responseEdits(of: exchange) { out.writeLines(edits.write) }
     }
 
-    private static func correlation(_ exchange: Exchange, into out: Buffer) {
+    private static func correlation(_ exchange: Exchange, into out: some FieldSink) {
         guard !exchange.correlationID.isEmpty else { return }
-        exchange.correlationID.withReadable { HTTP1Encoder.field("Correlation-Id", $0, into: out) }
+        exchange.correlationID.withReadable { out.write(.correlationID, "Correlation-Id", "correlation-id", $0) }
     }
 }
 
 extension LocalReply {
     /// RFC 9110 sections 15.3.5 and 15.4.5.
     var mayHaveBody: Bool { status != 204 && status != 304 }
+
+    /// What the reply itself says, as lines.
+    fileprivate func writeFields(into out: Buffer) {
+        if mayHaveBody {
+            if contentType.utf8CodeUnitCount > 0 {
+                out.append("Content-Type: " as StaticString)
+                out.append(contentType)
+                HTTP1Encoder.crlf(out)
+            }
+            HTTP1Encoder.contentLength(UInt64(body.count), into: out)
+        }
+        out.append(fields)
+    }
 }

@@ -63,8 +63,6 @@ final class Worker {
     private var spareStreams: [ClientStream] = []
     /// Fields on their way into an HTTP/2 encoder; used and done with inside one call.
     let fieldBlock = HTTP2FieldBlock()
-    /// The same as lines, while they are gathered.
-    let lines = Buffer(capacity: 2048)
     var idleBackoffs: [Backoff] = []
     private let date = DateField()
 
@@ -253,6 +251,8 @@ final class Worker {
     }
 
     func dateField(into out: Buffer) { date.append(nowNS: loop.nowNS, to: out) }
+
+    func dateField(into block: HTTP2FieldBlock) { date.append(nowNS: loop.nowNS, to: block) }
 
     /// A number in `0..<bound`.
     func draw(below bound: Int) -> Int {

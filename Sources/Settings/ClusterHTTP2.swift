@@ -13,7 +13,7 @@ extension Cluster {
         /// Exchanges on one connection; the endpoint's own setting counts as well.
         public var maxConcurrentStreams = 100
         /// What an endpoint may send on a stream before the client has taken it.
-        public var streamWindow = 256 << 10
+        public var streamWindow = 64 << 10
         /// The same for all streams of a connection together.
         public var connectionWindow = 1 << 20
         public init() {}

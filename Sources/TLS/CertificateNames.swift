@@ -7,7 +7,8 @@ enum CertificateNames {
 
     /// DNS names, lower case, as they stand: a wildcard keeps its `*`.
     static func dnsNames(of certificate: OpaquePointer) -> [String] {
-        alternatives(of: certificate).compactMap { $0.kind == .dns ? String(decoding: $0.text, as: UTF8.self).lowercased() : nil }
+        alternatives(of: certificate).filter { $0.kind == .dns }
+            .map { String(decoding: $0.text, as: UTF8.self).lowercased() }
     }
 
     /// What a peer is called by its verified certificate: the first URI, else DNS name, else e-mail

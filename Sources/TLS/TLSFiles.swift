@@ -37,7 +37,10 @@ enum TLSFiles {
         ERR_clear_error()
         guard SSL_CTX_use_certificate_chain_file(context, files.chain) == 1,
             let certificate = SSL_CTX_get0_certificate(context)
-        else { throw TLSFileError(file: .chain(number), message: "no certificate can be read from '\(files.chain)': \(reason())") }
+        else {
+            throw TLSFileError(
+                file: .chain(number), message: "no certificate can be read from '\(files.chain)': \(reason())")
+        }
         if X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0 {
             throw TLSFileError(file: .chain(number), message: "the certificate in '\(files.chain)' has expired")
         }
@@ -45,18 +48,15 @@ enum TLSFiles {
             throw TLSFileError(file: .chain(number), message: "the certificate in '\(files.chain)' is not valid yet")
         }
         ERR_clear_error()
+        let stranger = TLSFileError(
+            file: .key(number), message: "the key in '\(files.key)' does not belong to the certificate in '\(files.chain)'")
         guard SSL_CTX_use_PrivateKey_file(context, files.key, SSL_FILETYPE_PEM) == 1 else {
-            let mismatch = ERR_GET_REASON(ERR_peek_error()) == X509_R_KEY_VALUES_MISMATCH || ERR_GET_REASON(ERR_peek_error()) == X509_R_KEY_TYPE_MISMATCH
+            let reason = ERR_GET_REASON(ERR_peek_error())
+            if reason == X509_R_KEY_VALUES_MISMATCH || reason == X509_R_KEY_TYPE_MISMATCH { throw stranger }
             throw TLSFileError(
-                file: .key(number),
-                message: mismatch
-                    ? "the key in '\(files.key)' does not belong to the certificate in '\(files.chain)'"
-                    : "no private key can be read from '\(files.key)': \(reason())")
+                file: .key(number), message: "no private key can be read from '\(files.key)': \(Self.reason())")
         }
-        guard SSL_CTX_check_private_key(context) == 1 else {
-            throw TLSFileError(
-                file: .key(number), message: "the key in '\(files.key)' does not belong to the certificate in '\(files.chain)'")
-        }
+        guard SSL_CTX_check_private_key(context) == 1 else { throw stranger }
     }
 
     /// Who signs the peer's certificates: the file's authorities, or the system's.
@@ -97,7 +97,9 @@ enum TLSFiles {
         var bytes = [UInt8](repeating: 0, count: limit + 1)
         var count = 0
         while count <= limit {
-            let n = bytes.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress?.advanced(by: count), limit + 1 - count) }
+            let n = bytes.withUnsafeMutableBytes {
+                Glibc.read(descriptor, $0.baseAddress?.advanced(by: count), limit + 1 - count)
+            }
             if n < 0 { return nil }
             if n == 0 { break }
             count += n

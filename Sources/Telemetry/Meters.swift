@@ -142,6 +142,9 @@ public final class Meters: Sendable {
                 "nexus_http2_goaways", .counter, "HTTP/2 client connections ended for the client's fault.",
                 .integer(total(.http2Goaways))),
             Family(
+                "nexus_http2_resets", .counter, "Streams of HTTP/2 clients that ended by a reset, from either side.",
+                .integer(total(.http2Resets))),
+            Family(
                 "nexus_streams_open", .gauge, "Exchanges running now.",
                 .integer(open(.streamsOpened, .streamsClosed))),
             Family(

@@ -8,7 +8,7 @@ public enum WorkerCounter: Int, Sendable, CaseIterable {
     case bytesIn, bytesOut
     case limitsAllowed, limitsRefused
     case mailboxFull
-    case http2Opened, http2Closed, http2Goaways
+    case http2Opened, http2Closed, http2Goaways, http2Resets
     case logLinesDropped
 }
 

@@ -45,8 +45,11 @@ public final class HTTP2Block {
     }
 
     /// Takes one field. False = so far above the limits that the connection should end.
-    func take(_ name: borrowing Span<UInt8>, _ value: borrowing Span<UInt8>, limits: HTTP1Limits, most: Int) -> Bool {
+    func take(_ name: borrowing Span<UInt8>, _ value: borrowing Span<UInt8>, limits: HTTP1Limits) -> Bool {
         count &+= 1
+        // Pseudo-fields come first, and trailers have none.
+        let isHead = status != 0 || !method.isEmpty || name.count > 0 && name[0] == 0x3a
+        let most = isHead ? limits.head : limits.trailers
         size &+= name.count &+ value.count &+ 32
         if isTooLarge || size > most || count > limits.fieldCount || name.count &+ value.count > limits.fieldLine {
             isTooLarge = true

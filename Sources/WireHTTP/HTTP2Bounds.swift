@@ -61,6 +61,9 @@ struct HTTP2Bounds {
         return control.take(of: settings.control, nowMS: nowMS)
     }
 
+    /// A frame that turned out to carry nothing. False = one too many.
+    mutating func empty(nowMS: UInt64) -> Bool { control.take(of: settings.control, nowMS: nowMS) }
+
     /// A DATA frame of ours has gone: its answer in WINDOW_UPDATE, for the stream and for the connection, is explained.
     mutating func dataSent() {
         control.earn(of: settings.control)

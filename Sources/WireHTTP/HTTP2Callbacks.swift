@@ -63,7 +63,11 @@ enum HTTP2Callbacks {
     private static let onBeginFrame: nghttp2_on_begin_frame_callback = { engine, header, user in
         guard let header else { return 0 }
         return HTTP2Callbacks.session(user) { session in
-            if UInt32(header.pointee.type) == NGHTTP2_SETTINGS.rawValue { session.noteWindows() }
+            switch UInt32(header.pointee.type) {
+            case NGHTTP2_SETTINGS.rawValue: session.noteWindows()
+            case NGHTTP2_HEADERS.rawValue: session.checkIdentifier(header.pointee.stream_id)
+            default: break
+            }
             return 0
         } ?? 0
     }
@@ -78,8 +82,7 @@ enum HTTP2Callbacks {
             let name = UnsafeBufferPointer(start: name, count: nameCount)
             let value = UnsafeBufferPointer(start: value, count: valueCount)
             let limits = session.settings.limits
-            let goesOn = session.block.take(name.span, value.span, limits: limits, most: limits.head)
-            if !goesOn { session.terminate(.enhanceYourCalm) }
+            if !session.block.take(name.span, value.span, limits: limits) { session.terminate(.enhanceYourCalm) }
             return 0
         } ?? 0
     }
@@ -91,7 +94,7 @@ enum HTTP2Callbacks {
             let name = UnsafeBufferPointer(start: name, count: nameCount)
             let value = UnsafeBufferPointer(start: value, count: valueCount)
             let limits = session.settings.limits
-            if !session.block.take(name.span, value.span, limits: limits, most: limits.head) {
+            if !session.block.take(name.span, value.span, limits: limits) {
                 session.terminate(.enhanceYourCalm)
             }
             return 0
@@ -106,6 +109,10 @@ enum HTTP2Callbacks {
             switch UInt32(header.type) {
             case NGHTTP2_HEADERS.rawValue: session.headReceived(header.stream_id, ended: ended)
             case NGHTTP2_DATA.rawValue:
+                // Nothing but padding is as empty as nothing.
+                if header.length > 0 && header.length == frame.pointee.data.padlen && !session.bounds.empty(nowMS: session.nowMS) {
+                    session.terminate(.enhanceYourCalm)
+                }
                 if ended { HTTP2Callbacks.stream(engine, header.stream_id)?.handler.inboundEnded() }
             case NGHTTP2_SETTINGS.rawValue:
                 if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 {
@@ -113,7 +120,7 @@ enum HTTP2Callbacks {
                 }
             case NGHTTP2_GOAWAY.rawValue:
                 session.handler.goAwayReceived(HTTP2Error(code: frame.pointee.goaway.error_code))
-            case NGHTTP2_RST_STREAM.rawValue: session.resetReceived()
+            case NGHTTP2_RST_STREAM.rawValue: session.resetReceived(header.stream_id)
             default: break
             }
             return 0
@@ -191,7 +198,7 @@ enum HTTP2Callbacks {
             let header = frame.pointee.hd
             switch UInt32(header.type) {
             case NGHTTP2_RST_STREAM.rawValue:
-                session.resetSent(HTTP2Error(code: frame.pointee.rst_stream.error_code))
+                session.resetSent(header.stream_id, HTTP2Error(code: frame.pointee.rst_stream.error_code))
             case NGHTTP2_DATA.rawValue, NGHTTP2_HEADERS.rawValue:
                 if header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0 {
                     HTTP2Callbacks.stream(engine, header.stream_id)?.handler.outboundFinished()
@@ -228,10 +235,8 @@ extension HTTP2Session {
         }
         let isHead = role == .server ? !block.method.isEmpty : block.status != 0
         let handler = stream.handler
-        if block.isTooLarge && !(isHead && role == .server) {
-            // Requests get their 431; nobody can be told that trailers or an answer were too much.
-            return reset(stream, .internalError)
-        }
+        // A client gets its 431; an upstream cannot be told more.
+        if block.isTooLarge && role == .client { return reset(stream, .internalError) }
         if isHead {
             if role == .client, block.status >= 200 { stream.headDone = true }
             handler.headReceived(block, ended: ended)
@@ -240,6 +245,17 @@ extension HTTP2Session {
         }
         // The handler may have ended the stream meanwhile, but not taken it away: that is `streamClosed`.
         if ended && stream.id == id { handler.inboundEnded() }
+    }
+
+    /// HEADERS for a stream that has ended, or that a later one has passed over, end the connection (RFC
+    /// 9113 section 5.1.1), unless a reset was on its way to the client. nghttp2 ignores them all.
+    fileprivate func checkIdentifier(_ id: Int32) {
+        guard role == .server, let engine, id > 0, id & 1 == 1 else { return }
+        if id > newest {
+            newest = id
+        } else if nghttp2_session_find_stream(engine, id) == nil && !cut.contains(id) {
+            terminate(.protocolError)
+        }
     }
 
     /// The windows as they are before a SETTINGS frame is applied: the largest is the first to overflow.
@@ -260,14 +276,16 @@ extension HTTP2Session {
     }
 
     /// The peer ended a stream; what it ended may have cost us much more than the frame cost it.
-    fileprivate func resetReceived() {
+    fileprivate func resetReceived(_ id: Int32) {
         guard role == .server else { return }
+        cut.note(id)
         if !bounds.reset(nowMS: nowMS) { terminate(.enhanceYourCalm) }
     }
 
     /// Resets the peer provokes cost us as much as its own.
-    fileprivate func resetSent(_ error: HTTP2Error) {
+    fileprivate func resetSent(_ id: Int32, _ error: HTTP2Error) {
         guard role == .server else { return }
+        cut.note(id)
         switch error {
         case .protocolError, .flowControlError, .streamClosed, .frameSizeError, .refusedStream:
             if !bounds.reset(nowMS: nowMS) { terminate(.enhanceYourCalm) }

@@ -41,6 +41,30 @@ public final class HTTP2FieldBlock {
         entries.append(Entry(name: Slice(start, middle), value: Slice(middle, text.count), isIndexed: true))
     }
 
+    /// A received field, its name in lower case.
+    public func add(_ field: Field, of source: borrowing Span<UInt8>) {
+        let text = text
+        let start = text.count
+        let name = Int(field.nameText.count)
+        text.append(field.nameText, of: source)
+        text.append(field.value, of: source)
+        text.withMutableReadable { text in
+            for i in start..<(start &+ name) { text[i] = text[i].asciiLowercased }
+        }
+        entries.append(
+            Entry(
+                name: Slice(start, start &+ name), value: Slice(start &+ name, text.count),
+                isIndexed: !Self.differing.contains(field.name)))
+    }
+
+    /// - Parameters:
+    ///   - name: lower case.
+    ///   - number: its number, where it has one.
+    public func add(_ name: StaticString, _ number: FieldName, _ value: borrowing Span<UInt8>) {
+        add(name, value)
+        if Self.differing.contains(number) { entries[entries.count - 1].isIndexed = false }
+    }
+
     /// `:status`.
     public func add(status: UInt16) {
         let start = text.count

@@ -25,6 +25,9 @@ public final class HTTP2Session {
     /// The stream windows before the SETTINGS frame that is being read.
     var windows = HTTP2Windows()
     let trailerBlock = HTTP2FieldBlock()
+    /// The highest stream the peer has opened.
+    var newest: Int32 = 0
+    var cut = HTTP2CutStreams()
 
     /// - Parameter nowMS: monotonic milliseconds, as for `receive`.
     public init(_ role: Role, settings: HTTP2Settings, handler: any HTTP2SessionHandler, nowMS: UInt64) {
@@ -50,6 +53,8 @@ public final class HTTP2Session {
                 settings_id: Int32(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE.rawValue), value: UInt32(clamping: settings.limits.head)),
         ]
         if role == .server {
+            entries.append(
+                nghttp2_settings_entry(settings_id: Int32(NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES.rawValue), value: 1))
             entries.append(
                 nghttp2_settings_entry(
                     settings_id: Int32(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue), value: settings.maxConcurrentStreams))
@@ -258,4 +263,22 @@ struct HTTP2Ending {
 struct HTTP2Windows {
     var largest: Int32 = 0
     var initial: UInt32 = 65_535
+}
+
+/// The streams that were last ended by a reset: what the peer sent before it knew may still come.
+struct HTTP2CutStreams {
+    private static let most = 128
+    private var ids: [Int32] = []
+    private var next = 0
+
+    mutating func note(_ id: Int32) {
+        if ids.count < Self.most {
+            ids.append(id)
+        } else {
+            ids[next] = id
+            next = (next + 1) % Self.most
+        }
+    }
+
+    func contains(_ id: Int32) -> Bool { ids.contains(id) }
 }

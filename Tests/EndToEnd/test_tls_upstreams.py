@@ -23,9 +23,9 @@ def pair(authority) -> Pair:
     return authority.issue("upstream", "IP:127.0.0.1", "DNS:upstream.example", "DNS:*.wild.example")
 
 
-def start(stage, address: str, tls: dict, retries: int = 0, **cluster):
+def start(stage, address: str, tls: dict, retries: int = 0, tls_time: str = "500ms", **cluster):
     config = settings(address, clusters={"up": {"endpoints": [address], "tls": tls, **cluster}})
-    return stage.gateway(config, [*OPERATIONS, route(retries=retries, timeouts={"tls": "500ms", "first_byte": "2s"})])
+    return stage.gateway(config, [*OPERATIONS, route(retries=retries, timeouts={"tls": tls_time, "first_byte": "2s"})])
 
 
 def fault(reply: Reply) -> tuple[int, str]:
@@ -251,3 +251,15 @@ def test_a_tunnel_through_tls_on_both_sides(stage, authority, pair):
         for size in (1, 1000, 100_000):
             wire.send(b"z" * size)
             assert wire.take(size) == b"z" * size
+
+
+def test_many_handshakes_at_once(stage, authority, pair):
+    """More than a turn of the worker takes: the others come in the next ones, and all are served."""
+    gateway = start(stage, stage.backend(secured(serving(pair), echo)).address, trust(authority), tls_time="10s")
+    wires = [Wire(gateway.address, timeout=15) for _ in range(40)]
+    for number, wire in enumerate(wires):
+        wire.send(get(f"/{number}"))
+    for number, wire in enumerate(wires):
+        assert json.loads(wire.read().body)["start"].startswith(f"GET /{number} ")
+        wire.close()
+    assert handshakes(gateway)[("upstream", "ok", "1.3")] > 4

@@ -44,7 +44,7 @@ struct Repository: Sendable {
         let declaration = /(?:room|tests)\(\s*"([A-Za-z]+)"(?:,\s*\[([^\]]*)\])?/
         let executable = /name:\s*"([a-z-]+)",\s*dependencies:\s*\[([^\]]*)\]/
         func names(_ list: Substring) -> Set<String> {
-            Set(list.matches(of: /"([A-Za-z]+)"|\b(yams|arguments)\b/).map { match in
+            Set(list.matches(of: /"([A-Za-z0-9]+)"|\b(yams|arguments)\b/).map { match in
                 if let quoted = match.output.1 { return String(quoted) }
                 return match.output.2 == "yams" ? "Yams" : "ArgumentParser"
             })

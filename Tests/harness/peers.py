@@ -108,12 +108,13 @@ def nginx_origin(folder: pathlib.Path, address: str, body: bytes, files: pathlib
 def nginx_proxy(folder: pathlib.Path, address: str, upstream: str, cpu: int | None = None, tls=None, tickets: bool = True) -> Process:
     """nginx as a bare reverse proxy: one worker, HTTP/1.1 and keep-alive upstream, nothing to disk.
 
-    With `tls` (a `Pair`) it speaks TLS 1.3.
+    With `tls` (a `Pair`) it speaks TLS 1.3, with the suite the gateway prefers.
     """
     secure = f"""
     ssl_certificate {tls.chain};
     ssl_certificate_key {tls.key};
     ssl_protocols TLSv1.3;
+    ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;
     ssl_ecdh_curve X25519:P-256:P-384;
     ssl_session_cache off;
     ssl_session_tickets {"on" if tickets else "off"};""" if tls else ""
@@ -140,13 +141,13 @@ def nginx_proxy(folder: pathlib.Path, address: str, upstream: str, cpu: int | No
 
 
 def haproxy_proxy(folder: pathlib.Path, address: str, upstream: str, cpu: int | None = None, tls=None, tickets: bool = True) -> Process:
-    """HAProxy as a bare reverse proxy: one thread, `http-reuse always`, no log. With `tls` (a `Pair`) it speaks TLS 1.3."""
+    """HAProxy as a bare reverse proxy: one thread, `http-reuse always`, no log. With `tls` (a `Pair`) it speaks TLS 1.3, with the suite the gateway prefers."""
     secure = ""
     if tls:
         both = folder / "both.pem"
         folder.mkdir(parents=True, exist_ok=True)
         both.write_bytes(tls.chain.read_bytes() + tls.key.read_bytes())
-        secure = f" ssl crt {both} ssl-min-ver TLSv1.3 curves X25519:P-256:P-384" + ("" if tickets else " no-tls-tickets")
+        secure = f" ssl crt {both} ssl-min-ver TLSv1.3 ciphersuites TLS_AES_128_GCM_SHA256 curves X25519:P-256:P-384" + ("" if tickets else " no-tls-tickets")
     text = f"""global
   nbthread 1
   maxconn 9900

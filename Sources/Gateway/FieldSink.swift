@@ -1,0 +1,46 @@
+import Exchanges
+import WireHTTP
+
+/// Where the fields of a message are written: lines of HTTP/1, or the block an HTTP/2 encoder takes.
+/// Code that says which fields a message has is written once, for both; it is specialised for each.
+protocol FieldSink {
+    /// A received field.
+    func write(_ field: Field, of text: borrowing Span<UInt8>)
+    /// A field of our own. - Parameters: `number`: its number where it has one; `title` and `lower`: its two spellings.
+    func write(_ number: FieldName, _ title: StaticString, _ lower: StaticString, _ value: borrowing Span<UInt8>)
+    func writeDate(of worker: Worker)
+    /// Whole lines, for what is rare: they are taken apart again where that is needed.
+    func writeLines(_ lines: (Buffer) -> Void)
+}
+
+/// Fields as lines.
+struct FieldLines: FieldSink {
+    let out: Buffer
+
+    @inline(__always) func write(_ field: Field, of text: borrowing Span<UInt8>) {
+        HTTP1Encoder.field(field, of: text, into: out)
+    }
+
+    @inline(__always)
+    func write(_ number: FieldName, _ title: StaticString, _ lower: StaticString, _ value: borrowing Span<UInt8>) {
+        HTTP1Encoder.field(title, value, into: out)
+    }
+
+    @inline(__always) func writeDate(of worker: Worker) { worker.dateField(into: out) }
+    @inline(__always) func writeLines(_ lines: (Buffer) -> Void) { lines(out) }
+}
+
+/// Fields for an encoder.
+struct FieldEntries: FieldSink {
+    let block: HTTP2FieldBlock
+
+    @inline(__always) func write(_ field: Field, of text: borrowing Span<UInt8>) { block.add(field, of: text) }
+
+    @inline(__always)
+    func write(_ number: FieldName, _ title: StaticString, _ lower: StaticString, _ value: borrowing Span<UInt8>) {
+        block.add(lower, number, value)
+    }
+
+    @inline(__always) func writeDate(of worker: Worker) { worker.dateField(into: block) }
+    @inline(__always) func writeLines(_ lines: (Buffer) -> Void) { block.add(lines: lines) }
+}
