@@ -263,10 +263,13 @@ final class HTTP2UpstreamStream: Source, Origin {
         let provenUnprocessed = fault.isUnprocessed || !hasLeft
         // A connection that had carried answers and ends in order, or was dead when it was used again, says
         // nothing about the endpoint; nor does the end of the exchange's own life.
-        let isOver = fault == .unprocessed && connection.isRetired
-        let wasDead = connectionEnded && fault == .terminated && connection.heardMS <= sentMS
-        let wasStale = !headSeen && (isOver || wasDead) && connection.takeStaleRetry()
         let isOwnEnd = fault == .timeout && exchange.endsByMS > 0 && worker.loop.nowMS >= exchange.endsByMS
+        let wasDead = connectionEnded && !headSeen && fault == .terminated && connection.heardMS <= sentMS
+        let wasTurnedAway = !headSeen && fault == .unprocessed && connection.isRetired
+        let wasStale = (wasDead || wasTurnedAway) && connection.takeStaleRetry()
+        // Turned away with a whole connection: the endpoint ends its connections from time to time, which must
+        // not use up what the route allows for real failures.
+        if wasTurnedAway && wasStale && exchange.rule.retry.attempts > 1 { exchange.attempts -= 1 }
         leaveExchange(isOwnEnd || wasStale ? .cancelled : .failed(fault))
         if headSeen {
             exchange.wire?.abort(exchange)

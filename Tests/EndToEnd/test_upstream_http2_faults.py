@@ -186,6 +186,34 @@ def test_goaway_on_every_connection_is_never_an_error(stage, origin):
             assert wire.ask(post("/", b"n%d" % i)).body == b"n%d" % i
 
 
+def test_connections_that_end_under_load_cost_no_answer(stage, origin):
+    """Twenty answers and a GOAWAY, again and again, under sixteen clients: what it turns away goes again, and
+    that uses up neither the route's one retry nor the budget."""
+    def play(peer: Peer) -> None:
+        for _ in range(20):
+            request = peer.request()
+            body_back(peer, request)
+        peer.go_away(last=request.stream)
+        peer.hold(5)
+
+    gateway = stage.gateway(shared(origin(play).address))
+    found = []
+
+    def client(number: int) -> None:
+        with Wire(gateway.address) as wire:
+            for i in range(40):
+                body = b"%d/%d" % (number, i)
+                reply = wire.ask(post("/", body))
+                found.append((reply.status, reply.body == body))
+
+    threads = [threading.Thread(target=client, args=(i,)) for i in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [(200, True)] * 640
+
+
 @pytest.mark.parametrize("how", ["close", "reset", "goaway-and-close"])
 def test_a_connection_that_ended_while_idle_is_never_seen(stage, origin, how):
     def play(peer: Peer) -> None:
