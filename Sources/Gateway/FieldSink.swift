@@ -8,6 +8,9 @@ protocol FieldSink {
     func write(_ field: Field, of text: borrowing Span<UInt8>)
     /// A field of our own. - Parameters: `number`: its number where it has one; `title` and `lower`: its two spellings.
     func write(_ number: FieldName, _ title: StaticString, _ lower: StaticString, _ value: borrowing Span<UInt8>)
+    /// Begins a field of our own whose value is put together: append it to the buffer, then `finish`.
+    func begin(_ number: FieldName, _ title: StaticString, _ lower: StaticString) -> Buffer
+    func finish()
     func writeDate(of worker: Worker)
     /// Whole lines, for what is rare: they are taken apart again where that is needed.
     func writeLines(_ lines: (Buffer) -> Void)
@@ -26,6 +29,14 @@ struct FieldLines: FieldSink {
         HTTP1Encoder.field(title, value, into: out)
     }
 
+    @inline(__always) func begin(_ number: FieldName, _ title: StaticString, _ lower: StaticString) -> Buffer {
+        out.append(title)
+        out.append(": " as StaticString)
+        return out
+    }
+
+    @inline(__always) func finish() { HTTP1Encoder.crlf(out) }
+
     @inline(__always) func writeDate(of worker: Worker) { worker.dateField(into: out) }
     @inline(__always) func writeLines(_ lines: (Buffer) -> Void) { lines(out) }
 }
@@ -40,6 +51,12 @@ struct FieldEntries: FieldSink {
     func write(_ number: FieldName, _ title: StaticString, _ lower: StaticString, _ value: borrowing Span<UInt8>) {
         block.add(lower, number, value)
     }
+
+    @inline(__always) func begin(_ number: FieldName, _ title: StaticString, _ lower: StaticString) -> Buffer {
+        block.begin(lower, number)
+    }
+
+    @inline(__always) func finish() { block.finish() }
 
     @inline(__always) func writeDate(of worker: Worker) { worker.dateField(into: block) }
     @inline(__always) func writeLines(_ lines: (Buffer) -> Void) { block.add(lines: lines) }

@@ -4,7 +4,7 @@ import Routes
 import WireHTTP
 
 /// The same head for HTTP/2 (RFC 9113 section 8.3.1): what the request line and Host say become
-/// pseudo-fields, the rest are the same lines by the same code.
+/// pseudo-fields, the rest are the same fields by the same code.
 extension ForwardedRequest {
     /// - Parameters:
     ///   - scratch: empty; holds each text that has to be put together, for a moment.
@@ -24,21 +24,18 @@ extension ForwardedRequest {
             target(exchange, table, text, scratch)
             scratch.withReadable { block.add(":path", $0) }
             scratch.clear()
-        }
-        block.add { lines in
-            text.withReadable { text in
-                fields(exchange, session, table, text, lines)
-                bodyFields(exchange, text, lines)
-            }
+            let out = FieldEntries(block: block)
+            fields(exchange, session, table, text, out)
+            bodyFields(exchange, text, out)
         }
     }
 
-    private static func bodyFields(_ exchange: Exchange, _ text: borrowing Span<UInt8>, _ out: Buffer) {
-        if wantsTrailers(exchange, text) { out.append("te: trailers\r\n" as StaticString) }
+    private static func bodyFields(_ exchange: Exchange, _ text: borrowing Span<UInt8>, _ out: FieldEntries) {
+        if wantsTrailers(exchange, text) { out.block.add("te", "trailers" as StaticString) }
         switch exchange.requestBody {
-        case .known(let length): HTTP1Encoder.contentLength(length, into: out)
-        case .unknown: if let trailer = exchange.head.first(.trailer) { HTTP1Encoder.field(trailer, of: text, into: out) }
-        case .none: if exchange.head.first(.contentLength) != nil { HTTP1Encoder.contentLength(0, into: out) }
+        case .known(let length): out.block.add(contentLength: length)
+        case .unknown: if let trailer = exchange.head.first(.trailer) { out.write(trailer, of: text) }
+        case .none: if exchange.head.first(.contentLength) != nil { out.block.add(contentLength: 0) }
         }
     }
 

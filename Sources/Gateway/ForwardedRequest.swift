@@ -30,18 +30,19 @@ enum ForwardedRequest {
             requestLine(exchange, table, text, out)
             authority(exchange, table, endpoint, text, out)
             HTTP1Encoder.crlf(out)
-            fields(exchange, session, table, text, out)
+            fields(exchange, session, table, text, FieldLines(out: out))
             framing(exchange, text, out)
             HTTP1Encoder.crlf(out)
         }
     }
 
-    /// The field lines that do not depend on the version.
+    /// The fields that do not depend on the version.
     static func fields(
-        _ exchange: Exchange, _ session: Session, _ table: RouteTable, _ text: borrowing Span<UInt8>, _ out: Buffer
+        _ exchange: Exchange, _ session: Session, _ table: RouteTable, _ text: borrowing Span<UInt8>,
+        _ out: some FieldSink
     ) {
         own(exchange, table, text, out)
-        origin(exchange, session, text, out)
+        ForwardedOrigin.write(exchange, session, text, out)
         names(exchange, text, out)
     }
 
@@ -90,96 +91,28 @@ enum ForwardedRequest {
     }
 
     private static func own(
-        _ exchange: Exchange, _ table: RouteTable, _ text: borrowing Span<UInt8>, _ out: Buffer
+        _ exchange: Exchange, _ table: RouteTable, _ text: borrowing Span<UInt8>, _ out: some FieldSink
     ) {
         let replaced = exchange.body == nil ? Self.replaced : replacedWhenCollected
         guard exchange.rule.headerEdits != Rule.none else {
-            for field in exchange.head.fields where !replaced.contains(field.name) {
-                HTTP1Encoder.field(field, of: text, into: out)
-            }
+            for field in exchange.head.fields where !replaced.contains(field.name) { out.write(field, of: text) }
             return
         }
         let edits = HeaderEditing(table: table, run: table.headerEdits[Int(exchange.rule.headerEdits)].request)
         for field in exchange.head.fields where !replaced.contains(field.name) {
             if edits.drops(text.extracting(field.nameText.range)) { continue }
-            HTTP1Encoder.field(field, of: text, into: out)
+            out.write(field, of: text)
         }
-        edits.write(into: out)
+        out.writeLines(edits.write)
     }
 
-    // MARK: - Where it came from
-
-    private static func origin(
-        _ exchange: Exchange, _ session: Session, _ text: borrowing Span<UInt8>, _ out: Buffer
-    ) {
-        let hasHost = !exchange.head.authority.isEmpty
-        if session.trusted {
-            vouchedFor(exchange, session, text, out)
-        } else {
-            out.append("X-Forwarded-For: " as StaticString)
-            out.append(session.peerText)
-            out.append(
-                session.isSecure ? "\r\nX-Forwarded-Proto: https\r\n" : "\r\nX-Forwarded-Proto: http\r\n" as StaticString)
-            if hasHost { HTTP1Encoder.field("X-Forwarded-Host", text.extracting(exchange.head.authority.range), into: out) }
-            out.append("Forwarded: for=" as StaticString)
-        }
-        let isV6 = session.peer.high != 0 || session.peer.low >> 32 != 0xffff && session.peer.low != 0
-        if isV6 { out.append("\"[" as StaticString) }
-        out.append(session.peerText)
-        if isV6 { out.append("]\"" as StaticString) }
-        if hasHost {
-            out.append(session.isSecure ? ";proto=https;host=\"" : ";proto=http;host=\"" as StaticString)
-            out.append(exchange.head.authority, of: text)
-            out.append("\"\r\nVia: " as StaticString)
-        } else {
-            out.append(session.isSecure ? ";proto=https\r\nVia: " : ";proto=http\r\nVia: " as StaticString)
-        }
-        joined(.via, exchange, text, out)
-        out.append("1.1 nexus-gateway\r\nCorrelation-Id: " as StaticString)
-    }
-
-    /// What a trusted proxy said goes on, and the proxy itself is added.
-    private static func vouchedFor(
-        _ exchange: Exchange, _ session: Session, _ text: borrowing Span<UInt8>, _ out: Buffer
-    ) {
-        out.append("X-Forwarded-For: " as StaticString)
-        joined(.xForwardedFor, exchange, text, out)
-        out.append(session.peerText)
-        HTTP1Encoder.crlf(out)
-        if let given = exchange.head.first(.xForwardedProto) {
-            HTTP1Encoder.field(given, of: text, into: out)
-        } else {
-            out.append(session.isSecure ? "X-Forwarded-Proto: https\r\n" : "X-Forwarded-Proto: http\r\n" as StaticString)
-        }
-        if let given = exchange.head.first(.xForwardedHost) {
-            HTTP1Encoder.field(given, of: text, into: out)
-        } else if !exchange.head.authority.isEmpty {
-            HTTP1Encoder.field("X-Forwarded-Host", text.extracting(exchange.head.authority.range), into: out)
-        }
-        out.append("Forwarded: " as StaticString)
-        joined(.forwarded, exchange, text, out)
-        out.append("for=" as StaticString)
-    }
-
-    /// The values of all fields with this name, each followed by a comma.
-    private static func joined(
-        _ name: FieldName, _ exchange: Exchange, _ text: borrowing Span<UInt8>, _ out: Buffer
-    ) {
-        for field in exchange.head.fields where field.name == name && !field.value.isEmpty {
-            out.append(field.value, of: text)
-            out.append(", " as StaticString)
-        }
-    }
-
-    private static func names(_ exchange: Exchange, _ text: borrowing Span<UInt8>, _ out: Buffer) {
-        exchange.correlationID.withReadable { out.append($0) }
-        out.append("\r\ntraceparent: " as StaticString)
-        exchange.trace.append(to: out)
-        HTTP1Encoder.crlf(out)
+    /// Correlation and trace.
+    private static func names(_ exchange: Exchange, _ text: borrowing Span<UInt8>, _ out: some FieldSink) {
+        exchange.correlationID.withReadable { out.write(.correlationID, "Correlation-Id", "correlation-id", $0) }
+        exchange.trace.append(to: out.begin(.traceparent, "traceparent", "traceparent"))
+        out.finish()
         guard exchange.continuesTrace, hasValidTraceState(exchange, text) else { return }
-        for field in exchange.head.fields where field.name == .tracestate {
-            HTTP1Encoder.field(field, of: text, into: out)
-        }
+        for field in exchange.head.fields where field.name == .tracestate { out.write(field, of: text) }
     }
 
     /// A malformed or overlong list is dropped whole (W3C Trace Context section 3.3.1).

@@ -26,6 +26,7 @@ public final class HTTP2FieldBlock {
 
     /// - Parameter name: lower case.
     public func add(_ name: StaticString, _ value: borrowing Span<UInt8>) {
+        let text = text
         let start = text.count
         text.append(name)
         let middle = text.count
@@ -34,6 +35,7 @@ public final class HTTP2FieldBlock {
     }
 
     public func add(_ name: StaticString, _ value: StaticString) {
+        let text = text
         let start = text.count
         text.append(name)
         let middle = text.count
@@ -63,6 +65,29 @@ public final class HTTP2FieldBlock {
     public func add(_ name: StaticString, _ number: FieldName, _ value: borrowing Span<UInt8>) {
         add(name, value)
         if Self.differing.contains(number) { entries[entries.count - 1].isIndexed = false }
+    }
+
+    /// Begins a field whose value is put together: append it to the buffer, then `finish`.
+    public func begin(_ name: StaticString, _ number: FieldName) -> Buffer {
+        let text = text
+        let start = text.count
+        text.append(name)
+        entries.append(
+            Entry(
+                name: Slice(start, text.count), value: Slice(text.count, text.count),
+                isIndexed: !Self.differing.contains(number)))
+        return text
+    }
+
+    public func finish() {
+        let last = entries.count - 1
+        entries[last].value = Slice(Int(entries[last].value.start), text.count)
+    }
+
+    /// `content-length`.
+    public func add(contentLength: UInt64) {
+        begin("content-length", .contentLength).append(decimal: contentLength)
+        finish()
     }
 
     /// `:status`.
