@@ -9,12 +9,12 @@ import WireHTTP
 /// used again. This file is its life and its answers; `+Body` passes request bodies on.
 final class ClientStream: Source, Wire, HTTP2StreamHandler {
     let worker: Worker
-    private(set) var stream: HTTP2Stream!
+    let stream: HTTP2Stream
     private(set) var connection: HTTP2Connection?
     private var nobody: Session
     var exchange: Exchange?
     /// The request's head.
-    private var text: Buffer
+    private let text = Buffer(capacity: 1024)
 
     // The request's body.
     let inbound: Buffer
@@ -38,14 +38,17 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
     init(worker: Worker, session: Session) {
         self.worker = worker
         nobody = session
-        text = Buffer(capacity: 1024)
         inbound = Buffer(pool: worker.loop.buffers)
+        stream = HTTP2Stream(pool: worker.loop.buffers)
         super.init()
-        stream = HTTP2Stream(handler: self, pool: worker.loop.buffers)
+        stream.handler = self
     }
 
     /// The connection's; while there is none, the last one's.
     var session: Session { nobody }
+
+    /// Worth keeping: one large head does not stay in memory for ever.
+    var isSmall: Bool { text.capacity <= 8192 }
 
     /// Begins a life on `connection`.
     func take(_ connection: HTTP2Connection) {
@@ -79,7 +82,8 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
         let exchange = worker.takeExchange(wire: self)
         self.exchange = exchange
         let fault = block.resolve(into: &exchange.head)
-        swap(&block.text, &text)
+        text.clear()
+        block.text.withReadable { text.append($0) }
         exchange.text = text
         exchange.bytesIn = UInt64(text.count)
         exchange.requestBody = ended ? .none : block.contentLength.map { .known($0) } ?? .unknown

@@ -22,8 +22,8 @@ final class HTTP2Connection: ServedConnection, HTTP2SessionHandler {
     let worker: Worker
     let port: ListenerPort
     let session: Session
-    /// The connection's state without its socket. Made with this object as its handler.
-    private(set) var http: HTTP2Session!
+    /// The connection's state without its socket.
+    let http: HTTP2Session
     private var transport: Transport
     private let output: Buffer
     private(set) var phase = Phase.open
@@ -44,8 +44,9 @@ final class HTTP2Connection: ServedConnection, HTTP2SessionHandler {
         self.port = port
         self.worker = worker
         output = Buffer(pool: worker.loop.buffers)
+        http = HTTP2Session(.server, settings: port.http2, nowMS: worker.loop.nowMS)
         super.init()
-        http = HTTP2Session(.server, settings: port.http2, handler: self, nowMS: worker.loop.nowMS)
+        http.handler = self
         worker.meters.count(.http2Opened)
     }
 

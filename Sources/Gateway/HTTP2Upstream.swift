@@ -19,8 +19,8 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
     let endpoint: Endpoint
     var transport: Transport
     private(set) var state = State.connecting
-    /// The connection's state without its socket. Made with this object as its handler.
-    private(set) var session: HTTP2Session!
+    /// The connection's state without its socket.
+    let session: HTTP2Session
     private var approach: Approach
     /// When it is too old for another exchange; loop milliseconds.
     private let oldMS: UInt64
@@ -70,8 +70,9 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
         mostRequests = pool.requests > 0 ? pool.requests : .max
         mostStreams = endpoint.cluster.specification.http2.maxConcurrentStreams
         output = Buffer(pool: worker.loop.buffers)
+        session = HTTP2Session(.client, settings: endpoint.cluster.http2, nowMS: worker.loop.nowMS)
         super.init()
-        session = HTTP2Session(.client, settings: endpoint.cluster.http2, handler: self, nowMS: worker.loop.nowMS)
+        session.handler = self
         guard worker.loop.register(self, descriptor: descriptor) == 0 else {
             transport.close()
             return nil

@@ -9,8 +9,8 @@ import WireHTTP
 /// This file is the request and the endings; `+Answer` takes the answer.
 final class HTTP2UpstreamStream: Source, Origin {
     let worker: Worker
-    /// The stream as the session sees it. Made with this object as its handler.
-    private(set) var http2: HTTP2Stream!
+    /// The stream as the session sees it.
+    let http2: HTTP2Stream
     private(set) var connection: HTTP2Upstream?
     private(set) var exchange: Exchange?
     /// Place in the connection's list.
@@ -43,8 +43,9 @@ final class HTTP2UpstreamStream: Source, Origin {
 
     init(_ worker: Worker) {
         self.worker = worker
+        http2 = HTTP2Stream(pool: worker.loop.buffers)
         super.init()
-        http2 = HTTP2Stream(handler: self, pool: worker.loop.buffers)
+        http2.handler = self
         // For life: a place on the wheel costs nothing while it stays, and every request has a deadline.
         _ = worker.loop.register(self, descriptor: nil)
     }

@@ -231,7 +231,7 @@ final class Worker {
     }
 
     func giveClientStream(_ stream: ClientStream) {
-        if spareStreams.count < 1024 { spareStreams.append(stream) }
+        if spareStreams.count < 1024 && stream.isSmall { spareStreams.append(stream) }
     }
 
     func connectionClosed(_ port: ListenerPort) {

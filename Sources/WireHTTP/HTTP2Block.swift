@@ -4,9 +4,9 @@ public import Exchanges
 /// lines (`name: value` CRLF), so that it can be forwarded in either version by the same code.
 ///
 /// A connection has one at a time (RFC 9113 section 4.3): it belongs to the session, and what it holds
-/// is valid during the call that shows it. Swap out what must stay.
+/// is valid during the call that shows it. Copy what must stay; the list of fields may be swapped.
 public final class HTTP2Block {
-    public var text: Buffer
+    public let text = Buffer(capacity: 1024)
     public var fields: [Field] = []
     public internal(set) var method = Slice.none
     public internal(set) var scheme = Slice.none
@@ -26,7 +26,7 @@ public final class HTTP2Block {
     private let crumbs = Buffer(capacity: 64)
     private var crumbName = Slice.none
 
-    init() { text = Buffer(capacity: 1024) }
+    init() {}
 
     func begin() {
         text.clear()
@@ -86,7 +86,6 @@ public final class HTTP2Block {
     }
 
     private func append(_ number: FieldName, _ name: borrowing Span<UInt8>, _ value: borrowing Span<UInt8>) {
-        let text = text  // counted once, not for each piece
         let start = text.count
         text.append(name)
         text.append(": " as StaticString)
@@ -107,7 +106,6 @@ public final class HTTP2Block {
             status = UInt16(code)
             return
         }
-        let text = text
         let start = text.count
         text.append(value)
         let slice = Slice(start, text.count)

@@ -113,13 +113,13 @@ enum HTTP2Callbacks {
                 if header.length > 0 && header.length == frame.pointee.data.padlen && !session.bounds.empty(nowMS: session.nowMS) {
                     session.terminate(.enhanceYourCalm)
                 }
-                if ended { HTTP2Callbacks.stream(engine, header.stream_id)?.handler.inboundEnded() }
+                if ended { HTTP2Callbacks.stream(engine, header.stream_id)?.handler?.inboundEnded() }
             case NGHTTP2_SETTINGS.rawValue:
                 if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 {
                     session.settingsReceived(frame.pointee.settings)
                 }
             case NGHTTP2_GOAWAY.rawValue:
-                session.handler.goAwayReceived(HTTP2Error(code: frame.pointee.goaway.error_code))
+                session.handler?.goAwayReceived(HTTP2Error(code: frame.pointee.goaway.error_code))
             case NGHTTP2_RST_STREAM.rawValue: session.resetReceived(header.stream_id)
             default: break
             }
@@ -134,7 +134,7 @@ enum HTTP2Callbacks {
                 return 0
             }
             stream.unused += count
-            stream.handler.dataReceived(UnsafeBufferPointer(start: data, count: count).span)
+            stream.handler?.dataReceived(UnsafeBufferPointer(start: data, count: count).span)
             return 0
         } ?? 0
     }
@@ -145,7 +145,7 @@ enum HTTP2Callbacks {
             nghttp2_session_set_stream_user_data(engine, id, nil)
             let handler = stream.handler
             session.drop(stream)
-            handler.streamClosed(HTTP2Error(code: code))
+            handler?.streamClosed(HTTP2Error(code: code))
             return 0
         } ?? 0
     }
@@ -185,7 +185,7 @@ enum HTTP2Callbacks {
                 session.bounds.dataSent()
                 if stream.outbound.isEmpty {
                     stream.outbound.giveBack()
-                    stream.handler.outboundDrained()
+                    stream.handler?.outboundDrained()
                 }
                 return 0
             }
@@ -201,7 +201,7 @@ enum HTTP2Callbacks {
                 session.resetSent(header.stream_id, HTTP2Error(code: frame.pointee.rst_stream.error_code))
             case NGHTTP2_DATA.rawValue, NGHTTP2_HEADERS.rawValue:
                 if header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0 {
-                    HTTP2Callbacks.stream(engine, header.stream_id)?.handler.outboundFinished()
+                    HTTP2Callbacks.stream(engine, header.stream_id)?.handler?.outboundFinished()
                 }
             default: break
             }
@@ -225,7 +225,7 @@ extension HTTP2Session {
             stream = Unmanaged<HTTP2Stream>.fromOpaque(known).takeUnretainedValue()
         } else {
             guard role == .server, !block.method.isEmpty else { return }
-            guard let fresh = handler.streamOpened() else {
+            guard let fresh = handler?.streamOpened() else {
                 nghttp2_submit_rst_stream(engine, 0, id, HTTP2Error.refusedStream.rawValue)
                 return
             }
@@ -234,7 +234,7 @@ extension HTTP2Session {
             stream = fresh
         }
         let isHead = role == .server ? !block.method.isEmpty : block.status != 0
-        let handler = stream.handler
+        guard let handler = stream.handler else { return }
         // A client gets its 431; an upstream cannot be told more.
         if block.isTooLarge && role == .client { return reset(stream, .internalError) }
         if isHead {
@@ -272,7 +272,7 @@ extension HTTP2Session {
             let grown = Int64(windows.largest) + Int64(entry.value) - Int64(windows.initial)
             if !open.isEmpty && grown > Int64(Int32.max) { return terminate(.flowControlError) }
         }
-        handler.settingsReceived()
+        handler?.settingsReceived()
     }
 
     /// The peer ended a stream; what it ended may have cost us much more than the frame cost it.

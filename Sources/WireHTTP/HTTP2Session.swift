@@ -10,7 +10,7 @@ public final class HTTP2Session {
     public enum Role: Sendable { case server, client }
 
     /// Who hears of the connection. The owner, which keeps this object, so not a reference to keep.
-    public unowned(unsafe) var handler: any HTTP2SessionHandler
+    public unowned(unsafe) var handler: (any HTTP2SessionHandler)?
     public let settings: HTTP2Settings
     let role: Role
     /// nghttp2's session; nil only when memory ran out at the start.
@@ -29,11 +29,16 @@ public final class HTTP2Session {
     var newest: Int32 = 0
     var cut = HTTP2CutStreams()
 
+    public convenience init(_ role: Role, settings: HTTP2Settings, handler: any HTTP2SessionHandler, nowMS: UInt64) {
+        self.init(role, settings: settings, nowMS: nowMS)
+        self.handler = handler
+    }
+
+    /// Follow with `handler`.
     /// - Parameter nowMS: monotonic milliseconds, as for `receive`.
-    public init(_ role: Role, settings: HTTP2Settings, handler: any HTTP2SessionHandler, nowMS: UInt64) {
+    public init(_ role: Role, settings: HTTP2Settings, nowMS: UInt64) {
         self.role = role
         self.settings = settings
-        self.handler = handler
         self.nowMS = nowMS
         bounds = HTTP2Bounds(settings, role: role)
         var made: OpaquePointer?
@@ -214,7 +219,7 @@ public final class HTTP2Session {
             if let engine { nghttp2_session_set_stream_user_data(engine, stream.id, nil) }
             let handler = stream.handler
             drop(stream)
-            handler.streamClosed(error)
+            handler?.streamClosed(error)
         }
     }
 

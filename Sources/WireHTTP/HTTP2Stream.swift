@@ -6,7 +6,7 @@ public final class HTTP2Stream {
     /// 0 = not in use.
     public internal(set) var id: Int32 = 0
     /// Who hears of this stream. The owner, which keeps this object, so not a reference to keep.
-    public unowned(unsafe) var handler: any HTTP2StreamHandler
+    public unowned(unsafe) var handler: (any HTTP2StreamHandler)?
     /// Body bytes that wait for credit. Append, then call the session's `resume`.
     public let outbound: Buffer
 
@@ -26,8 +26,13 @@ public final class HTTP2Stream {
     /// The head of the answer has come (client) or has gone (server).
     var headDone = false
 
-    public init(handler: any HTTP2StreamHandler, pool: BufferPool) {
+    public convenience init(handler: any HTTP2StreamHandler, pool: BufferPool) {
+        self.init(pool: pool)
         self.handler = handler
+    }
+
+    /// Follow with `handler`.
+    public init(pool: BufferPool) {
         outbound = Buffer(pool: pool)
     }
 
