@@ -90,6 +90,8 @@ let package = Package(
 
         // What tests share.
         .target(name: "Seeded", path: "Tests/Seeded", swiftSettings: house),
+        .target(
+            name: "HTTP2Scripts", dependencies: ["WireHTTP", "Exchanges"], path: "Tests/HTTP2Scripts", swiftSettings: house),
         tests("ExchangesTests", ["Seeded", "Exchanges"]),
         tests("ReactorTests", ["Seeded", "Reactor", "Exchanges", "CShim"]),
         tests("TLSTests", ["COpenSSL", "TLS", "Reactor", "Exchanges"]),
@@ -97,7 +99,7 @@ let package = Package(
         tests("RoutesTests", ["Seeded", "Routes", "Settings", "Exchanges"]),
         tests("PoliciesTests", ["Policies", "Exchanges"]),
         tests("PipelineTests", ["Pipeline", "Routes", "Settings", "Policies", "Exchanges", "WireHTTP"]),
-        tests("WireHTTPTests", ["Seeded", "WireHTTP", "Exchanges"]),
+        tests("WireHTTPTests", ["Seeded", "HTTP2Scripts", "WireHTTP", "Exchanges"]),
         tests("ContractsTests", ["Contracts"]),
         tests("EventCoreTests", ["EventCore", "Contracts", "Exchanges"]),
         tests("StoresTests", ["CSQLite", "Stores", "EventCore", "Contracts", "Exchanges"]),

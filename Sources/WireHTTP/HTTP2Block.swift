@@ -53,6 +53,8 @@ public final class HTTP2Block {
         size &+= name.count &+ value.count &+ 32
         if isTooLarge || size > most || count > limits.fieldCount || name.count &+ value.count > limits.fieldLine {
             isTooLarge = true
+            // A head is known by its method: without one, what came first being too large, it would get no answer.
+            if method.isEmpty && name.equals(":method") { pseudo(name, value.extracting(0..<min(value.count, 64))) }
             // Decoding must go on, or the table is lost; but a peer that sends many times the limit
             // does it on purpose.
             return size <= most * 4 && count <= limits.fieldCount * 4 + 64
@@ -68,7 +70,9 @@ public final class HTTP2Block {
         let number = FieldName.intern(name)
         switch number {
         case .cookie:
-            // RFC 9113 section 8.2.3: crumbs are one field again, joined by "; ".
+            // RFC 9113 section 8.2.3: crumbs are one field again, joined by "; ". An empty one adds nothing:
+            // after the last "; " it would leave a space at the end of the value.
+            if value.isEmpty { return true }
             if !crumbs.isEmpty { crumbs.append("; " as StaticString) }
             crumbs.append(value)
             return true

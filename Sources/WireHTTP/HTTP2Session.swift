@@ -165,9 +165,12 @@ public final class HTTP2Session {
         nghttp2_session_resume_data(engine, stream.id)
     }
 
-    /// Ends a stream at once. `streamClosed` follows, later.
+    /// Ends a stream at once; only the first reset of a stream counts. `streamClosed` follows, later.
     public func reset(_ stream: HTTP2Stream, _ error: HTTP2Error) {
-        guard let engine, stream.id != 0 else { return }
+        // The engine takes back a request that has not gone yet, but a second reset of it would go to the peer,
+        // for which the stream is idle, and cost the whole connection (RFC 9113 section 5.1).
+        guard let engine, stream.id != 0, !stream.isReset else { return }
+        stream.isReset = true
         nghttp2_submit_rst_stream(engine, 0, stream.id, error.rawValue)
     }
 

@@ -25,6 +25,8 @@ public final class HTTP2Stream {
     var trailers: Buffer?
     /// The head of the answer has come (client) or has gone (server).
     var headDone = false
+    /// This side has reset it.
+    var isReset = false
 
     public convenience init(handler: any HTTP2StreamHandler, pool: BufferPool) {
         self.init(pool: pool)
@@ -61,6 +63,7 @@ public final class HTTP2Stream {
         isDeferred = false
         trailers = nil
         headDone = false
+        isReset = false
         outbound.clear()
         outbound.giveBack()
     }

@@ -14,6 +14,9 @@ final class HTTP2Side: HTTP2SessionHandler {
         session = HTTP2Session(role, settings: settings, handler: self, nowMS: 1)
     }
 
+    /// Streams that are left keep each other alive until they have closed.
+    deinit { session.abandon(.cancel) }
+
     func streamOpened() -> HTTP2Stream? {
         guard !refuses else { return nil }
         let one = make()

@@ -25,6 +25,26 @@ import WireHTTP
         #expect(pair.server.session.openStreams == 0)
     }
 
+    @Test func emptyCrumbsLeaveNoSpaceAtTheEnd() {
+        let pair = HTTP2Loopback()
+        _ = pair.client.request("/", lines: "Cookie: a=1\r\nCookie: \r\n")
+        pair.settle()
+        #expect(pair.server.streams[0].lines == "cookie: a=1\n")
+    }
+
+    /// A reset of a stream that the server has never seen would end the connection.
+    @Test func aRequestThatHasNotGoneCanBeResetTwice() {
+        let pair = HTTP2Loopback()
+        let taken = pair.client.request("/taken-back")
+        pair.client.session.reset(taken.stream, .cancel)
+        pair.client.session.reset(taken.stream, .cancel)
+        let other = pair.client.request("/other")
+        pair.settle()
+        #expect(taken.closed == .cancel)
+        #expect(pair.client.goAway == nil && pair.server.session.endedFor == nil)
+        #expect(other.closed == nil && pair.server.streams.count == 1)
+    }
+
     @Test func creditFollowsConsumption() {
         let pair = HTTP2Loopback()
         let asked = pair.client.request("/upload", method: "POST", ended: false)
@@ -174,5 +194,20 @@ import WireHTTP
         pair.settle()
         #expect(pair.server.session.endedFor == nil)
         #expect(pair.server.streams.count == 1)
+    }
+
+    /// Whatever the order of the fields, the stream gets an owner, who answers it.
+    @Test func aSectionTooLargeFromItsFirstFieldIsSaid() {
+        let pair = HTTP2Loopback()
+        let one = pair.client.make()
+        let head = HTTP2FieldBlock()
+        head.add(":path", [UInt8](repeating: 0x61, count: 9000).span)
+        head.add(":method", "GET")
+        head.add(":scheme", "http")
+        head.add(":authority", "shop.example")
+        _ = pair.client.session.request(one.stream, head, ended: true)
+        pair.settle()
+        #expect(pair.server.streams.count == 1)
+        #expect(pair.server.session.openStreams == 1)
     }
 }
