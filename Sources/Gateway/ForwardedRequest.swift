@@ -135,7 +135,8 @@ enum ForwardedRequest {
             out.append(session.isSecure ? ";proto=https\r\nVia: " : ";proto=http\r\nVia: " as StaticString)
         }
         joined(.via, exchange, text, out)
-        out.append("1.1 nexus-gateway\r\nCorrelation-Id: " as StaticString)
+        out.append(exchange.head.version.number)
+        out.append(" nexus-gateway\r\nCorrelation-Id: " as StaticString)
     }
 
     /// What a trusted proxy said goes on, and the proxy itself is added.
