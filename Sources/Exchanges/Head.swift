@@ -45,6 +45,20 @@ public struct Field: Sendable, BitwiseCopyable {
     }
 }
 
+/// The version of HTTP a message came in.
+public enum HTTPVersion: UInt8, Sendable, BitwiseCopyable {
+    case http10, http11, http2
+
+    /// As `Via` says it (RFC 9110 section 7.6.3).
+    public var number: StaticString {
+        switch self {
+        case .http10: "1.0"
+        case .http11: "1.1"
+        case .http2: "2"
+        }
+    }
+}
+
 /// All that is known of a request before its body: plain records that point into one text.
 ///
 /// The text itself stays in the connection's buffer; functions that read a head take it beside as a
@@ -65,6 +79,7 @@ public struct Head: Sendable {
     public var authority = Slice.none
     public var verb = Verb.get
     public var dialect = Dialect.http
+    public var version = HTTPVersion.http11
 
     public init() {}
 
@@ -78,6 +93,7 @@ public struct Head: Sendable {
         authority = .none
         verb = .get
         dialect = .http
+        version = .http11
     }
 
     /// The first field with this number, or nil.

@@ -256,7 +256,7 @@ final class ClientConnection: ServedConnection, Wire {
     /// RFC 9113 section 3.3: the client knows that we speak HTTP/2.
     private func becomeHTTP2() {
         phase = .closed
-        worker.switchToHTTP2(self, transport, received: input)
+        worker.switchToHTTP2(self, transport, received: input, peerClosed: inputEnded)
         input.clear()
         input.giveBack()
     }

@@ -32,6 +32,8 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
     private var paused = false
     /// In its connection's list of streams that have something to write.
     private var isSending = false
+    /// The answer's end has been said, and is not on its way.
+    private var isEnding = false
     /// Bytes of the answer that had been handed to the session when the stall deadline was set.
     private var sentAtDeadline: UInt64 = 0
 
@@ -64,6 +66,8 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
         bodiless = false
         paused = false
         isSending = false
+        isEnding = false
+        sentAtDeadline = 0
         stream.hold()
     }
 
@@ -111,6 +115,7 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
     func admitHeld() {
         guard isHeld, let exchange else { return }
         isHeld = false
+        guard exchange.status == 0 else { return }  // it was too late
         setDeadline(afterMS: 0)
         exchange.requestBody = .none
         worker.admit(exchange, session: session, upgrade: false)
@@ -148,7 +153,7 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
             stream.outbound.append(local.body)
             exchange.bytesOut += UInt64(local.body.count)
             stream.end(trailers: nil)
-            connection.http.resume(stream)
+            isEnding = true
         }
         setDeadline(afterMS: 0)
         dropInbound()
@@ -168,13 +173,14 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
     func start(_ head: borrowing ReplyHead, size: BodySize, in text: borrowing Span<UInt8>, of exchange: Exchange) {
         guard exchange === self.exchange, let connection else { return }
         exchange.status = head.status
-        bodiless = exchange.head.verb == .head || head.status == 204 || head.status == 304
+        setDeadline(afterMS: 0)  // the body's; from now on it is the upstream's silence that counts
+        bodiless = exchange.head.verb == .head || head.status == 204 || head.status == 304 || size == .none
         let block = worker.fieldBlock
         block.clear()
         block.add(status: head.status)
         ReplyFields.proxied(head, in: text, of: exchange, worker: worker, into: FieldEntries(block: block))
         exchange.bytesOut += UInt64(block.count)
-        connection.http.respond(stream, block, ended: bodiless || size == .none)
+        connection.http.respond(stream, block, ended: bodiless)
     }
 
     /// HTTP/2 has no upgrade, and none is asked for on this wire.
@@ -197,6 +203,7 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
     func end(trailers: Buffer?, of exchange: Exchange) {
         guard exchange === self.exchange else { return }
         stream.end(trailers: trailers)
+        isEnding = !bodiless
         dropInbound()
         flush()
     }
@@ -204,17 +211,20 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
     func flush() {
         guard let connection else { return }
         connection.http.resume(stream)
-        if !isSending && !stream.outbound.isEmpty {
+        if !isSending && hasToSend {
             isSending = true
             connection.sending(self)
         }
         connection.flushSoon()
     }
 
+    /// Even an end without bytes waits for credit when the window is used up.
+    private var hasToSend: Bool { isEnding || !stream.outbound.isEmpty }
+
     /// What could be written has been; what is left waits for the client's credit.
     func sent() {
         isSending = false
-        if !stream.outbound.isEmpty && deadlineMS == 0 { armStall() }
+        if hasToSend && deadlineMS == 0 { armStall() }
     }
 
     func abort(_ exchange: Exchange) {
@@ -237,7 +247,7 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
 
     override func deadlinePassed() {
         guard let connection, let exchange else { return }
-        if !stream.outbound.isEmpty {
+        if hasToSend {
             if exchange.bytesOut - UInt64(stream.outbound.count) > sentAtDeadline { return armStall() }
             exchange.origin?.cancel()
             exchange.origin = nil
@@ -259,6 +269,8 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
 
     /// The answer is all out. What the client still sends is not wanted (RFC 9113 section 8.1).
     func outboundFinished() {
+        isEnding = false
+        setDeadline(afterMS: 0)
         if !isInboundOver { connection?.http.reset(stream, .noError) }
     }
 

@@ -25,7 +25,8 @@ enum ForwardedOrigin {
         out.finish()
         let via = out.begin(.via, "Via", "via")
         joined(.via, exchange, text, via)
-        via.append("1.1 nexus-gateway" as StaticString)
+        via.append(exchange.head.version.number)
+        via.append(" nexus-gateway" as StaticString)
         out.finish()
     }
 

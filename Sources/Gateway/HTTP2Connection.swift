@@ -51,7 +51,9 @@ final class HTTP2Connection: ServedConnection, HTTP2SessionHandler {
     }
 
     /// Begins, with what has been read already. The source is registered by now.
-    func begin(_ received: Buffer?) {
+    /// - Parameter peerClosed: the client's end has been reported already.
+    func begin(_ received: Buffer?, peerClosed: Bool) {
+        inputEnded = peerClosed
         arm()
         if let received { received.withReadable { take($0) } }
         if worker.isDraining { drain() }
@@ -141,7 +143,8 @@ final class HTTP2Connection: ServedConnection, HTTP2SessionHandler {
 
     func streamOpened() -> HTTP2Stream? {
         guard phase == .open || phase == .announced else { return nil }
-        if http.openStreams == 0 && phase == .open { worker.loop.setDeadline(self, afterMS: 0) }
+        // Not the deadline of a client that does not read: new requests do not put that off.
+        if http.openStreams == 0 && phase == .open && !outputBlocked { worker.loop.setDeadline(self, afterMS: 0) }
         return worker.takeClientStream(for: self).stream
     }
 
@@ -178,7 +181,7 @@ final class HTTP2Connection: ServedConnection, HTTP2SessionHandler {
     }
 
     private func flush() {
-        guard phase != .closed else { return }
+        guard phase != .closed, phase != .lingering else { return }
         var progress = !outputBlocked
         while true {
             let more = http.write(into: output, upTo: Self.highWater)

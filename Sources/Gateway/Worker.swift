@@ -204,7 +204,7 @@ final class Worker {
         if `protocol` == .http2 {
             let connection = HTTP2Connection(transport, session: session, port: port, worker: self)
             loop.replace(handshake, with: connection)
-            return connection.begin(nil)
+            return connection.begin(nil, peerClosed: peerClosed)
         }
         let connection = ClientConnection(transport, session: session, port: port, worker: self)
         loop.replace(handshake, with: connection)
@@ -218,10 +218,10 @@ final class Worker {
     }
 
     /// The client's first bytes were an HTTP/2 preface: the connection goes on as that.
-    func switchToHTTP2(_ connection: ClientConnection, _ transport: Transport, received: Buffer) {
+    func switchToHTTP2(_ connection: ClientConnection, _ transport: Transport, received: Buffer, peerClosed: Bool) {
         let successor = HTTP2Connection(transport, session: connection.session, port: connection.port, worker: self)
         loop.replace(connection, with: successor)
-        successor.begin(received)
+        successor.begin(received, peerClosed: peerClosed)
     }
 
     func takeClientStream(for connection: HTTP2Connection) -> ClientStream {

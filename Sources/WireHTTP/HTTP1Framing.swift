@@ -15,6 +15,8 @@ public struct HTTP1Framing: Sendable, BitwiseCopyable {
     /// `Connection` named a field that is not one of the connection-level ones: look before forwarding.
     public var namesFields = false
     public var hasUpgrade = false
+    /// `Upgrade` offers `h2c`.
+    var offersHTTP2 = false
     public var expectContinue = false
     /// `TE: trailers`.
     public var wantsTrailers = false
@@ -25,8 +27,9 @@ public struct HTTP1Framing: Sendable, BitwiseCopyable {
     /// Does the connection live on after this message, as far as the sender is concerned (RFC 9112 section 9.3)?
     public var persistent: Bool { minor >= 1 ? !close : keepAlive && !close }
 
-    /// `Upgrade` with its connection option, on a version that has it.
-    public var requestsUpgrade: Bool { hasUpgrade && upgradeOption && minor >= 1 }
+    /// `Upgrade` with its connection option, on a version that has it. An offer of `h2c` is ignored whole (RFC 9113
+    /// section 3.1): taken by an upstream, it would carry requests past everything the gateway decides.
+    public var requestsUpgrade: Bool { hasUpgrade && upgradeOption && minor >= 1 && !offersHTTP2 }
 
     // MARK: - Per field
 
@@ -36,7 +39,7 @@ public struct HTTP1Framing: Sendable, BitwiseCopyable {
         case .contentLength: return noteLength(text.extracting(field.value.range))
         case .transferEncoding: return noteTransferEncoding(field.value.range, text)
         case .connection: noteConnection(field.value.range, text)
-        case .upgrade: hasUpgrade = !field.value.isEmpty
+        case .upgrade: noteUpgrade(field.value.range, text)
         case .te: noteTE(field.value.range, text)
         case .host:
             if hosts > 0 { return .duplicateHost }
@@ -106,6 +109,14 @@ public struct HTTP1Framing: Sendable, BitwiseCopyable {
             } else if !ConnectionFields.always.contains(FieldName.intern(option)) {
                 namesFields = true
             }
+        }
+    }
+
+    private mutating func noteUpgrade(_ range: Range<Int>, _ text: borrowing Span<UInt8>) {
+        hasUpgrade = !range.isEmpty
+        var members = ListMembers(range)
+        while let member = members.next(text) {
+            if text.extracting(member).equalsIgnoringCase("h2c") { offersHTTP2 = true }
         }
     }
 

@@ -75,6 +75,7 @@ public struct HTTP1RequestParser: Sendable {
         }
         guard text[at &+ 5] == 0x31 else { return .failed(.badVersion) }
         framing.minor = text[at &+ 7] == 0x30 ? 0 : 1
+        head.version = framing.minor == 0 ? .http10 : .http11
         head.verb = Verb(method: text.extracting(head.method.range))
         return .complete(at &+ 10)
     }

@@ -107,7 +107,9 @@ enum HTTP2Callbacks {
             let header = frame.pointee.hd
             let ended = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
             switch UInt32(header.type) {
-            case NGHTTP2_HEADERS.rawValue: session.headReceived(header.stream_id, ended: ended)
+            case NGHTTP2_HEADERS.rawValue:
+                let opens = frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST
+                session.headReceived(header.stream_id, opens: opens, ended: ended)
             case NGHTTP2_DATA.rawValue:
                 // Nothing but padding is as empty as nothing.
                 if header.length > 0 && header.length == frame.pointee.data.padlen && !session.bounds.empty(nowMS: session.nowMS) {
@@ -211,8 +213,9 @@ enum HTTP2Callbacks {
 }
 
 extension HTTP2Session {
-    /// A whole field section has come.
-    fileprivate func headReceived(_ id: Int32, ended: Bool) {
+    /// A whole field section has come. - Parameter opens: the stream begins with it. Its method does not say so:
+    /// a section that is too large is not read to its end.
+    fileprivate func headReceived(_ id: Int32, opens: Bool, ended: Bool) {
         guard let engine else { return }
         let known = nghttp2_session_get_stream_user_data(engine, id)
         if block.isMalformed {
@@ -224,7 +227,7 @@ extension HTTP2Session {
         if let known {
             stream = Unmanaged<HTTP2Stream>.fromOpaque(known).takeUnretainedValue()
         } else {
-            guard role == .server, !block.method.isEmpty else { return }
+            guard role == .server, opens else { return }
             guard let fresh = handler?.streamOpened() else {
                 nghttp2_submit_rst_stream(engine, 0, id, HTTP2Error.refusedStream.rawValue)
                 return
@@ -233,7 +236,7 @@ extension HTTP2Session {
             keep(fresh, id)
             stream = fresh
         }
-        let isHead = role == .server ? !block.method.isEmpty : block.status != 0
+        let isHead = role == .server ? opens : block.status != 0
         guard let handler = stream.handler else { return }
         // A client gets its 431; an upstream cannot be told more.
         if block.isTooLarge && role == .client { return reset(stream, .internalError) }

@@ -8,6 +8,7 @@ extension HTTP2Block {
     public func resolve(into head: inout Head) -> HTTP1Fault? {
         text.withReadable { text in
             swap(&head.fields, &fields)
+            head.version = .http2
             head.method = method
             head.target = path
             guard isMethod(text), head.method.count <= 32 else { return .badMethod }

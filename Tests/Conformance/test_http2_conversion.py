@@ -142,6 +142,14 @@ def test_the_authority_arrives_as_it_should(pair):
     assert values(seen, "x-forwarded-for") == ["127.0.0.1"] and values(seen, "x-forwarded-proto") == ["http"]
 
 
+def test_via_says_how_the_request_came(pair):
+    """RFC 9110 section 7.6.3: the version of the message that was received, behind what earlier proxies said."""
+    made = pair()
+    came = "2" if made.front == "http2" else "1.1"
+    assert values(told(made.ask("/via")[2])["fields"], "via") == [f"{came} nexus-gateway"]
+    assert values(told(made.ask("/via", (("via", "1.0 fred"),))[2])["fields"], "via") == [f"1.0 fred, {came} nexus-gateway"]
+
+
 def test_cookies_are_one_field_for_http1(pair):
     made = pair()
     crumbs = (("cookie", "a=1"), ("cookie", "b=2; c=3"), ("x-between", "1"), ("cookie", "d=4")) if made.front == "http2" else (("cookie", "a=1; b=2; c=3; d=4"),)

@@ -95,6 +95,17 @@ def test_a_tunnel_has_back_pressure(tunnel):
     assert digest.hexdigest() == hashlib.sha256(block * count).hexdigest()
 
 
+@pytest.mark.parametrize("offer", ["h2c", "websocket, H2C"])
+def test_an_offer_of_h2c_is_ignored(stage, offer):
+    """An upstream that took it would speak HTTP/2 through the tunnel, past routes and limits."""
+    backend = stage.backend()
+    gateway = stage.gateway(settings(backend.address), [route(upgrade=True)])
+    with Wire(gateway.address) as wire:
+        assert wire.ask(get("/", "Connection: Upgrade, HTTP2-Settings", f"Upgrade: {offer}", "HTTP2-Settings: AAMAAABkAAQAAP__")).status == 200
+    (request,) = backend.requests
+    assert not request.all("upgrade") and not request.all("connection") and not request.all("http2-settings")
+
+
 def test_an_idle_tunnel_ends_after_stream_idle(stage):
     gateway = stage.gateway(settings(stage.backend(echo).address), [route(upgrade=True, timeouts={"stream_idle": "300ms"})])
     with Wire(gateway.address) as wire:
