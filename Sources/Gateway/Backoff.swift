@@ -29,6 +29,6 @@ final class Backoff: Source {
         self.cluster = nil
         avoided = nil
         worker.idleBackoffs.append(self)
-        if let exchange = worker.exchange(ticket) { worker.proxy(exchange, by: cluster, avoiding: endpoint) }
+        if let exchange = worker.unanswered(ticket) { worker.proxy(exchange, by: cluster, avoiding: endpoint) }
     }
 }

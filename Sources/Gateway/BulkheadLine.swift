@@ -31,6 +31,18 @@ final class BulkheadLine: Source {
         if let place = entries.firstIndex(where: { $0.ticket == ticket }) { entries.remove(at: place) }
     }
 
+    /// Those whose exchanges have ended otherwise (their clients left) wait no more.
+    /// - Returns: true when there were any.
+    func dropGone() -> Bool {
+        let length = entries.count
+        entries.removeAll { entry in
+            guard worker.exchange(entry.ticket) == nil else { return false }
+            _ = bulkhead.forget(entry.ticket)
+            return true
+        }
+        return entries.count < length
+    }
+
     override func deadlinePassed() {
         let late = entries.prefix { $0.untilMS <= worker.loop.nowMS }
         entries.removeFirst(late.count)

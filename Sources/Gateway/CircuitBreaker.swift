@@ -44,7 +44,7 @@ struct CircuitBreaker {
         guard nowMS >= openUntilMS else {
             return .refused(retryAfterMS: UInt32(min(openUntilMS - nowMS, UInt64(rule.open))))
         }
-        if trials == rule.halfOpen {
+        if trials >= rule.halfOpen {
             // Calls that are still not back after so long decide nothing; others are asked instead.
             guard nowMS >= lastTrialMS + UInt64(rule.open) else { return .refused(retryAfterMS: 1000) }
             life &+= 1
@@ -66,7 +66,7 @@ struct CircuitBreaker {
             case .failure: return open(rule, nowMS)
             case .success:
                 successes += 1
-                if successes == rule.halfOpen { close() }
+                if successes >= rule.halfOpen { close() }
             }
             return false
         }
@@ -77,7 +77,7 @@ struct CircuitBreaker {
     }
 
     private mutating func remember(_ failed: Bool, _ window: Int) {
-        if ring.count > window {  // a reload made it smaller
+        if ring.count > window || next >= window {  // a reload made it smaller
             ring.removeAll()
             next = 0
             failures = 0

@@ -128,7 +128,7 @@ final class Cluster: Source {
                 waiting.removeFirst(firstWaiting)
                 firstWaiting = 0
             }
-            if let exchange = worker.exchange(next.ticket) { worker.proxy(exchange, by: self, avoiding: nil) }
+            if let exchange = worker.unanswered(next.ticket) { worker.proxy(exchange, by: self, avoiding: nil) }
         }
     }
 

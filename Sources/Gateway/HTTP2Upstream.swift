@@ -90,6 +90,9 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
         return streams.count < mostStreams && streams.count < session.mostPeerStreams
     }
 
+    /// What it is when an exchange's time is up here.
+    var lateFault: UpstreamFault { state == .connecting ? approach.lateFault : .timeout }
+
     /// Lived longer than `max_age`.
     var isTooOld: Bool { worker.loop.nowMS > oldMS }
 
@@ -108,7 +111,7 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
             worker.loop.setDeadline(self, afterMS: 0)
         }
         stream.begin(exchange, on: self)
-        if state == .open { stream.sendRequest() }
+        if state == .open { stream.sendRequest() } else { stream.armAnswerDeadline() }
     }
 
     /// No new exchanges; closes with the last.
@@ -116,6 +119,8 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
         guard !isRetired else { return }
         isRetired = true
         endpoint.sharedRetired(self)
+        // There may be another connection in its place.
+        endpoint.cluster.serveWaitingSoon()
         // Not at once: the caller may be inside the session.
         if streams.isEmpty && state != .closed { worker.loop.again(self) }
     }
@@ -266,6 +271,13 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
         session.goAway(.noError, final: true)
         flush()
         close()
+    }
+
+    /// Nobody waits for anything here any more, it takes nobody new, and what is left to say (that streams are
+    /// cancelled) nobody reads.
+    func endIfDeserted() {
+        guard state == .open, isRetired, outputBlocked, !streams.contains(where: { $0.exchange != nil }) else { return }
+        lost(.timeout)
     }
 
     /// The connection is gone, or is of no use: every exchange on it hears the same, unless its answer

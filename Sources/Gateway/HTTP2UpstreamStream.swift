@@ -25,6 +25,9 @@ final class HTTP2UpstreamStream: Source, Origin {
     private var sentMS: UInt64 = 0
     /// When this attempt's time for the head of an answer is up; loop milliseconds, 0 = no such time.
     private var tryEndsByMS: UInt64 = 0
+    /// Bytes of the body given to `outbound`, and how many of them had been taken when the deadline was set.
+    private var given = 0
+    private var takenAtDeadline = 0
 
     // The answer.
     var isTouched = false
@@ -66,6 +69,7 @@ final class HTTP2UpstreamStream: Source, Origin {
         if worker.accessLog != nil { exchange.endpoint = connection.endpoint.label }
         isOpen = false
         requestDone = exchange.requestBody == .none
+        given = 0
         isTouched = false
         headSeen = false
         answerStatus = 0
@@ -98,9 +102,11 @@ final class HTTP2UpstreamStream: Source, Origin {
         isOpen = true
         if let collected = exchange.body {
             collected.withReadable { http2.outbound.append($0) }
+            given = http2.outbound.count
             finishBody(trailers: nil)
         } else if !requestDone {
             if let kept = exchange.sent.kept { kept.withReadable { http2.outbound.append($0) } }
+            given = http2.outbound.count
             if exchange.sent.isWhole { finishBody(trailers: exchange.sent.trailers) }
         }
         connection.mark()
@@ -133,6 +139,7 @@ final class HTTP2UpstreamStream: Source, Origin {
     func send(_ bytes: borrowing Span<UInt8>) {
         guard let exchange, isOpen, !requestDone, bytes.count > 0 else { return }
         worker.replay.keep(bytes, of: exchange)
+        given += bytes.count
         http2.outbound.append(bytes)
     }
 
@@ -147,6 +154,8 @@ final class HTTP2UpstreamStream: Source, Origin {
         guard isOpen, let connection else { return }
         connection.session.resume(http2)
         connection.mark()
+        // What the endpoint gives no credit for stays here, and nobody else measures that silence.
+        if deadlineMS == 0 { armAnswerDeadline() }
     }
 
     /// No credit until the client has read: what the window still allows goes to the wire, which keeps it.
@@ -177,9 +186,11 @@ final class HTTP2UpstreamStream: Source, Origin {
     // MARK: - Deadlines
 
     /// As on an HTTP/1.1 connection: `firstByte` from the last progress of the request, then `streamIdle`.
+    /// While the connection is being made, only what bounds the attempt or the exchange as a whole.
     func armAnswerDeadline() {
-        guard let exchange, isOpen else { return }
+        guard let exchange else { return }
         let timeouts = exchange.rule.timeouts
+        takenAtDeadline = given - http2.outbound.count
         var wait = waitsForUpstream(exchange) ? UInt64(headSeen ? timeouts.streamIdle : timeouts.firstByte) : 0
         if exchange.endsByMS > 0 { wait = notAfter(exchange.endsByMS, wait) }
         if tryEndsByMS > 0 && !headSeen { wait = notAfter(tryEndsByMS, wait) }
@@ -193,17 +204,22 @@ final class HTTP2UpstreamStream: Source, Origin {
     }
 
     private func waitsForUpstream(_ exchange: Exchange) -> Bool {
-        if isPaused { return false }
+        if isPaused || !isOpen { return false }
         if headSeen || requestDone || !http2.outbound.isEmpty { return true }
         return !exchange.bodyBegun && exchange.head.first(.expect) != nil
     }
 
     override func deadlinePassed() {
-        guard exchange != nil, let connection else { return }
+        guard let exchange, let connection else { return }
+        let isOwnEnd = exchange.isPastItsEnd(worker.loop.nowMS)
+        // Bytes of the body that have been taken meanwhile are progress too.
+        let isTryOver = isOwnEnd || tryEndsByMS > 0 && worker.loop.nowMS >= tryEndsByMS
+        if !isTryOver, !headSeen, given - http2.outbound.count > takenAtDeadline { return armAnswerDeadline() }
         // Not one byte for anybody since this request was sent: others are not given to it any more.
-        if connection.heardMS <= sentMS { connection.retire() }
-        fail(.timeout)
+        if isOpen && connection.heardMS <= sentMS { connection.retire() }
+        fail(isOwnEnd ? .timeout : connection.lateFault)
         abandon()
+        connection.endIfDeserted()
     }
 
     // MARK: - Endings
@@ -264,7 +280,7 @@ final class HTTP2UpstreamStream: Source, Origin {
         let provenUnprocessed = fault.isUnprocessed || !hasLeft
         // A connection that had carried answers and ends in order, or was dead when it was used again, says
         // nothing about the endpoint; nor does the end of the exchange's own life.
-        let isOwnEnd = fault == .timeout && exchange.endsByMS > 0 && worker.loop.nowMS >= exchange.endsByMS
+        let isOwnEnd = fault == .timeout && exchange.isPastItsEnd(worker.loop.nowMS)
         let wasDead = connectionEnded && !headSeen && fault == .terminated && connection.heardMS <= sentMS
         let wasTurnedAway = !headSeen && fault == .unprocessed && connection.isRetired
         let wasStale = (wasDead || wasTurnedAway) && connection.takeStaleRetry()

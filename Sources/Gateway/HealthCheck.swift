@@ -43,6 +43,8 @@ final class HealthCheck: Source {
     private func ended(_ passed: Bool) {
         probe = nil
         let cluster = endpoint.cluster
+        // As above; and whatever the newest generation knows by now, this one would not set right again.
+        guard worker.isCurrent(cluster) else { return }
         cluster.state.checked(passed)
         if tally.record(passed, rule), endpoint.state.setHealthy(passed, nowMS: worker.loop.nowMS) {
             cluster.state.changed()

@@ -17,6 +17,8 @@ final class HealthProbe: Source {
     private let input: Buffer
     /// What is asked over HTTP/2; nil = HTTP/1.1, or nothing is asked.
     private var question: HTTP2Question?
+    private static let readsPerTurn = 16
+    private var interimCount = 0
 
     /// Nil when not even a connect can be started; otherwise `ended` is called once, never from here.
     init?(_ endpoint: Endpoint, _ rule: Settings.Cluster.Health, worker: Worker, ended: @escaping (Bool) -> Void) {
@@ -107,9 +109,10 @@ final class HealthProbe: Source {
 
     // MARK: - The answer
 
-    /// Reads until the head of the answer is whole; the parser bounds how much that may be.
+    /// Reads until the head of the answer is whole; the parser bounds how much that may be. Not all at once:
+    /// who answers without end must not hold up the worker until the check's time is over.
     private func read() {
-        while true {
+        for _ in 0..<Self.readsPerTurn {
             input.reserve(1024)
             switch transport.receive(into: input) {
             case .moved:
@@ -118,6 +121,7 @@ final class HealthProbe: Source {
             case .ended, .failed: return end(false)
             }
         }
+        worker.loop.again(self)
     }
 
     /// Nil = more is to come.
@@ -144,6 +148,8 @@ final class HealthProbe: Source {
             case .failed: return false
             case .complete(let length):
                 if reply.head.status >= 200 || reply.head.status == 101 { return expect.contains(reply.head.status) }
+                interimCount += 1
+                guard interimCount <= endpoint.cluster.limits.informational else { return false }
                 input.consume(length)
                 if input.isEmpty { return nil }
             }

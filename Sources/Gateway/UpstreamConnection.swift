@@ -237,10 +237,12 @@ final class UpstreamConnection: Source, Origin {
         worker.loop.setDeadline(self, afterMS: wait)
     }
 
-    /// The way to the endpoint has its own patience, within that of the attempt.
+    /// The way to the endpoint has its own patience, within that of the attempt and of the exchange.
     private func armApproach(_ exchange: Exchange) {
-        let wait = UInt64(approach.patience(exchange.rule.timeouts))
-        worker.loop.setDeadline(self, afterMS: tryEndsByMS > 0 ? notAfter(tryEndsByMS, wait) : wait)
+        var wait = UInt64(approach.patience(exchange.rule.timeouts))
+        if exchange.endsByMS > 0 { wait = notAfter(exchange.endsByMS, wait) }
+        if tryEndsByMS > 0 { wait = notAfter(tryEndsByMS, wait) }
+        worker.loop.setDeadline(self, afterMS: wait)
     }
 
     /// `wait` milliseconds (0 = for ever), but not beyond `endMS`.
@@ -312,7 +314,9 @@ final class UpstreamConnection: Source, Origin {
 
     override func deadlinePassed() {
         switch state {
-        case .connecting: fail(approach.lateFault)
+        case .connecting:
+            let isOwnEnd = exchange?.isPastItsEnd(worker.loop.nowMS) ?? false
+            fail(isOwnEnd ? .timeout : approach.lateFault)
         case .idle: close()
         case .active: fail(.timeout)
         case .closed: break
@@ -376,7 +380,7 @@ final class UpstreamConnection: Source, Origin {
         exchange?.origin = nil
         if let exchange {
             // The end of the exchange's own life is no fault of the endpoint.
-            let isOwnEnd = fault == .timeout && exchange.endsByMS > 0 && worker.loop.nowMS >= exchange.endsByMS
+            let isOwnEnd = fault == .timeout && exchange.isPastItsEnd(worker.loop.nowMS)
             endpoint.attemptEnded(isOwnEnd || wasStale ? .cancelled : .failed(fault), of: exchange)
         }
         close()

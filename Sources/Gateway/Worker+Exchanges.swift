@@ -36,6 +36,13 @@ extension Worker {
         return exchange.ticket == ticket && exchange.wire != nil ? exchange : nil
     }
 
+    /// The same, for one that has waited for its turn: it may have been refused meanwhile, and live on only
+    /// until its client has taken that answer.
+    func unanswered(_ ticket: Ticket) -> Exchange? {
+        guard let exchange = exchange(ticket), exchange.status == 0 else { return nil }
+        return exchange
+    }
+
     /// Gives an exchange back that never became a request.
     func discard(_ exchange: Exchange) {
         let era = exchange.era

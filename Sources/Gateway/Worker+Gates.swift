@@ -22,7 +22,10 @@ extension Worker {
         }
         guard let rule = settings.bulkhead, !hasPlace else { return true }
         let line = rule.wait == 0 ? 0 : settings.pool.pending * max(1, cluster.endpoints.count)
-        let entry = cluster.state.bulkhead.enter(exchange.ticket, most: rule.concurrent, line: line)
+        var entry = cluster.state.bulkhead.enter(exchange.ticket, most: rule.concurrent, line: line)
+        if entry == .full, let waiting = cluster.line, waiting.dropGone() {
+            entry = cluster.state.bulkhead.enter(exchange.ticket, most: rule.concurrent, line: line)
+        }
         if entry == .inside { return true }
         if let rule = settings.breaker {
             _ = cluster.state.breaker.withLock { $0.ended(exchange.breakerLife, .unknown, rule, nowMS: loop.nowMS) }
@@ -33,7 +36,7 @@ extension Worker {
 
     /// The bulkhead of its cluster has a place for an exchange of this worker.
     func admitted(_ ticket: Ticket, by state: ClusterState, most: Int) {
-        guard let exchange = exchange(ticket), case .upstream(let index) = exchange.target else {
+        guard let exchange = unanswered(ticket), case .upstream(let index) = exchange.target else {
             return pass(state.bulkhead.leave(most: most), by: state, most: most)
         }
         let cluster = era(of: exchange).clusters[Int(index)]

@@ -44,6 +44,9 @@ extension Worker {
 extension Exchange {
     /// Has all of it come from the client? Only then is an attempt's time the upstream's.
     var isAllHere: Bool { requestBody == .none || body != nil || sent.isWhole }
+
+    /// Is its own time (`stream_max`) over?
+    func isPastItsEnd(_ nowMS: UInt64) -> Bool { endsByMS > 0 && nowMS >= endsByMS }
 }
 
 extension UpstreamFault {
