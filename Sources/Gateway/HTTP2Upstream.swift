@@ -30,6 +30,10 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
     private var served = 0
     /// Answers that have not been set against a retry yet.
     private var answers = 0
+    /// The endpoint's settings have come: it speaks HTTP/2, and how many streams it takes is known. Requests
+    /// sent before could be more than it takes, and would be refused.
+    private var isGreeted = false
+    private var greets = false
     /// Takes no new exchanges.
     private(set) var isRetired = false
 
@@ -103,7 +107,7 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
         streams.append(stream)
         served += 1
         if served >= mostRequests { retire() }
-        if state == .connecting {
+        if !isGreeted {
             if streams.count == 1 {
                 worker.loop.setDeadline(self, afterMS: UInt64(approach.patience(exchange.rule.timeouts)))
             }
@@ -111,7 +115,7 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
             worker.loop.setDeadline(self, afterMS: 0)
         }
         stream.begin(exchange, on: self)
-        if state == .open { stream.sendRequest() } else { stream.armAnswerDeadline() }
+        if isGreeted { stream.sendRequest() } else { stream.armAnswerDeadline() }
     }
 
     /// No new exchanges; closes with the last.
@@ -169,6 +173,10 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
 
     /// Tells the exchanges what the session has reported. Never inside the session.
     func settle() {
+        if greets {
+            greets = false
+            if state == .open { begin() }
+        }
         var i = 0
         while i < touched.count {
             touched[i].tellWire()
@@ -227,8 +235,16 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
         // What came behind the handshake may be in the layer, and nobody will report it.
         readable = transport.layer != nil
         heardMS = worker.loop.nowMS
-        worker.loop.setDeadline(self, afterMS: 0)
+        if let exchange = streams.first?.exchange {
+            worker.loop.setDeadline(self, afterMS: UInt64(exchange.rule.timeouts.connect))
+        }
         mark()
+        if streams.isEmpty { rest() }
+    }
+
+    /// The endpoint has greeted: what waited for that goes now.
+    private func begin() {
+        worker.loop.setDeadline(self, afterMS: 0)
         var i = 0
         while i < streams.count {
             // A stream that cannot be opened is taken out, and another is in its place.
@@ -242,6 +258,7 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
             streams[i].hasRoomAgain()
             i += 1
         }
+        mark()
         if streams.isEmpty { rest() }
     }
 
@@ -250,7 +267,8 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
     override func deadlinePassed() {
         switch state {
         case .connecting: lost(approach.lateFault)
-        case .open: if streams.isEmpty { leave() }
+        case .open:
+            if streams.isEmpty { leave() } else if !isGreeted { lost(.connectTimeout) }
         case .closed: break
         }
     }
@@ -261,7 +279,13 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
 
     func goAwayReceived(_ error: HTTP2Error) { retire() }
 
-    func settingsReceived() { endpoint.cluster.serveWaitingSoon() }
+    func settingsReceived() {
+        if !isGreeted {
+            isGreeted = true
+            greets = true
+        }
+        endpoint.cluster.serveWaitingSoon()
+    }
 
     // MARK: - Endings
 

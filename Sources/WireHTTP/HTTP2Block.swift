@@ -53,8 +53,6 @@ public final class HTTP2Block {
         size &+= name.count &+ value.count &+ 32
         if isTooLarge || size > most || count > limits.fieldCount || name.count &+ value.count > limits.fieldLine {
             isTooLarge = true
-            // A head is known by its method: without one, what came first being too large, it would get no answer.
-            if method.isEmpty && name.equals(":method") { pseudo(name, value.extracting(0..<min(value.count, 64))) }
             // Decoding must go on, or the table is lost; but a peer that sends many times the limit
             // does it on purpose.
             return size <= most * 4 && count <= limits.fieldCount * 4 + 64
