@@ -30,7 +30,7 @@ SUITE, CURVES = "TLS_AES_128_GCM_SHA256", "X25519:P-256:P-384"
 def nexus(folder: pathlib.Path, address: str, upstream: str, pair: Pair | None) -> gateways.Gateway:
     tls = {"tls": {"certificates": [pair.settings], "profile": "modern"}} if pair else {}
     # As many idle connections as the others may keep.
-    clusters = {"up": {"idle": 256} if pair else {"protocol": "http2"}}
+    clusters = {"up": {"pool": {"idle": 256}} if pair else {"protocol": "http2"}}
     config = gateways.settings(upstream, listeners=[gateways.listener(address=address, **tls)], clusters=clusters, admin="off")
     return gateways.Gateway(folder, config, [gateways.route()], cpu=proxy.PROXY_CPU).start()
 
