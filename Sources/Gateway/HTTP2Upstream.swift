@@ -30,6 +30,7 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
     private var served = 0
     /// Answers that have not been set against a retry yet.
     private var answers = 0
+    private var knowsSettings = false
     /// Takes no new exchanges.
     private(set) var isRetired = false
 
@@ -86,8 +87,11 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
     /// May another exchange begin here?
     var hasRoom: Bool {
         guard state != .closed, !isRetired, !isTooOld else { return false }
-        return streams.count < mostStreams && streams.count < session.mostPeerStreams
+        return streams.count < mostStreams && streams.count < allowedStreams
     }
+
+    /// As the endpoint says; until it does, as it did on the connection before: what comes beyond is refused.
+    private var allowedStreams: Int { knowsSettings ? session.mostPeerStreams : max(1, endpoint.allowedStreams) }
 
     /// What it is when an exchange's time is up here.
     var lateFault: UpstreamFault { state == .connecting ? approach.lateFault : .timeout }
@@ -260,7 +264,11 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
 
     func goAwayReceived(_ error: HTTP2Error) { retire() }
 
-    func settingsReceived() { endpoint.cluster.serveWaitingSoon() }
+    func settingsReceived() {
+        knowsSettings = true
+        endpoint.allowedStreams = session.mostPeerStreams
+        endpoint.cluster.serveWaitingSoon()
+    }
 
     // MARK: - Endings
 
