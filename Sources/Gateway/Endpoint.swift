@@ -28,6 +28,8 @@ final class Endpoint {
     private(set) var open = 0
     /// Connections that exchanges share, while they take new ones (`protocol: http2`).
     var shared: [HTTP2Upstream] = []
+    /// Streams at a time on one of them, as it last said.
+    var allowedStreams = Int.max
     private(set) var retired = false
     /// Exchanges in progress.
     private(set) var active = 0

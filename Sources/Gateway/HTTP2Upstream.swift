@@ -91,8 +91,11 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
     /// May another exchange begin here?
     var hasRoom: Bool {
         guard state != .closed, !isRetired, !isTooOld else { return false }
-        return streams.count < mostStreams && streams.count < session.mostPeerStreams
+        return streams.count < mostStreams && streams.count < allowedStreams
     }
+
+    /// As the endpoint says; until it does, as it did on the connection before: what comes beyond is refused.
+    private var allowedStreams: Int { isGreeted ? session.mostPeerStreams : max(1, endpoint.allowedStreams) }
 
     /// What it is when an exchange's time is up here.
     var lateFault: UpstreamFault { state == .connecting ? approach.lateFault : .timeout }
@@ -284,6 +287,7 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
             isGreeted = true
             greets = true
         }
+        endpoint.allowedStreams = session.mostPeerStreams
         endpoint.cluster.serveWaitingSoon()
     }
 

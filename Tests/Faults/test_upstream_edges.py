@@ -280,3 +280,56 @@ def test_uploads_nobody_reads_cost_no_place_for_ever(stage):
                 statuses.append(wire.read().status)
         assert statuses[:6] == [504] * 6, statuses
         assert once(gateway.address, get("/")).status == 200
+
+
+def test_a_known_limit_holds_for_new_connections(stage):
+    """What the endpoint allowed on one connection is not exceeded on the next before it has said so again."""
+    excess = [0]
+
+    def play(service: Service) -> None:
+        while True:
+            stream = service.read_request()
+            service.pump(seconds=0.05)
+            excess[0] += len(service.heads)
+            service.answer(stream, b"ok")
+
+    with Upstream(play, ours={Setting.MAX_CONCURRENT_STREAMS: 1}) as upstream:
+        gateway = stage.gateway(shared(upstream.address), [route(retries=0)])
+        assert once(gateway.address, get("/")).status == 200
+        with Client(gateway.address, 10) as client:
+            streams = [client.request("/") for _ in range(12)]
+            assert [client.finish(stream).status for stream in streams] == [200] * 12
+        assert excess == [0]
+
+
+def test_a_reload_may_change_everything_about_a_cluster_under_load(stage):
+    """Protocol, endpoint and policies change again and again; not one request notices."""
+    plain = stage.backend()
+    with Upstream() as upstream:
+        config = settings(plain.address, workers=2)
+        ways = [
+            {"endpoints": [upstream.address], "protocol": "http2", "bulkhead": {"concurrent": 3}},
+            {"endpoints": [plain.address], "protocol": "http1", "breaker": {}},
+            {"endpoints": [upstream.address], "protocol": "http2", "http2": {"max_concurrent_streams": 2}, "pool": {"connections": 1}},
+            {"endpoints": [plain.address], "protocol": "http1", "bulkhead": {"concurrent": 2}, "health": {"tcp": True, "interval": "100ms"}},
+        ]
+        gateway = stage.gateway(config, [*OPERATIONS, route()])
+        over, statuses = threading.Event(), []
+
+        def ask() -> None:
+            with Wire(gateway.address) as wire:
+                while not over.is_set():
+                    statuses.append(wire.ask(get("/")).status)
+
+        threads = [threading.Thread(target=ask) for _ in range(8)]
+        for each in threads:
+            each.start()
+        for turn in range(16):
+            config["clusters"]["up"] = ways[turn % len(ways)]
+            gateway.reload(config)
+        over.set()
+        for each in threads:
+            each.join()
+        assert len(statuses) > 100 and set(statuses) == {200}
+        report = once(gateway.admin, get("/upstreams")).body
+        assert b'"active":0' in report and b'"running":1' not in report and report.count(b'"name"') == 1
