@@ -150,7 +150,7 @@ def test_refused_streams_are_budgeted_and_orderly_ends_are_free(stage, origin):
         for number in range(2):
             request = peer.request()
             peer.respond(request.stream, b"good")
-        request = peer.head()
+        request = peer.request()
         peer.go_away(request.stream - 2)
         peer.hold(1)
 
