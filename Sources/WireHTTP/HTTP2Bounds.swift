@@ -6,6 +6,7 @@ internal import Exchanges
 /// silence), resets of both kinds, CONTINUATION without end.
 struct HTTP2Bounds {
     private let settings: HTTP2Settings
+    private let role: HTTP2Session.Role
     private var resets: HTTP2Meter
     private var control: HTTP2Meter
     private var continuations = 0
@@ -17,6 +18,7 @@ struct HTTP2Bounds {
 
     init(_ settings: HTTP2Settings, role: HTTP2Session.Role) {
         self.settings = settings
+        self.role = role
         resets = HTTP2Meter(settings.resets)
         control = HTTP2Meter(settings.control)
         skip = role == .server ? 24 : 0
@@ -51,7 +53,8 @@ struct HTTP2Bounds {
             if length > 0 || flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0 { return true }
         case NGHTTP2_HEADERS.rawValue:
             continuations = 0
-            return true
+            // Requests have identifiers that rise; answers may come for streams that are no more.
+            if role == .server { return true }
         case NGHTTP2_CONTINUATION.rawValue:
             continuations += 1
             return length > 0 && continuations <= settings.continuations
@@ -69,6 +72,9 @@ struct HTTP2Bounds {
         control.earn(of: settings.control)
         control.earn(of: settings.control)
     }
+
+    /// A request of ours has been submitted: its answer's head and trailers are explained, and a reset.
+    mutating func requestSent() { for _ in 0..<3 { control.earn(of: settings.control) } }
 
     /// A stream ended before its time by the peer's wish or fault. False = one too many.
     mutating func reset(nowMS: UInt64) -> Bool { resets.take(of: settings.resets, nowMS: nowMS) }

@@ -280,7 +280,11 @@ extension HTTP2Session {
 
     /// The peer ended a stream; what it ended may have cost us much more than the frame cost it.
     fileprivate func resetReceived(_ id: Int32) {
-        guard role == .server else { return }
+        // An endpoint may end all it is given; resets of streams that are no more are the flood.
+        guard role == .server else {
+            if !bounds.empty(nowMS: nowMS) { terminate(.enhanceYourCalm) }
+            return
+        }
         cut.note(id)
         if !bounds.reset(nowMS: nowMS) { terminate(.enhanceYourCalm) }
     }

@@ -154,6 +154,7 @@ public final class HTTP2Session {
             return nghttp2_submit_request(engine, nil, pairs, n, &provider, user)
         }
         guard id > 0 else { return false }
+        bounds.requestSent()
         keep(stream, id)
         return true
     }

@@ -4,9 +4,11 @@ import contextlib
 import threading
 import time
 
+import pytest
+
 from harness import sockets
 from harness.gateway import OPERATIONS, route, settings
-from harness.http2 import Setting, window_update
+from harness.http2 import Setting, block, headers, rst, window_update
 from harness.http2 import settings as settings_frame
 from harness.http2_ends import Client, Service, Upstream
 from harness.recorder import Peer, respond
@@ -333,3 +335,31 @@ def test_a_reload_may_change_everything_about_a_cluster_under_load(stage):
         assert len(statuses) > 100 and set(statuses) == {200}
         report = once(gateway.admin, get("/upstreams")).body
         assert b'"active":0' in report and b'"running":1' not in report and report.count(b'"name"') == 1
+
+
+FLOODS = {
+    "resets of a stream that is no more": lambda stream: rst(stream.number),
+    "interim answers": lambda stream: headers(stream.number, block((":status", "103"), ("link", "</a>")), False),
+}
+
+
+@pytest.mark.parametrize("kind", FLOODS)
+def test_floods_for_streams_that_are_no_more_are_cut(stage, kind):
+    """What comes for a stream that has ended is ignored only so often: then the connection ends."""
+    taken = []
+
+    def play(service: Service) -> None:
+        piece = FLOODS[kind](service.read_head()) * 2000
+        service.socket.settimeout(5)
+        deadline = time.monotonic() + 3
+        try:
+            while time.monotonic() < deadline:
+                service.socket.sendall(piece)
+        except OSError:
+            taken.append(True)
+
+    with Upstream(play, lenient=True) as upstream:
+        gateway = stage.gateway(shared(upstream.address), [*OPERATIONS, route(retries=0)])
+        assert once(gateway.address, get("/")).status == 502
+        sockets.wait_until(lambda: taken, 2, "the end of the connection")
+        sockets.wait_until(lambda: metric(gateway, 'nexus_upstream_connections_open{cluster="up"}') == 0, 2, "no connection")
