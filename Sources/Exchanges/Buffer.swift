@@ -162,7 +162,7 @@ public final class Buffer {
         writeIndex &+= 1
     }
 
-    @inlinable public func append(_ text: StaticString) {
+    @inline(__always) @inlinable public func append(_ text: StaticString) {
         let n = text.utf8CodeUnitCount
         reserve(n)
         (base + writeIndex).update(from: text.utf8Start, count: n)

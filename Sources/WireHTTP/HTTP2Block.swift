@@ -100,29 +100,28 @@ public final class HTTP2Block {
     /// Pseudo-fields stand one after the other, each followed by a space: `:method` before `:path` gives
     /// the beginning of a request line.
     private func pseudo(_ name: borrowing Span<UInt8>, _ value: borrowing Span<UInt8>) {
-        if name.equals(":status") {
+        // The length leaves one candidate, or three that differ in two letters.
+        switch name.count {
+        case 5 where name.equals(":path"): path = place(value)
+        case 10 where name.equals(":authority"): authority = place(value)
+        case 7 where name[1] == 0x6d && name.equals(":method"): method = place(value)
+        case 7 where name[2] == 0x63 && name.equals(":scheme"): scheme = place(value)
+        case 7 where name.equals(":status"):
             guard value.count == 3, let code = value.decimal, code >= 100 && code <= 599 else {
                 isMalformed = true
                 return
             }
             status = UInt16(code)
-            return
+        default: isMalformed = true
         }
+    }
+
+    private func place(_ value: borrowing Span<UInt8>) -> Slice {
         let start = text.count
         text.append(value)
         let slice = Slice(start, text.count)
         text.append(0x20)
-        if name.equals(":method") {
-            method = slice
-        } else if name.equals(":path") {
-            path = slice
-        } else if name.equals(":authority") {
-            authority = slice
-        } else if name.equals(":scheme") {
-            scheme = slice
-        } else {
-            isMalformed = true
-        }
+        return slice
     }
 
     /// All fields have come.
