@@ -289,7 +289,9 @@ public final class Buffer {
 
     /// A copy of the readable part, for what must leave the worker.
     public func copyReadable() -> [UInt8] {
-        withReadable { span in
+        // Without elements the standard library would write a zero into the one empty array all threads share.
+        if isEmpty { return [] }
+        return withReadable { span in
             [UInt8](unsafeUninitializedCapacity: span.count) { target, n in
                 n = span.count
                 span.withUnsafeBufferPointer { source in
