@@ -37,7 +37,7 @@ extension Cluster.Pool {
     fileprivate mutating func read(_ fields: Fields) {
         connections = fields.integer("connections", in: 1...65_535) ?? connections
         let given = fields.integer("idle", in: 0...65_535)
-        idle = given ?? min(idle, connections)
+        idle = given ?? connections
         idleTimeout = fields.milliseconds("idle_timeout", in: 0...86_400_000) ?? idleTimeout
         maxAge = fields.milliseconds("max_age", in: 0...86_400_000) ?? maxAge
         pending = fields.integer("pending", in: 0...1_000_000) ?? pending

@@ -118,7 +118,7 @@ public struct Cluster: Sendable, Equatable {
     /// For each worker and endpoint.
     public struct Pool: Sendable, Equatable {
         public var connections = 256
-        public var idle = 64
+        public var idle = 256
         public var idleTimeout: UInt32 = 60_000
         public var maxAge: UInt32 = 600_000
         /// Exchanges that may wait for a free connection.
