@@ -198,3 +198,12 @@ def test_connections_ended_for_a_fault_are_counted(stage):
             assert client.pump(lambda: bool(client.goaways), 2) and client.goaway[1] == 1
     page = once(gateway.admin, get("/metrics")).body.decode()
     assert "\nnexus_http2_goaways_total 2\n" in page, [line for line in page.splitlines() if "goaways" in line]
+
+
+def test_a_head_that_never_ends_does_not_outlive_its_connection(stage):
+    """Also where nothing is waited for after the last word: the idle time, the announcement, and out."""
+    timeouts = {"keep_alive": "300ms", "linger": "0s"}
+    gateway = stage.gateway(settings(stage.backend().address, listeners=[listener(timeouts=timeouts)]))
+    with Client(gateway.address) as client:
+        client.settle().send(headers(1, block(*request_fields("/")), flags=0))
+        assert client.closes_within(4), client.goaways
