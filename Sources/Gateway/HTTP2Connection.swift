@@ -130,7 +130,8 @@ final class HTTP2Connection: ServedConnection, HTTP2SessionHandler {
         switch phase {
         case .open: if http.openStreams == 0 { patience = port.timeouts.keepAlive }
         case .announced: patience = Self.announcementMS
-        case .finishing: if http.openStreams == 0 { patience = port.timeouts.linger }
+        // A field section may have begun that never ends: the session counts it as a stream, we do not.
+        case .finishing: if http.openStreams == 0 { patience = max(1, port.timeouts.linger) }
         case .lingering, .closed: return
         }
         worker.loop.setDeadline(self, afterMS: UInt64(patience))

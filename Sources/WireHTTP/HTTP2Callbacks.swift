@@ -72,8 +72,11 @@ enum HTTP2Callbacks {
         } ?? 0
     }
 
-    private static let onBeginHeaders: nghttp2_on_begin_headers_callback = { _, _, user in
-        HTTP2Callbacks.session(user) { $0.block.begin() }
+    private static let onBeginHeaders: nghttp2_on_begin_headers_callback = { _, frame, user in
+        HTTP2Callbacks.session(user) { session in
+            session.block.begin()
+            if frame?.pointee.hd.stream_id == session.newest { session.isNewestTaken = true }
+        }
         return 0
     }
 
@@ -201,6 +204,10 @@ enum HTTP2Callbacks {
             switch UInt32(header.type) {
             case NGHTTP2_RST_STREAM.rawValue:
                 session.resetSent(header.stream_id, HTTP2Error(code: frame.pointee.rst_stream.error_code))
+            case NGHTTP2_GOAWAY.rawValue:
+                // nghttp2 ends connections by itself, too.
+                let error = HTTP2Error(code: frame.pointee.goaway.error_code)
+                if error != .noError { session.ending = HTTP2Ending(isAsked: true, error: error) }
             case NGHTTP2_DATA.rawValue, NGHTTP2_HEADERS.rawValue:
                 if header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0 {
                     HTTP2Callbacks.stream(engine, header.stream_id)?.handler?.outboundFinished()
@@ -255,7 +262,11 @@ extension HTTP2Session {
     fileprivate func checkIdentifier(_ id: Int32) {
         guard role == .server, let engine, id > 0, id & 1 == 1 else { return }
         if id > newest {
+            if !isNewestTaken { cut.note(newest) }
             newest = id
+            isNewestTaken = false
+        } else if id == newest && !isNewestTaken {
+            return
         } else if nghttp2_session_find_stream(engine, id) == nil && !cut.contains(id) {
             terminate(.protocolError)
         }

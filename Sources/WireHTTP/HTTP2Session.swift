@@ -27,6 +27,8 @@ public final class HTTP2Session {
     let trailerBlock = HTTP2FieldBlock()
     /// The highest stream the peer has opened.
     var newest: Int32 = 0
+    /// It was not refused for its number: what belongs to one that was may still come.
+    var isNewestTaken = true
     var cut = HTTP2CutStreams()
 
     public convenience init(_ role: Role, settings: HTTP2Settings, handler: any HTTP2SessionHandler, nowMS: UInt64) {

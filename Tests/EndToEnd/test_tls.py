@@ -2,6 +2,7 @@
 
 import json
 import ssl
+import threading
 
 import pytest
 
@@ -61,6 +62,26 @@ def test_a_large_body_each_way(stage, authority, pair):
     with SecureWire(gateway.address, trusting(authority)) as wire:
         for _ in range(3):
             assert json.loads(wire.ask(post("/", body)).body)["body"] == f"<{len(body)} bytes>"
+
+
+def test_a_tunnel_over_tls(stage, authority, pair):
+    """Bytes both ways at once, more than one record at a time, and a clean end."""
+
+    def play(peer) -> None:
+        peer.read_head()
+        peer.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n" + peer.take())
+        while data := peer.more():
+            peer.take()
+            peer.send(data)
+
+    gateway = stage.gateway(settings(stage.backend(play).address, listeners=[secure(pair)]), [route(upgrade=True)])
+    body = bytes(range(256)) * 4096
+    with SecureWire(gateway.address, trusting(authority)) as wire:
+        assert wire.ask(get("/ws", "Connection: Upgrade", "Upgrade: echo")).status == 101
+        sender = threading.Thread(target=wire.socket.sendall, args=(body,), daemon=True)
+        sender.start()
+        assert wire.take(len(body)) == body
+        sender.join(5)
 
 
 def test_a_request_that_comes_with_the_handshake(stage, authority, pair):

@@ -1,5 +1,6 @@
 """Clients at the edges of the protocol: each wait has an end, each request one answer, nothing goes up that was answered."""
 
+import signal
 import socket
 import threading
 import time
@@ -7,10 +8,11 @@ import time
 import pytest
 
 from harness import sockets
-from harness.gateway import listener, route, settings
-from harness.http2 import PREFACE, Kind, Setting, block, data, frame, request_fields, settings as first_settings
+from harness.gateway import OPERATIONS, listener, route, settings
+from harness.http2 import PREFACE, Kind, Setting, block, data, frame, headers, request_fields, settings as first_settings
 from harness.http2_ends import Client
 from harness.recorder import Peer, respond
+from harness.wire import get, once
 
 
 def test_a_path_beyond_the_limits_is_answered_wherever_it_stands(stage):
@@ -145,3 +147,63 @@ def test_bodies_that_came_before_their_upstream_are_bounded_too(stage):
         assert client.finish(waits).status == 413, str(waits)
         assert client.finish(fits).status == 200, str(fits)
     gateway.assert_alive()
+
+
+def late(peer: Peer) -> None:
+    while True:
+        peer.read_request()
+        time.sleep(1)
+        peer.send(respond("200 OK", b"ok"))
+
+
+def with_trailers(number: int) -> bytes:
+    head = headers(number, block(*request_fields("/", method="POST")), end=False)
+    return head + data(number, b"abc") + headers(number, block(("x-end", "1")))
+
+
+def test_streams_beyond_a_limit_not_heard_of_are_refused_alone(stage):
+    """Before our SETTINGS are acknowledged too many streams are no fault, nor is all that belongs to them."""
+    gateway = stage.gateway(settings(stage.backend(late).address, listeners=[listener(http2={"max_concurrent_streams": 4})]))
+    with Client(gateway.address, consume=False) as client:
+        client.pump(lambda: client.settled, 2)
+        taken = [client.stream(number) for number in (1, 3, 5, 7)]
+        refused = [client.stream(number) for number in (9, 11)]
+        client.send(*[headers(stream.number, block(*request_fields("/"))) for stream in taken], *[with_trailers(stream.number) for stream in refused])
+        for stream in taken:
+            assert client.finish(stream).status == 200, (str(stream), client.goaway)
+        assert [stream.reset for stream in refused] == [7, 7] and not client.goaways and not client.violations
+
+
+def test_a_request_that_crosses_the_last_goaway_costs_the_others_nothing(stage):
+    """It is ignored with all that belongs to it, whatever it brings."""
+    gateway = stage.gateway(settings(stage.backend(lambda peer: (peer.read_request(), time.sleep(2), peer.send(respond("200 OK", b"ok")))).address, drain="5s"))
+    with Client(gateway.address) as client:
+        client.settle()
+        first = client.request("/")
+        time.sleep(0.2)
+        gateway.signal(signal.SIGTERM)
+        assert client.pump(lambda: len(client.goaways) == 2, 4)
+        client.stream(3)
+        client.send(with_trailers(3))
+        assert client.finish(first).status == 200, (str(first), client.goaways)
+        assert client.goaway[:2] == (1, 0)
+
+
+def test_connections_ended_for_a_fault_are_counted(stage):
+    """Whether we see the fault or the engine does."""
+    gateway = stage.gateway(settings(stage.backend().address), [*OPERATIONS, route()])
+    for fault in (data(0, b"x"), frame(Kind.HEADERS, 5, 2, block(*request_fields("/")))):
+        with Client(gateway.address) as client:
+            client.settle().send(fault)
+            assert client.pump(lambda: bool(client.goaways), 2) and client.goaway[1] == 1
+    page = once(gateway.admin, get("/metrics")).body.decode()
+    assert "\nnexus_http2_goaways_total 2\n" in page, [line for line in page.splitlines() if "goaways" in line]
+
+
+def test_a_head_that_never_ends_does_not_outlive_its_connection(stage):
+    """Also where nothing is waited for after the last word: the idle time, the announcement, and out."""
+    timeouts = {"keep_alive": "300ms", "linger": "0s"}
+    gateway = stage.gateway(settings(stage.backend().address, listeners=[listener(timeouts=timeouts)]))
+    with Client(gateway.address) as client:
+        client.settle().send(headers(1, block(*request_fields("/")), flags=0))
+        assert client.closes_within(4), client.goaways

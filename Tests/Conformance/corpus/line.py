@@ -46,7 +46,8 @@ CASES = [
     line("version-nul", "GET /c HTTP/1.1\0"),
     bad("line-http-0.9", b"GET /c\r\n", "400|505|-"),
     bad("line-http-0.9-with-fields", http("GET /c", HOST), "400|505|-"),
-    bad("line-preface-h2-broken", b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", "400|505"),
+    # The whole preface begins HTTP/2; one that is not quite it is a bad request like any other.
+    bad("line-preface-h2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\rx", "400|505"),
     bad("line-tls-hello", bytes.fromhex("16030100a5010000a10303") + bytes(range(64)) + b"\r\n\r\n", "400|-"),
     bad("line-binary", bytes(range(256)) + b"\r\n\r\n", "400|-"),
     bad("line-response", http("HTTP/1.1 200 OK", HOST)),
