@@ -34,6 +34,14 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
     /// Takes no new exchanges.
     private(set) var isRetired = false
 
+    /// When the first request began since a byte was last heard, and when the endpoint was last asked for a sign
+    /// of life (0 = never); loop milliseconds.
+    private var unheardMS: UInt64 = 0
+    private var askedMS: UInt64 = 0
+    private var hasAsked = false
+    /// How long an endpoint may be silent with requests before it, and then to a PING.
+    private static let silenceMS: UInt64 = 5_000
+
     /// The streams of exchanges, and those that wait for the session to forget them.
     private var streams: [HTTP2UpstreamStream] = []
     /// Those whose wires have to hear of this turn.
@@ -106,12 +114,13 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
         streams.append(stream)
         served += 1
         if served >= mostRequests { retire() }
+        if heardMS > unheardMS { unheardMS = worker.loop.nowMS }
         if state == .connecting {
             if streams.count == 1 {
                 worker.loop.setDeadline(self, afterMS: UInt64(approach.patience(exchange.rule.timeouts)))
             }
         } else if streams.count == 1 {
-            worker.loop.setDeadline(self, afterMS: 0)
+            watch()
         }
         stream.begin(exchange, on: self)
         if state == .open { stream.sendRequest() } else { stream.armAnswerDeadline() }
@@ -168,10 +177,41 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
         }
     }
 
+    // MARK: - Silence
+
+    /// Sets the time of the next look.
+    private func watch() {
+        let now = worker.loop.nowMS
+        watch(from: askedMS > heardMS ? askedMS : !hasAsked && unheardMS >= heardMS ? unheardMS : now)
+    }
+
+    private func watch(from startMS: UInt64) {
+        let end = startMS + Self.silenceMS
+        worker.loop.setDeadline(self, afterMS: end > worker.loop.nowMS ? end - worker.loop.nowMS : 1)
+    }
+
+    /// Requests are out. A way that has broken without a word would be found out by the first of them to time
+    /// out, which may be never where clients are less patient than the route: so a silent endpoint is asked for
+    /// a sign of life. Only once until a stream has heard something: endpoints punish who asks often.
+    private func checkForLife() {
+        // What has not even left cannot be answered: that has deadlines of its own.
+        guard !outputBlocked else { return watch(from: worker.loop.nowMS) }
+        let now = worker.loop.nowMS
+        if askedMS > heardMS && now >= askedMS + Self.silenceMS { return lost(.timeout) }
+        if !hasAsked && unheardMS >= heardMS && now >= unheardMS + Self.silenceMS {
+            hasAsked = true
+            askedMS = now
+            session.ping()
+            mark()
+        }
+        watch()
+    }
+
     // MARK: - After the session
 
     /// Tells the exchanges what the session has reported. Never inside the session.
     func settle() {
+        if !touched.isEmpty { hasAsked = false }
         var i = 0
         while i < touched.count {
             touched[i].tellWire()
@@ -230,7 +270,8 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
         // What came behind the handshake may be in the layer, and nobody will report it.
         readable = transport.layer != nil
         heardMS = worker.loop.nowMS
-        worker.loop.setDeadline(self, afterMS: 0)
+        unheardMS = heardMS
+        watch()
         mark()
         var i = 0
         while i < streams.count {
@@ -253,7 +294,7 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
     override func deadlinePassed() {
         switch state {
         case .connecting: lost(approach.lateFault)
-        case .open: if streams.isEmpty { leave() }
+        case .open: if streams.isEmpty { leave() } else { checkForLife() }
         case .closed: break
         }
     }
