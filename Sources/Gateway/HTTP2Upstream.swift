@@ -62,6 +62,8 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
     var writes: UInt64 = 0
     /// When the last byte came; loop milliseconds.
     var heardMS: UInt64
+    /// Receives that brought anything: tells whether that was before or after a request left.
+    var receives: UInt64 = 0
     var flushedNS: UInt64 = 0
     var flushes = 0
 
