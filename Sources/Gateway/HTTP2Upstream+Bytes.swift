@@ -39,6 +39,7 @@ extension HTTP2Upstream {
             case .moved:
                 if transport.isDrained(buffer) && !peerClosed { readable = false }
                 heardMS = worker.loop.nowMS
+                receives &+= 1
                 let isSound = buffer.withReadable { session.receive($0, nowMS: worker.loop.nowMS) }
                 buffer.clear()
                 if !isSound { return broken() }

@@ -37,6 +37,14 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
     /// Takes no new exchanges.
     private(set) var isRetired = false
 
+    /// When the first request began since a byte was last heard, and when the endpoint was last asked for a sign
+    /// of life (0 = never); loop milliseconds.
+    private var unheardMS: UInt64 = 0
+    private var askedMS: UInt64 = 0
+    private var hasAsked = false
+    /// How long an endpoint may be silent with requests before it, and then to a PING.
+    private static let silenceMS: UInt64 = 5_000
+
     /// The streams of exchanges, and those that wait for the session to forget them.
     private var streams: [HTTP2UpstreamStream] = []
     /// Those whose wires have to hear of this turn.
@@ -57,6 +65,8 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
     var writes: UInt64 = 0
     /// When the last byte came; loop milliseconds.
     var heardMS: UInt64
+    /// Receives that brought anything: tells whether that was before or after a request left.
+    var receives: UInt64 = 0
     var flushedNS: UInt64 = 0
     var flushes = 0
 
@@ -110,12 +120,13 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
         streams.append(stream)
         served += 1
         if served >= mostRequests { retire() }
+        if heardMS > unheardMS { unheardMS = worker.loop.nowMS }
         if !isGreeted {
             if streams.count == 1 {
                 worker.loop.setDeadline(self, afterMS: UInt64(approach.patience(exchange.rule.timeouts)))
             }
         } else if streams.count == 1 {
-            worker.loop.setDeadline(self, afterMS: 0)
+            watch()
         }
         stream.begin(exchange, on: self)
         if isGreeted { stream.sendRequest() } else { stream.armAnswerDeadline() }
@@ -172,6 +183,36 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
         }
     }
 
+    // MARK: - Silence
+
+    /// Sets the time of the next look.
+    private func watch() {
+        let now = worker.loop.nowMS
+        watch(from: askedMS > heardMS ? askedMS : !hasAsked && unheardMS >= heardMS ? unheardMS : now)
+    }
+
+    private func watch(from startMS: UInt64) {
+        let end = startMS + Self.silenceMS
+        worker.loop.setDeadline(self, afterMS: end > worker.loop.nowMS ? end - worker.loop.nowMS : 1)
+    }
+
+    /// Requests are out. A way that has broken without a word would be found out by the first of them to time
+    /// out, which may be never where clients are less patient than the route: so a silent endpoint is asked for
+    /// a sign of life. Only once until a stream has heard something: endpoints punish who asks often.
+    private func checkForLife() {
+        // What has not even left cannot be answered: that has deadlines of its own.
+        guard !outputBlocked else { return watch(from: worker.loop.nowMS) }
+        let now = worker.loop.nowMS
+        if askedMS > heardMS && now >= askedMS + Self.silenceMS { return lost(.timeout) }
+        if !hasAsked && unheardMS >= heardMS && now >= unheardMS + Self.silenceMS {
+            hasAsked = true
+            askedMS = now
+            session.ping()
+            mark()
+        }
+        watch()
+    }
+
     // MARK: - After the session
 
     /// Tells the exchanges what the session has reported. Never inside the session.
@@ -180,6 +221,7 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
             greets = false
             if state == .open { begin() }
         }
+        if !touched.isEmpty { hasAsked = false }
         var i = 0
         while i < touched.count {
             touched[i].tellWire()
@@ -241,13 +283,15 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
         if let exchange = streams.first?.exchange {
             worker.loop.setDeadline(self, afterMS: UInt64(exchange.rule.timeouts.connect))
         }
+        unheardMS = heardMS
         mark()
         if streams.isEmpty { rest() }
     }
 
     /// The endpoint has greeted: what waited for that goes now.
     private func begin() {
-        worker.loop.setDeadline(self, afterMS: 0)
+        unheardMS = heardMS
+        watch()
         var i = 0
         while i < streams.count {
             // A stream that cannot be opened is taken out, and another is in its place.
@@ -271,7 +315,7 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
         switch state {
         case .connecting: lost(approach.lateFault)
         case .open:
-            if streams.isEmpty { leave() } else if !isGreeted { lost(.connectTimeout) }
+            if streams.isEmpty { leave() } else if isGreeted { checkForLife() } else { lost(.connectTimeout) }
         case .closed: break
         }
     }

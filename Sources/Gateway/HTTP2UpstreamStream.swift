@@ -22,7 +22,7 @@ final class HTTP2UpstreamStream: Source, Origin {
     private var writesBefore: UInt64 = 0
     /// When the last of what there was to send had been taken; loop nanoseconds.
     var sentNS: UInt64 = 0
-    private var sentMS: UInt64 = 0
+    private var receivesBefore: UInt64 = 0
     /// When this attempt's time for the head of an answer is up; loop milliseconds, 0 = no such time.
     private var tryEndsByMS: UInt64 = 0
     /// Bytes of the body given to `outbound`, and how many of them had been taken when the deadline was set.
@@ -65,6 +65,7 @@ final class HTTP2UpstreamStream: Source, Origin {
         exchange.origin = self
         exchange.attempts += 1
         writesBefore = connection.writes
+        receivesBefore = connection.receives
         connection.endpoint.attemptBegan()
         if worker.accessLog != nil { exchange.endpoint = connection.endpoint.label }
         isOpen = false
@@ -92,7 +93,7 @@ final class HTTP2UpstreamStream: Source, Origin {
             isSecure: connection.transport.layer != nil, scratch: spares.scratch, into: spares.fields)
         writesBefore = connection.writes
         sentNS = worker.loop.nowNS
-        sentMS = worker.loop.nowMS
+        receivesBefore = connection.receives
         guard connection.session.request(http2, spares.fields, ended: requestDone) else {
             connection.retire()
             fail(.unprocessed)
@@ -121,9 +122,9 @@ final class HTTP2UpstreamStream: Source, Origin {
 
     /// `outbound` has been taken, or the connection is open now.
     func hasRoomAgain() {
-        guard let exchange, isOpen else { return }
+        guard let exchange, isOpen, let connection else { return }
         sentNS = worker.loop.nowNS
-        sentMS = worker.loop.nowMS
+        receivesBefore = connection.receives
         armAnswerDeadline()
         if wantsBody { exchange.wire?.resumeBody(of: exchange) }
     }
@@ -216,7 +217,7 @@ final class HTTP2UpstreamStream: Source, Origin {
         let isTryOver = isOwnEnd || tryEndsByMS > 0 && worker.loop.nowMS >= tryEndsByMS
         if !isTryOver, !headSeen, given - http2.outbound.count > takenAtDeadline { return armAnswerDeadline() }
         // Not one byte for anybody since this request was sent: others are not given to it any more.
-        if isOpen && connection.heardMS <= sentMS { connection.retire() }
+        if isOpen && connection.receives == receivesBefore { connection.retire() }
         fail(isOwnEnd ? .timeout : connection.lateFault)
         abandon()
         connection.endIfDeserted()
@@ -281,7 +282,7 @@ final class HTTP2UpstreamStream: Source, Origin {
         // A connection that had carried answers and ends in order, or was dead when it was used again, says
         // nothing about the endpoint; nor does the end of the exchange's own life.
         let isOwnEnd = fault == .timeout && exchange.isPastItsEnd(worker.loop.nowMS)
-        let wasDead = connectionEnded && !headSeen && fault == .terminated && connection.heardMS <= sentMS
+        let wasDead = connectionEnded && !headSeen && fault == .terminated && connection.receives == receivesBefore
         let wasTurnedAway = !headSeen && fault == .unprocessed && connection.isRetired
         let wasStale = (wasDead || wasTurnedAway) && connection.takeStaleRetry()
         // Turned away with a whole connection: the endpoint ends its connections from time to time, which must

@@ -8,7 +8,7 @@ import pytest
 
 from harness import sockets
 from harness.gateway import OPERATIONS, route, settings
-from harness.http2 import Setting, block, headers, rst, window_update
+from harness.http2 import Kind, Setting, block, headers, rst, window_update
 from harness.http2 import settings as settings_frame
 from harness.http2_ends import Client, Service, Upstream
 from harness.recorder import Peer, respond
@@ -363,3 +363,45 @@ def test_floods_for_streams_that_are_no_more_are_cut(stage, kind):
         assert once(gateway.address, get("/")).status == 502
         sockets.wait_until(lambda: taken, 2, "the end of the connection")
         sockets.wait_until(lambda: metric(gateway, 'nexus_upstream_connections_open{cluster="up"}') == 0, 2, "no connection")
+
+
+def test_impatient_clients_do_not_hide_a_dead_connection(stage):
+    """Nobody waits for `first_byte`, so nothing times out: the connection is found dead all the same, by a PING."""
+    def play(service: Service) -> None:
+        service.answer(service.read_request(), b"%d" % service.number)
+        if service.number == 0:
+            time.sleep(30)
+        while True:
+            service.answer(service.read_request(), b"%d" % service.number)
+
+    with Upstream(play, lenient=True) as upstream:
+        gateway = stage.gateway(shared(upstream.address, pool={"connections": 1}), [*OPERATIONS, route()])
+        assert once(gateway.address, get("/")).body == b"0"
+
+        def ask() -> bytes:
+            with Wire(gateway.address, 0.3) as wire:
+                wire.send(get("/"))
+                return wire.read().body
+
+        sockets.wait_until(lambda: ask() == b"1", 15, "a new connection", every=0.1)
+
+
+def test_a_slow_answer_outlives_the_sign_of_life(stage):
+    """An endpoint that thinks for long, but answers PING, is alive; it is not asked again and again."""
+    pings = []
+
+    def play(service: Service) -> None:
+        service.answer(service.read_request())
+        stream = service.read_request()
+        service.pump(seconds=12)
+        pings.append(sum(made.kind == Kind.PING for made in service.frames))
+        service.answer(stream, b"late")
+        service.hold()
+
+    with Upstream(play) as upstream:
+        gateway = stage.gateway(shared(upstream.address), [*OPERATIONS, route(timeouts={"first_byte": "30s"})])
+        with Wire(gateway.address, 20) as wire:
+            assert wire.ask(get("/")).status == 200
+            wire.send(get("/"))
+            assert wire.read().body == b"late"
+        assert pings == [1]

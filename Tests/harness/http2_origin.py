@@ -133,10 +133,10 @@ class Peer:
         self.push()
 
     def send(self, stream: int, body: bytes, end: bool = False) -> None:
-        """All of `body`, as windows allow; what is left when the stream is reset is not wanted."""
+        """All of `body`, as windows allow; what is left when the stream has been reset stays unsaid."""
         at = 0
         while at < len(body):
-            if stream not in self.h2.streams:
+            if self.requests[stream].reset is not None:
                 return
             n = min(self.h2.local_flow_control_window(stream), self.h2.max_outbound_frame_size, len(body) - at)
             if n == 0:
