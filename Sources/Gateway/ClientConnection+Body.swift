@@ -76,15 +76,7 @@ extension ClientConnection {
             return phase == .exchanging && self.exchange === exchange && wantsBody(exchange)
         case .complete:
             if !outputBlocked { worker.loop.setDeadline(self, afterMS: 0) }
-            if let origin = exchange.origin {
-                origin.endBody(trailers: trailers)
-                origin.flush()
-            } else {
-                exchange.bodyComplete = true
-                // Whatever way it came, it goes on with the length it turned out to have.
-                exchange.requestBody = .known(pace.received)
-                worker.advance(exchange, session: session)
-            }
+            worker.bodyComplete(exchange, received: pace.received, trailers: trailers, session: session)
             return true
         case .tooLarge:
             refuseBody(Outcome(.tooLarge, "the request body is larger than this route allows"), exchange)

@@ -105,14 +105,7 @@ extension ClientStream {
     private func finishBody(_ exchange: Exchange) {
         bodyPassed = true
         if exchange.status == 0 { setDeadline(afterMS: 0) }
-        if let origin = exchange.origin {
-            origin.endBody(trailers: trailers)
-            origin.flush()
-        } else {
-            exchange.bodyComplete = true
-            exchange.requestBody = .known(pace.received)
-            worker.advance(exchange, session: session)
-        }
+        worker.bodyComplete(exchange, received: pace.received, trailers: trailers, session: session)
     }
 
     private func pass(_ bytes: borrowing Span<UInt8>, _ exchange: Exchange) {

@@ -47,7 +47,9 @@ public final class Gateway: Sendable {
             meters: meters, log: log, accessLog: accessLog, service: configuration.telemetry.service,
             traceThreshold: Identifiers.threshold(fraction: configuration.telemetry.sample),
             limits: LimitTable(keys: configuration.shield.keys), core: core,
-            listeners: configuration.allListeners.map { ListenerShare($0) }, mailboxes: mailboxes)
+            listeners: configuration.allListeners.map {
+                ListenerShare($0, isInherited: inherited[$0.name] != nil)
+            }, mailboxes: mailboxes)
 
         let sockets = try Self.bind(configuration, workers: count, inherited: inherited)
         let generation = Generation(number: 1, configuration: configuration, table: table, tls: tls)
@@ -141,11 +143,17 @@ public final class Gateway: Sendable {
         return number
     }
 
-    /// Readiness goes first, then listeners close, then running exchanges may finish. `wait` returns
-    /// when the last has.
+    /// Readiness goes first. Running exchanges may finish, and new ones are served on connections that then
+    /// close; listeners close last, when nothing is left or `closeListeners` says so. `wait` returns when the
+    /// last connection is gone.
     public func drain() {
         shared.ready.store(false, ordering: .releasing)
         for mailbox in mailboxes { _ = mailbox.post(.drain) }
+    }
+
+    /// Takes no new connections any more: the drain has been long enough.
+    public func closeListeners() {
+        for mailbox in mailboxes { _ = mailbox.post(.closeListeners) }
     }
 
     /// Ends every connection now.

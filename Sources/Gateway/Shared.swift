@@ -50,11 +50,14 @@ final class Shared: Sendable {
 final class ListenerShare: Sendable {
     /// As at the start: the socket, and its name for later generations.
     let settings: Settings.Listener
+    /// The socket is a supervisor's: it stays open, and a successor answers there, when this process lets go.
+    let isInherited: Bool
     private let open = Atomic<Int>(0)
     private let limit: Atomic<Int>
 
-    init(_ settings: Settings.Listener) {
+    init(_ settings: Settings.Listener, isInherited: Bool) {
         self.settings = settings
+        self.isInherited = isInherited
         limit = Atomic(settings.maxConnections)
     }
 

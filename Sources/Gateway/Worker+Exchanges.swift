@@ -137,6 +137,19 @@ extension Worker {
         }
     }
 
+    /// All of the request's body has come: its origin hears so, or the pipeline goes on with what was collected.
+    func bodyComplete(_ exchange: Exchange, received: UInt64, trailers: Buffer?, session: Session) {
+        if let origin = exchange.origin {
+            origin.endBody(trailers: trailers)
+            origin.flush()
+        } else {
+            exchange.bodyComplete = true
+            // Whatever way it came, it goes on with the length it turned out to have.
+            exchange.requestBody = .known(received)
+            advance(exchange, session: session)
+        }
+    }
+
     /// Who the client is: the peer, or, behind a trusted proxy, the right-most address in
     /// X-Forwarded-For that is not a trusted proxy itself.
     func clientAddress(_ exchange: Exchange, _ session: Session) -> (high: UInt64, low: UInt64) {

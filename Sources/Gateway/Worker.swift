@@ -18,8 +18,10 @@ enum WorkerMessage: Sendable {
     case resolved(name: String, [SocketAddress])
     /// A bulkhead has a place for one that waited; `most` is how many it lets in.
     case admitted(Ticket, ClusterState, most: Int)
-    /// Finish what runs, take nothing new; then the loop ends.
+    /// Finish what runs, on connections that then close; then the loop ends.
     case drain
+    /// Take no new connections any more.
+    case closeListeners
     /// End now.
     case stop
 }
@@ -123,6 +125,7 @@ final class Worker {
             for era in eras { era?.clusters.forEach { $0.resolved(name, to: found) } }
         case .admitted(let ticket, let state, let most): admitted(ticket, by: state, most: most)
         case .drain: drain()
+        case .closeListeners: closeListeners { _ in true }
         case .stop: loop.stop()
         }
     }
@@ -154,10 +157,14 @@ final class Worker {
     private func drain() {
         guard !isDraining else { return }
         isDraining = true
-        for acceptor in acceptors { acceptor.stop() }
-        acceptors.removeAll()
+        // Who listens on a supervisor's socket after us answers there; elsewhere we are the only one who can.
+        closeListeners { $0.isInherited }
         for connection in allConnections() { connection.drain() }
         for era in eras { era?.clusters.forEach { $0.endpoints.forEach { $0.retire() } } }
+    }
+
+    private func closeListeners(where isOver: (ListenerShare) -> Bool) {
+        for (acceptor, port) in zip(acceptors, ports) where isOver(port.share) { acceptor.stop() }
     }
 
     private func allConnections() -> [ServedConnection] {
@@ -168,6 +175,9 @@ final class Worker {
 
     // MARK: - Connections
 
+    /// Milliseconds a connection that comes during a drain has to begin.
+    private static let latePatience: UInt32 = 1000
+
     private func accepted(_ descriptor: Int32, _ peer: SocketAddress, _ port: ListenerPort) {
         var transport = Transport(descriptor: descriptor)
         guard port.share.enter() else {
@@ -176,7 +186,7 @@ final class Worker {
             return
         }
         let connection: ServedConnection
-        let patience: UInt32
+        var patience: UInt32
         if let context = port.tls {
             connection = Handshake(transport, context: context, peer: peer, port: port, worker: self)
             patience = port.handshakePatience
@@ -192,6 +202,8 @@ final class Worker {
         }
         openConnections += 1
         meters.count(.connectionsAccepted)
+        // It comes late: it may ask at once, or not at all.
+        if isDraining { patience = min(patience, Self.latePatience) }
         if port.tls != nil { meters.count(.started, side: .client) }
         loop.setDeadline(connection, afterMS: UInt64(patience))
     }

@@ -142,8 +142,9 @@ public final class Acceptor: Source {
         loop.setDeadline(self, afterMS: 1)
     }
 
-    /// Stops accepting and closes the socket.
+    /// Stops accepting and closes the socket; once is enough.
     public func stop() {
+        guard slot != .max else { return }
         loop.unregister(self)
         socket.close()
     }

@@ -79,12 +79,19 @@ private struct Daemon {
         announce("ready")
         notice.ready(status: "serving")
         var drainingUntilNS: UInt64?
+        var listeningUntilNS: UInt64?
         var turns = gateway.turns
         let watchdogMS = notice.watchdogMicroseconds.map { max(1500, Int($0 / 2000)) }
         while true {
-            let left = drainingUntilNS.map { Int(($0 - min($0, nx_monotonic_ns())) / 1_000_000) + 1 }
+            let left = [drainingUntilNS, listeningUntilNS].compactMap { $0 }.min().map {
+                Int(($0 - min($0, nx_monotonic_ns())) / 1_000_000) + 1
+            }
             switch signals.next(timeoutMS: [watchdogMS, left].compactMap { $0 }.min()) {
             case .timeout:
+                if let until = listeningUntilNS, nx_monotonic_ns() >= until {
+                    gateway.closeListeners()
+                    listeningUntilNS = nil
+                }
                 if let until = drainingUntilNS, nx_monotonic_ns() >= until {
                     gateway.stop()
                     drainingUntilNS = .max
@@ -98,7 +105,10 @@ private struct Daemon {
             case .reopen: accessLog?.reopen()
             case .terminate where drainingUntilNS != nil: gateway.stop()
             case .terminate:
-                drainingUntilNS = nx_monotonic_ns() + UInt64(configuration.drain) * 1_000_000
+                let drainNS = UInt64(configuration.drain) * 1_000_000
+                drainingUntilNS = nx_monotonic_ns() + drainNS
+                // What comes in the first half has the second to finish in.
+                listeningUntilNS = nx_monotonic_ns() + drainNS / 2
                 notice.stopping(status: "draining")
                 log.info("draining", ["atMostMs": "\(configuration.drain)"])
                 gateway.drain()

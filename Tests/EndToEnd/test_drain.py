@@ -4,7 +4,7 @@ import signal
 import time
 
 from harness import sockets
-from harness.gateway import CARTS, route, settings
+from harness.gateway import CARTS, OPERATIONS, route, settings
 from harness.recorder import Peer, respond
 from harness.wire import Wire, get, post
 
@@ -75,6 +75,36 @@ def test_sighup_while_draining_is_ignored_and_many_sigterms_end_it_once(stage):
             gateway.signal(signal.SIGTERM)
             time.sleep(0.01)
         assert gateway.wait(3) == 0
+
+
+def is_closed(address: str) -> bool:
+    try:
+        sockets.connect(address, 0.5).close()
+    except OSError:
+        return True
+    return False
+
+
+def test_listeners_close_last(stage):
+    """While something runs, newcomers are answered, once each, and told that it is over; then the door closes."""
+    backend = stage.backend(lambda peer: (peer.read_request(), peer.hold()))
+    gateway = stage.gateway(settings(backend.address, drain="4s"), [*OPERATIONS, route(timeouts={"first_byte": 0})])
+    with Wire(gateway.address) as running, Wire(gateway.address) as silent:
+        running.send(get("/"))
+        sockets.wait_until(lambda: backend.requests, 2, "the request")
+        gateway.signal(signal.SIGTERM)
+        time.sleep(0.3)
+        assert silent.closes_within(1), "an idle connection ends at once"
+        for address in (gateway.address, gateway.admin):
+            with Wire(address) as late:
+                reply = late.ask(get("/health/ready"))
+                assert (reply.status, reply.field("connection")) == (503, "close")
+                assert late.closes_within(1)
+        with Wire(gateway.address) as mute:
+            assert mute.closes_within(2), "who comes late and says nothing is not waited for"
+        sockets.wait_until(lambda: is_closed(gateway.address) and is_closed(gateway.admin), 3, "closed at half time")
+        assert gateway.running
+    assert gateway.wait(4) == 0
 
 
 def test_a_second_gateway_on_the_same_port_is_refused(stage):

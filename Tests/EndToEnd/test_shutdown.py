@@ -35,13 +35,13 @@ def test_running_exchanges_finish_and_idle_ones_close(stage):
     assert gateway.wait(3) == 0
 
 
-def test_no_new_connections_while_draining(stage):
-    gateway = stage.gateway(settings(stage.backend(slow).address, drain="5s"))
+def test_no_new_connections_in_the_second_half_of_a_drain(stage):
+    gateway = stage.gateway(settings(stage.backend(slow).address, drain="1s"))
     with Wire(gateway.address) as busy:
         busy.send(get("/busy"))
         time.sleep(0.2)
         gateway.signal(signal.SIGTERM)
-        time.sleep(0.2)
+        time.sleep(0.6)
         with pytest.raises(OSError):
             sockets.connect(gateway.address, 0.5).close()
         assert busy.read().status == 200
