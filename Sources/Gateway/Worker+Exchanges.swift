@@ -233,6 +233,7 @@ extension Worker {
             bytesOut: exchange.bytesOut, nanoseconds: took, refusedBy: exchange.trail.refusedBy)
         let route = exchange.route == Rule.none ? [] : era.routeNames[Int(exchange.route)]
         let peer = exchange.wire?.session.peerText ?? []
+        let principal = exchange.wire?.session.certificateName ?? []
         let endpoint = exchange.endpoint
         text.withReadable { text in
             exchange.correlationID.withReadable { correlation in
@@ -240,7 +241,8 @@ extension Worker {
                 accessLog.append(
                     facts, nowNS: loop.nowNS, method: text.extracting(exchange.head.method.range),
                     path: text.extracting(exchange.head.path.range), correlationID: correlation, route: route.span,
-                    upstream: endpoint.span, peer: peer.span, userAgent: text.extracting(agent.range))
+                    upstream: endpoint.span, peer: peer.span, principal: principal.span,
+                    userAgent: text.extracting(agent.range))
             }
         }
     }

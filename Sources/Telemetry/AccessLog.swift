@@ -69,11 +69,12 @@ public final class AccessLog {
     ///
     /// - Parameters:
     ///   - nowNS: the turn's monotonic clock, for the age of the chunk.
-    ///   - route: the route's name; `upstream`: the endpoint that answered; `peer`: the client's address.
+    ///   - route: the route's name; `upstream`: the endpoint that answered; `peer`: the client's address;
+    ///     `principal`: the name in its certificate.
     public func append(
         _ facts: AccessFacts, nowNS: UInt64, method: borrowing Span<UInt8>, path: borrowing Span<UInt8>,
         correlationID: borrowing Span<UInt8>, route: borrowing Span<UInt8>, upstream: borrowing Span<UInt8>,
-        peer: borrowing Span<UInt8>, userAgent: borrowing Span<UInt8>
+        peer: borrowing Span<UInt8>, principal: borrowing Span<UInt8>, userAgent: borrowing Span<UInt8>
     ) {
         if chunk.isEmpty { oldestNS = nowNS }
         chunk.append("{\"timestamp\":\"" as StaticString)
@@ -110,6 +111,7 @@ public final class AccessLog {
         text(",\"route\":\"", route)
         text(",\"upstream\":\"", upstream)
         text(",\"peer\":\"", peer)
+        text(",\"principal\":\"", principal)
         text(",\"userAgent\":\"", userAgent)
         chunk.append("}\n" as StaticString)
         lines += 1

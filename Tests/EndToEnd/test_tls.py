@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from harness import sockets
 from harness.certificates import Authority, Pair, openssl
 from harness.gateway import OPERATIONS, Gateway, listener, route, settings
 from harness.secure import SecureWire, ask, handshakes, s_client, trusting
@@ -286,13 +287,16 @@ def test_a_session_is_as_good_as_its_certificate(stage, authority, pair):
     good = authority.issue("resumer", "URI:urn:service:resumer", usage="clientAuth")
     open_, closed = secure(pair), secure(pair, client_certificates="required", client_authorities=str(authority.certificate))
     open_["name"], closed["name"] = "open", "public"
-    gateway = start(stage, closed, open_)
+    gateway = start(stage, closed, open_, access_log={"path": "access.log"})
     context = trusting(authority, client=good, most=V12)
     with SecureWire(gateway.address, context) as wire:
         assert wire.ask(get("/")).status == 200
         session = wire.socket.session
     with SecureWire(gateway.address, context, session=session) as wire:
         assert wire.socket.session_reused and wire.ask(get("/")).status == 200
+    lines = lambda: (gateway.folder / "access.log").read_text().splitlines()  # noqa: E731
+    sockets.wait_until(lambda: len(lines()) == 2, 3, "two lines")
+    assert [json.loads(line)["principal"] for line in lines()] == ["urn:service:resumer"] * 2
     plain = trusting(authority, most=V12)
     with SecureWire(gateway.listeners["open"], plain) as wire:
         wire.ask(get("/"))

@@ -15,7 +15,7 @@ import Testing
     func append(_ log: AccessLog, path: String = "/api/cart", now: UInt64 = 0) {
         log.append(
             facts(), nowNS: now, method: bytes("GET").span, path: bytes(path).span, correlationID: bytes("c-1").span,
-            route: bytes("cart-get").span, upstream: [UInt8]().span, peer: bytes("127.0.0.1").span,
+            route: bytes("cart-get").span, upstream: [UInt8]().span, peer: bytes("127.0.0.1").span, principal: bytes("urn:shop").span,
             userAgent: bytes("test\"\u{1}").span)
     }
 
@@ -28,7 +28,7 @@ import Testing
         writer.stop()
         #expect(
             contents(path)
-                == #"{"timestamp":"2024-02-29T12:34:56.789Z","level":"info","service":"nexus-gateway","traceId":"00000000000000010000000000000002","spanId":"0000000000000003","requestId":"0000000000000abc","protocol":"http","status":200,"bytesIn":120,"bytesOut":340,"processingTimeMs":1.234,"correlationId":"c-1","method":"GET","path":"/users/so***@example.com","route":"cart-get","peer":"127.0.0.1","userAgent":"test\"\u0001"}"#
+                == #"{"timestamp":"2024-02-29T12:34:56.789Z","level":"info","service":"nexus-gateway","traceId":"00000000000000010000000000000002","spanId":"0000000000000003","requestId":"0000000000000abc","protocol":"http","status":200,"bytesIn":120,"bytesOut":340,"processingTimeMs":1.234,"correlationId":"c-1","method":"GET","path":"/users/so***@example.com","route":"cart-get","peer":"127.0.0.1","principal":"urn:shop","userAgent":"test\"\u0001"}"#
                 + "\n")
     }
 

@@ -64,7 +64,7 @@ import Testing
         let cost = nanoseconds(200_000) { i in
             log.append(
                 facts, nowNS: UInt64(i), method: method.span, path: path.span, correlationID: id.span,
-                route: route.span, upstream: upstream.span, peer: peer.span, userAgent: agent.span)
+                route: route.span, upstream: upstream.span, peer: peer.span, principal: [UInt8]().span, userAgent: agent.span)
         }
         log.flush()
         writer.stop()
