@@ -87,6 +87,8 @@ public final class Gateway: Sendable {
             ]
         }
         meters.add { [upstreams = shared.upstreams] in upstreams.families(nowMS: nx_monotonic_ns() / 1_000_000) }
+        // Ready means that somebody answers, not only that the kernel listens.
+        while shared.heartbeats.contains(where: { $0.count == 0 }) { usleep(1000) }
         shared.ready.store(true, ordering: .releasing)
     }
 

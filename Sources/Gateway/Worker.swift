@@ -98,6 +98,7 @@ final class Worker {
     }
 
     func run() {
+        shared.heartbeats[Int(index)].beat()  // it is there, and listens
         loop.run()
         for connection in allConnections() { connection.cutOff() }
         for acceptor in acceptors { acceptor.stop() }

@@ -179,8 +179,9 @@ def test_places_of_clients_that_left_are_free_again(stage):
     for wire in wires:
         wire.reset()
     time.sleep(0.5)
+    up.most = 0  # those that were given up have run out by now, there as well
     assert collections.Counter(together(8, lambda: once(gateway.address, get("/")).status)) == {200: 8}
-    assert up.most <= 4  # two that were given up by their clients may still be running there
+    assert up.most <= 2
 
 
 def test_first_come_first_served_over_both_workers(stage):
