@@ -59,6 +59,8 @@ let package = Package(
         room("Policies", ["Exchanges"], requestPath),
         // HTTP/1.1 and HTTP/2, sans I/O.
         room("WireHTTP", ["CNghttp2", "Exchanges"], requestPath),
+        // gRPC: statuses, framing, deadlines; gRPC-Web. Sans I/O.
+        room("WireGRPC", ["Exchanges"], requestPath),
         // JSON and, later, schemas and descriptors.
         room("Contracts", ["Exchanges"]),
         // Events, aggregates, commands; the log with a single writer.
@@ -73,8 +75,8 @@ let package = Package(
         room(
             "Gateway",
             [
-                "CShim", "Exchanges", "Reactor", "TLS", "Settings", "Routes", "Policies", "WireHTTP", "Contracts",
-                "EventCore", "Telemetry", "Pipeline",
+                "CShim", "Exchanges", "Reactor", "TLS", "Settings", "Routes", "Policies", "WireHTTP", "WireGRPC",
+                "Contracts", "EventCore", "Telemetry", "Pipeline",
             ], requestPath),
         .executableTarget(
             name: "nexus-gateway",
@@ -100,6 +102,7 @@ let package = Package(
         tests("PoliciesTests", ["Policies", "Exchanges"]),
         tests("PipelineTests", ["Pipeline", "Routes", "Settings", "Policies", "Exchanges", "WireHTTP"]),
         tests("WireHTTPTests", ["Seeded", "HTTP2Scripts", "WireHTTP", "Exchanges"]),
+        tests("WireGRPCTests", ["Seeded", "WireGRPC", "Exchanges"]),
         tests("ContractsTests", ["Contracts"]),
         tests("EventCoreTests", ["EventCore", "Contracts", "Exchanges"]),
         tests("StoresTests", ["CSQLite", "Stores", "EventCore", "Contracts", "Exchanges"]),

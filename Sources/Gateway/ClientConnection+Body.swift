@@ -90,7 +90,7 @@ extension ClientConnection {
 
     /// Nothing may follow that could pass for the rest of the body; an answer that has begun is cut.
     private func refuseBody(_ outcome: Outcome, _ exchange: Exchange) {
-        if exchange.status == 0 { refuse(outcome) } else { abort(exchange) }
+        if exchange.status == 0 { refuse(outcome) } else { abort(exchange, outcome) }
     }
 
     private enum BodyEnding { case needMore, blocked, complete, tooLarge, malformed(HTTP1Fault) }

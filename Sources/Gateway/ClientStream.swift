@@ -185,7 +185,7 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
 
     /// HTTP/2 has no upgrade, and none is asked for on this wire.
     func startTunnel(_ reply: borrowing ReplyHead, in text: borrowing Span<UInt8>, of exchange: Exchange) {
-        abort(exchange)
+        abort(exchange, UpstreamFault.protocolError.outcome)
     }
 
     private static let highWater = 64 * 1024
@@ -227,7 +227,7 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
         if hasToSend && deadlineMS == 0 { armStall() }
     }
 
-    func abort(_ exchange: Exchange) {
+    func abort(_ exchange: Exchange, _ why: Outcome) {
         guard exchange === self.exchange, let connection else { return }
         exchange.origin?.cancel()
         exchange.origin = nil

@@ -290,7 +290,7 @@ final class HTTP2UpstreamStream: Source, Origin {
         if wasTurnedAway && wasStale && exchange.rule.retry.attempts > 1 { exchange.attempts -= 1 }
         leaveExchange(isOwnEnd || wasStale ? .cancelled : .failed(fault))
         if headSeen {
-            exchange.wire?.abort(exchange)
+            exchange.wire?.abort(exchange, fault.outcome)
         } else {
             worker.attemptFailed(
                 exchange, fault, from: endpoint, mayRepeat: true, provenUnprocessed: provenUnprocessed,

@@ -68,7 +68,7 @@ extension Worker {
         let era = era(of: exchange)
         let match: Match = text.withReadable { text in
             identify(exchange, text)
-            return era.table.match(exchange.head, in: text, listener: session.listener, captures: &exchange.captures)
+            return matched(exchange, in: text, era.table, session)
         }
         switch match {
         case .route(let index):
@@ -85,6 +85,9 @@ extension Worker {
             return wire.answer(Outcome(.noRoute, "no route matches this request"), of: exchange)
         }
         exchange.target = exchange.rule.targetWithFlagsOff
+        if exchange.head.dialect.callsGRPC || exchange.rule.call != Rule.none {
+            if let refusal = takeLane(exchange, era: era) { return wire.answer(refusal, of: exchange) }
+        }
         // Bytes of a body and bytes of a tunnel could be taken for each other: an upgrade has no body here.
         exchange.wantsUpgrade = upgrade && exchange.rule.upgrade && exchange.requestBody == .none
         if case .known(let length) = exchange.requestBody, length > exchange.rule.bodyLimit {
@@ -108,6 +111,8 @@ extension Worker {
                     exchange.correlationID.append(value)
                 }
             case .traceparent: parent = TraceContext.parse(text.extracting(field.value.range))
+            case .contentType where exchange.head.verb == .post:
+                exchange.head.dialect = Dialect(contentType: text.extracting(field.value.range))
             default: break
             }
         }
@@ -219,7 +224,7 @@ extension Worker {
         let label = exchange.route == Rule.none ? era.unrouted : era.routeLabels[Int(exchange.route)]
         let took = loop.nowNS &- exchange.startedNS
         meters.record(
-            exchange.head.dialect, route: label, status: exchange.status, nanoseconds: took, bytesIn: exchange.bytesIn,
+            exchange.head.dialect, route: label, status: exchange.recordedStatus, nanoseconds: took, bytesIn: exchange.bytesIn,
             bytesOut: exchange.bytesOut)
         if let accessLog { log(exchange, to: accessLog, took: took, era: era) }
         discard(exchange)

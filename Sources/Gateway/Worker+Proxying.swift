@@ -41,6 +41,9 @@ extension Worker {
             endpoint.attemptEnded(.failed(.refused), of: exchange)
             return attemptFailed(exchange, .refused, from: endpoint, mayRepeat: true, provenUnprocessed: true)
         }
+        if let translation = exchange.translation, let origin = exchange.origin {
+            exchange.origin = translation.requestOrigin(origin)
+        }
         if let origin = exchange.origin, origin.wantsBody { exchange.wire?.resumeBody(of: exchange) }
     }
 

@@ -84,7 +84,7 @@ extension RouteMatch {
         let host = RouteMatch.host(text.extracting(head.authority.range).text)
         if !hosts.isEmpty, !hosts.contains(where: { $0.matches(host) }) { reasons.append(.host) }
         if !accepts(path: text.extracting(head.path.range).bytes) { reasons.append(.path) }
-        if grpc, head.dialect != .grpc { reasons.append(.dialect) }
+        if grpc, !head.dialect.callsGRPC { reasons.append(.dialect) }
         for condition in headers {
             let name = Array(condition.name.utf8)
             var lines: [[UInt8]] = []

@@ -33,6 +33,7 @@ struct TableParts {
         rule.timeouts = route.timeouts
         rule.retry = route.retry
         rule.upgrade = route.upgrade
+        rule.isGRPC = route.match.grpc
         if !route.requestEdits.isEmpty || !route.responseEdits.isEmpty {
             rule.headerEdits = UInt16(headerEdits.count)
             let request = lower(route.requestEdits)

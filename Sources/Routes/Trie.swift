@@ -106,7 +106,7 @@ extension Trie {
         captures.count = 0
         guard listener < 64, !head.path.isEmpty else { return .none }
         var asked = Asked(
-            method: methodBit(head, in: text), listener: 1 << UInt64(listener), grpc: head.dialect == .grpc)
+            method: methodBit(head, in: text), listener: 1 << UInt64(listener), grpc: head.dialect.callsGRPC)
         let start = Int(head.path.start)
         let slash = text[start] == 0x2f
         guard slash || (head.path.count == 1 && text[start] == 0x2a) else { return .none }

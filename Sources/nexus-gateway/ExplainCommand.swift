@@ -91,9 +91,7 @@ struct RequestSketch {
         head.fields.append(Field(name: field, nameText: nameText, value: store(value)))
         if field == .host { setHost(value) }
         if field == .contentType {
-            // `application/grpc-web` is another protocol.
-            let type = value.lowercased().prefix { $0 != ";" && $0 != "+" && $0 != " " }
-            if type == "application/grpc" { head.dialect = .grpc }
+            head.dialect = Dialect(contentType: Array(value.utf8).span)
         }
         return true
     }
