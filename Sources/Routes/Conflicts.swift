@@ -36,6 +36,7 @@ enum Conflicts {
         let host: HostPattern?
         let path: [PathTemplate.Segment]
         let headers: [HeaderCondition]
+        let query: [HeaderCondition]
         let grpc: Bool
 
         init(_ host: HostPattern?, _ match: RouteMatch) {
@@ -48,6 +49,7 @@ enum Conflicts {
                 }
             }
             headers = match.headers
+            query = match.query
             grpc = match.grpc
         }
     }

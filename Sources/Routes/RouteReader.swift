@@ -27,6 +27,7 @@ struct RouteReader {
             target: target ?? .operation(.live))
         route.fallback = readTarget(fields, "fallback", label)
         readFlag(fields, &route)
+        readTranscode(fields, &route)
         readStages(fields, &route)
         readBodyLimit(fields, &route)
         if let timeouts = fields.fields("timeouts", "the timeouts of a route") { route.timeouts.read(timeouts) }
@@ -69,20 +70,27 @@ struct RouteReader {
     }
 
     private func readStages(_ fields: Fields, _ route: inout RouteDefinition) {
-        route.collect = route.targets.contains { target in
-            if case .command = target { return true }
-            return false
+        let isCollected = route.targets.contains { target in
+            switch target {
+            case .command: true
+            // What a query is asked for stands in the message.
+            case .query: route.match.grpc
+            case .cluster, .operation, .fixed: false
+            }
         }
+        route.collect = route.collect || isCollected
         guard let stages = fields.fields("stages", "the stages of a route") else { return }
         if let shield = stages.fields("shield", "the stage 'shield'") { route.shield = readShield(shield) }
         if let collect = stages.bool("collect") {
             if !collect, route.collect {
                 diagnostics.error(
-                    at: stages.position(of: "collect"), "a command needs its whole body, so 'collect' cannot be false")
+                    at: stages.position(of: "collect"), "this route needs the whole body, so 'collect' cannot be false")
             }
             route.collect = route.collect || collect
         }
-        for stage in Stage.allCases where stage != .shield && stage != .collect && stages.value("\(stage)") != nil {
+        readSteering(stages, &route)
+        for stage in Stage.allCases
+        where ![.shield, .collect, .steer].contains(stage) && stages.value("\(stage)") != nil {
             diagnostics.error(at: stages.position(of: "\(stage)"), "the stage '\(stage)' is not available yet")
         }
         stages.finish()
@@ -162,8 +170,23 @@ struct RouteReader {
                     at: fields.position(of: "headers"), "changing request headers has no effect: the route never reaches a cluster")
             }
         }
-        if route.match.grpc, let other = route.targets.first(where: { !$0.isCluster }) {
-            diagnostics.error(at: fields.position(of: "match"), "a gRPC route needs a cluster; \(other) cannot answer gRPC yet")
+        if route.match.grpc { checkFacade(fields, route) }
+        if let call = route.call {
+            if route.match.grpc {
+                diagnostics.error(at: call.position, "requests of a gRPC route are calls already")
+            } else if !proxied {
+                diagnostics.error(at: call.position, "'transcode' has no effect: the route never reaches a cluster")
+            }
+            if route.rewrite != nil {
+                diagnostics.error(at: fields.position(of: "rewrite"), "a call has the path of its method; there is nothing to rewrite")
+            }
+        }
+        if route.match.grpc || route.call != nil {
+            for case .cluster(let name, let number) in route.targets
+            where configuration.clusters[Int(number)].wireProtocol != .http2 {
+                diagnostics.error(
+                    at: fields.position(of: "match"), "gRPC needs HTTP/2, and cluster \(name) speaks HTTP/1.1: protocol: http2")
+            }
         }
         if route.match.path.isAsterisk, route.rewrite != nil {
             diagnostics.error(at: fields.position(of: "rewrite"), "the target * has no path to rewrite")
