@@ -128,7 +128,7 @@ extension Worker {
         let shielded = exchange.rule.stages.contains(StageSet(.shield))
         let admitted = admission.advance(
             exchange, table: era.table, peer: shielded ? clientAddress(exchange, session) : session.peer,
-            policy: era.policies[Int(exchange.route)], now: loop.nowNS)
+            policy: era.policies[Int(exchange.route)], now: loop.nowNS, bucket: { bucket(of: exchange, era) })
         if let mark = exchange.trail[.shield], mark.word != .waited, !exchange.bodyComplete {
             meters.count(mark.word == .passed ? .limitsAllowed : .limitsRefused)
         }
