@@ -168,6 +168,7 @@ extension Worker {
     // MARK: - Targets
 
     private func dispatch(_ exchange: Exchange, session: Session, era: Era) {
+        guard isTranslated(exchange) else { return }
         switch exchange.target {
         case .upstream(let index): proxy(exchange, by: era.clusters[Int(index)], avoiding: nil)
         case .command(let index): command(Int(index), exchange)

@@ -13,15 +13,16 @@ extension Worker {
         let key: [UInt8]
         switch era.table.steeringKeys[Int(exchange.rule.steeringKey)] {
         case .header(let name):
-            key = exchange.text?.withReadable { exchange.head.first(named: Array(name.utf8), in: $0).map { field in
-                exchange.text?.withReadable { $0.extracting(field.value.range).bytes } ?? []
-            } ?? [] } ?? []
+            key = exchange.text?.withReadable { text -> [UInt8] in
+                guard let field = exchange.head.first(named: Array(name.utf8), in: text) else { return [] }
+                return text.extracting(field.value.range).bytes
+            } ?? []
         case .capture(_, let place):
             key = exchange.text?.withReadable {
                 PercentDecoding.decode($0.extracting(exchange.captures[place].range))
             } ?? []
         case .field:
-            key = era.generation.contracts.steeringField(of: exchange)
+            key = era.generation.contracts.steeringValue(of: exchange)
         }
         return steer.bucket(of: key.span)
     }
