@@ -151,6 +151,10 @@ extension Worker {
             exchange.bodyComplete = true
             // Whatever way it came, it goes on with the length it turned out to have.
             exchange.requestBody = .known(received)
+            if let refusal = exchange.translation?.translateCollected(exchange) {
+                exchange.wire?.answer(refusal, of: exchange)
+                return
+            }
             advance(exchange, session: session)
         }
     }

@@ -25,7 +25,14 @@ extension Worker {
                 return Outcome(.unsupported, status: 505, "gRPC needs HTTP/2")
             }
             return nil
-        case .grpcWeb, .grpcWebText, .connect:
+        case .grpcWeb, .grpcWebText:
+            // Whoever is behind a route of plain HTTP may speak gRPC-Web itself.
+            guard exchange.rule.isGRPC, let client = exchange.wire else { return nil }
+            let translation = GRPCWebTranslation(exchange, client: client, worker: self)
+            exchange.translation = translation
+            exchange.wire = translation
+            return nil
+        case .connect:
             return Outcome(.validationError, status: 415, "this method takes application/grpc")
         case .http, .soap, .eventStream, .webSocket, .mqtt:
             return nil

@@ -56,6 +56,13 @@ public protocol Translation: Wire {
     var callPath: [UInt8]? { get }
     /// Where the client's wire sends the request's body; `origin` itself where it needs no translation.
     func requestOrigin(_ origin: any Origin) -> any Origin
+    /// The client's body has been collected whole: it becomes the call's.
+    /// - Returns: why it cannot.
+    func translateCollected(_ exchange: Exchange) -> Outcome?
+}
+
+extension Translation {
+    public func translateCollected(_ exchange: Exchange) -> Outcome? { nil }
 }
 
 /// The answering side of a proxied exchange, as the asking side sees it.
