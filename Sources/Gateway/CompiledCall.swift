@@ -77,11 +77,13 @@ final class CompiledCall: Sendable {
 
     /// Appends the message that a request is: its body, then its path, then its query. Protobuf merges what
     /// comes later into what came before.
-    func appendMessage(_ exchange: Exchange, into out: Buffer) throws(ProtoJSONError) {
+    func appendMessage(
+        _ exchange: Exchange, into out: Buffer, _ transcoder: inout ProtoTranscoder
+    ) throws(ProtoJSONError) {
         if let json = exchange.body {
             switch body {
             case .none: break
-            case .message: try appendMessage(json: json, into: out)
+            case .message: try appendMessage(json: json, into: out, &transcoder)
             case .field(let path):
                 try json.withReadable { text throws(ProtoJSONError) in
                     try schema.appendField(path, json: text, options: options, into: out)
@@ -100,11 +102,13 @@ final class CompiledCall: Sendable {
     }
 
     /// Appends the message in a JSON text.
-    func appendMessage(json: Buffer, into out: Buffer) throws(ProtoJSONError) {
+    func appendMessage(
+        json: Buffer, into out: Buffer, _ transcoder: inout ProtoTranscoder
+    ) throws(ProtoJSONError) {
         try json.withReadable { text throws(ProtoJSONError) in
             // Nothing at all is the message without fields.
             if text.isEmpty { return }
-            try schema.appendMessage(json: text, type: method.input, options: options, into: out)
+            try transcoder.appendMessage(json: text, type: method.input, schema, options: options, into: out)
         }
     }
 
@@ -133,11 +137,13 @@ final class CompiledCall: Sendable {
     }
 
     /// Appends the answer's message, or the field of it that is the answer, as JSON.
-    func appendAnswer(_ message: borrowing Span<UInt8>, into out: Buffer) throws(ProtoJSONError) {
+    func appendAnswer(
+        _ message: Span<UInt8>, into out: Buffer, _ transcoder: inout ProtoTranscoder
+    ) throws(ProtoJSONError) {
         if let answerField {
             try schema.appendJSON(field: answerField, of: message, options: options, into: out)
         } else {
-            try schema.appendJSON(message: message, type: method.output, options: options, into: out)
+            try transcoder.appendJSON(message: message, type: method.output, schema, options: options, into: out)
         }
     }
 }

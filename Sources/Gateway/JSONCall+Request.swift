@@ -9,11 +9,12 @@ extension JSONCall {
     /// The request is here as far as its method wants it: makes the call's message.
     /// - Returns: false = it is no message, and the client has been told.
     func prepare(_ exchange: Exchange) -> Bool {
-        guard !call.clientStreams else { return true }
+        guard !call.clientStreams, !isPrepared else { return true }
+        isPrepared = true
         let frame = Buffer(capacity: 256)
         GRPCMessageWriter.prefix(0, into: frame)
         do throws(ProtoJSONError) {
-            try call.appendMessage(exchange, into: frame)
+            try call.appendMessage(exchange, into: frame, &worker.transcoder)
         } catch {
             refuse(exchange, error)
             return false
@@ -48,9 +49,17 @@ final class MessageLines: Origin {
     /// A line that is not whole yet.
     private let line = Buffer(capacity: 512)
     private let frame = Buffer(capacity: 512)
+    private var fault: Fault?
     private var isOver = false
     /// The exchange these are the messages of; it holds this object, and lets it go at its end.
     private unowned let exchange: Exchange
+
+    /// What is wrong with the body. It ends the call at the flush: not inside `send`, where the client's input is
+    /// being read.
+    private enum Fault {
+        case tooLong
+        case wrong(ProtoJSONError)
+    }
 
     init(_ call: JSONCall, to origin: any Origin, of exchange: Exchange) {
         self.call = call
@@ -58,17 +67,17 @@ final class MessageLines: Origin {
         self.exchange = exchange
     }
 
-    var wantsBody: Bool { origin.wantsBody }
+    var wantsBody: Bool { fault == nil && origin.wantsBody }
     var isFlushed: Bool { origin.isFlushed }
 
     func send(_ bytes: borrowing Span<UInt8>) {
         var start = 0
-        while start < bytes.count, !isOver {
+        while start < bytes.count, fault == nil {
             var end = start
             while end < bytes.count, bytes[end] != 0x0a { end += 1 }
             guard line.count + end - start <= call.call.messageLimit else {
-                isOver = true
-                return call.answer(Outcome(.tooLarge, "a line of the request is longer than a message may be"), of: exchange)
+                fault = .tooLong
+                return
             }
             line.append(bytes.extracting(start..<end))
             if end < bytes.count { sendLine() }
@@ -81,13 +90,10 @@ final class MessageLines: Origin {
         guard line.withReadable({ !$0.isBlank }) else { return }
         frame.clear()
         do throws(ProtoJSONError) {
-            try call.call.appendMessage(json: line, into: frame)
+            try call.call.appendMessage(json: line, into: frame, &call.worker.transcoder)
         } catch {
-            isOver = true
-            // The origin hears of it as of a client that has left.
-            origin.cancel()
-            exchange.origin = nil
-            return call.refuse(exchange, error)
+            fault = .wrong(error)
+            return
         }
         line.clear()
         GRPCMessageWriter.prefix(frame.count, into: line)
@@ -96,11 +102,26 @@ final class MessageLines: Origin {
     }
 
     func endBody(trailers: Buffer?) {
-        if !line.isEmpty { sendLine() }
-        if !isOver { origin.endBody(trailers: nil) }
+        if !line.isEmpty, fault == nil { sendLine() }
+        if fault == nil { origin.endBody(trailers: nil) } else { refuse() }
     }
 
-    func flush() { if !isOver { origin.flush() } }
+    func flush() {
+        if fault == nil { origin.flush() } else { refuse() }
+    }
+
+    private func refuse() {
+        guard let fault, !isOver else { return }
+        isOver = true
+        // The origin hears of it as of a client that has left.
+        exchange.origin = nil
+        origin.cancel()
+        switch fault {
+        case .tooLong: call.answer(Outcome(.tooLarge, "a line of the request is longer than a message may be"), of: exchange)
+        case .wrong(let error): call.refuse(exchange, error)
+        }
+    }
+
     func pause() { origin.pause() }
     func resume() { origin.resume() }
     func cancel() { origin.cancel() }

@@ -12,14 +12,20 @@ final class JSONCall: Translation {
     let call: CompiledCall
     let worker: Worker
     /// A message of the answer that is not whole yet, and how much of it there may be.
-    private var frames: GRPCFrameReader
+    private var frames: GRPCMessageReader
     /// Where messages become JSON.
     private let json = Buffer(capacity: 512)
     private var phase = Phase.waiting
+    /// It holds this object, and lets it go at its end.
+    private unowned let exchange: Exchange
     /// How a stream of messages is written.
     private let form: StreamForm
     /// The origin's own fields for the client, as lines.
     private var fields: [UInt8] = []
+    /// Why the answer cannot go on. Nothing may be ended inside the calls that pass it on: it is kept for the
+    /// flush that follows.
+    private var failure: CallStatus?
+    var isPrepared = false
     /// What the head of the answer already said.
     private var early: CallStatus?
 
@@ -37,7 +43,8 @@ final class JSONCall: Translation {
         self.call = call
         self.client = client
         self.worker = worker
-        frames = GRPCFrameReader(limit: call.messageLimit)
+        self.exchange = exchange
+        frames = GRPCMessageReader(limit: call.messageLimit)
         form = StreamForm(accept: exchange)
     }
 
@@ -65,7 +72,7 @@ final class JSONCall: Translation {
     func interim(_ reply: borrowing ReplyHead, in text: borrowing Span<UInt8>, of exchange: Exchange) {}
 
     func startTunnel(_ reply: borrowing ReplyHead, in text: borrowing Span<UInt8>, of exchange: Exchange) {
-        fail(exchange, CallStatus(.internalError, "the origin switched protocols"))
+        failure = CallStatus(.internalError, "the origin switched protocols")
     }
 
     func start(_ reply: borrowing ReplyHead, size: BodySize, in text: borrowing Span<UInt8>, of exchange: Exchange) {
@@ -86,25 +93,33 @@ final class JSONCall: Translation {
 
     func send(_ bytes: borrowing Span<UInt8>, of exchange: Exchange) {
         guard phase != .over, early == nil else { return }
-        frames.append(bytes)
-        do throws(GRPCFrameError) {
-            while phase != .over, try frames.next({ take($0, of: exchange) }) {}
-        } catch {
-            fail(exchange, CallStatus(error))
+        var at = 0
+        while failure == nil {
+            switch frames.next(bytes, at: &at) {
+            case .needMore: return
+            case .message(flags: 0): take(frames.message, of: exchange)
+            case .message: failure = CallStatus(.internalError, "the origin compressed a message, which it was not asked to")
+            case .failed(.tooLarge): failure = CallStatus(.resourceExhausted, "the origin's message is larger than it may be")
+            case .failed(.badFlag): failure = CallStatus(.internalError, "the origin's answer is no sequence of messages")
+            }
         }
     }
 
     /// A whole message of the answer.
-    private func take(_ message: borrowing Span<UInt8>, of exchange: Exchange) {
+    private func take(_ message: Buffer, of exchange: Exchange) {
         guard phase == .waiting || call.serverStreams else {
-            return fail(exchange, CallStatus(.internalError, "the origin sent more than one message"))
+            failure = CallStatus(.internalError, "the origin sent more than one message")
+            return
         }
         json.clear()
         if call.serverStreams { form.begin(json) }
-        do throws(MessageError) {
-            try call.appendAnswer(message, into: json)
+        do throws(ProtoJSONError) {
+            try message.withReadable { text throws(ProtoJSONError) in
+                try call.appendAnswer(text, into: json, &worker.transcoder)
+            }
         } catch {
-            return fail(exchange, CallStatus(.internalError, "the origin's message is not what its contract says"))
+            failure = CallStatus(.internalError, "the origin's message is not what its contract says")
+            return
         }
         guard call.serverStreams else {
             phase = .message
@@ -127,6 +142,7 @@ final class JSONCall: Translation {
 
     func end(trailers: Buffer?, of exchange: Exchange) {
         guard phase != .over else { return }
+        if let failure { return fail(exchange, failure) }
         let status = early ?? CallStatus(trailers: trailers)
         exchange.grpcStatus = status.status.rawValue
         guard status.status == .ok else { return fail(exchange, status) }
@@ -148,7 +164,11 @@ final class JSONCall: Translation {
     }
 
     func flush() {
-        if phase == .streaming { client.flush() }
+        if let failure, phase != .over {
+            fail(exchange, failure)
+        } else if phase == .streaming {
+            client.flush()
+        }
     }
 
     func resumeBody(of exchange: Exchange) { client.resumeBody(of: exchange) }

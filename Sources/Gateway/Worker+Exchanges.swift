@@ -151,6 +151,10 @@ extension Worker {
             exchange.bodyComplete = true
             // Whatever way it came, it goes on with the length it turned out to have.
             exchange.requestBody = .known(received)
+            // A transcoded route may still take the request as it is; calls are calls on either side of a flag.
+            if exchange.rule.call == Rule.none, let translation = exchange.translation, !translation.prepare(exchange) {
+                return
+            }
             advance(exchange, session: session)
         }
     }

@@ -26,7 +26,12 @@ extension Worker {
             }
             return nil
         case .grpcWeb, .grpcWebText:
-            return Outcome(.validationError, status: 415, "this method takes application/grpc")
+            // Whoever is behind a route of plain HTTP may speak gRPC-Web itself.
+            guard exchange.rule.isGRPC, let client = exchange.wire else { return nil }
+            let translation = GRPCWebTranslation(exchange, client: client, worker: self)
+            exchange.translation = translation
+            exchange.wire = translation
+            return nil
         case .connect: return takeConnect(exchange, era.generation.contracts)
         case .http:
             translate(exchange, by: era.generation.contracts.calls[Int(exchange.rule.call)])
