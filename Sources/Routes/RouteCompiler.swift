@@ -43,6 +43,7 @@ public enum RouteCompiler {
             return nil
         }
         Conflicts.check(routes, diagnostics)
+        Conflicts.checkWeights(routes, diagnostics)
         var parts = TableParts()
         var builder = TrieBuilder()
         for route in routes {
