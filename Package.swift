@@ -59,8 +59,8 @@ let package = Package(
         room("Policies", ["Exchanges"], requestPath),
         // HTTP/1.1 and HTTP/2, sans I/O.
         room("WireHTTP", ["CNghttp2", "Exchanges"], requestPath),
-        // JSON and, later, schemas and descriptors.
-        room("Contracts", ["Exchanges"]),
+        // JSON, and protobuf: descriptors, and messages as JSON.
+        room("Contracts", ["Exchanges"], requestPath),
         // Events, aggregates, commands; the log with a single writer.
         room("EventCore", ["Contracts", "Exchanges"]),
         // Where events are kept: SQLite.
@@ -86,6 +86,11 @@ let package = Package(
         // Measures the store and the log without HTTP (`make bench`).
         .executableTarget(
             name: "store-bench", dependencies: ["EventCore", "Stores", "Exchanges"], path: "Benchmarks/store-bench",
+            swiftSettings: house),
+
+        // Puts messages through the transcoder for the conformance tests.
+        .executableTarget(
+            name: "message-filter", dependencies: ["Contracts", "Exchanges"], path: "Tests/MessageFilter",
             swiftSettings: house),
 
         // What tests share.
