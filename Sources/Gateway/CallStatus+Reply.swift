@@ -7,10 +7,9 @@ import WireGRPC
 extension CallStatus {
     /// - Parameter fields: whole lines of metadata that go along.
     func reply(of exchange: Exchange, fields: [UInt8]) -> LocalReply {
-        let said = GRPCErrorDetails(encoded: details)
         var problem = Problem(
             outcome, exchange,
-            fields: said.violations.map { Invalid.Field(Self.pointer($0.field), $0.description) })
+            fields: GRPCErrorDetails.violations(in: details).map { Invalid.Field(Self.pointer($0.field), $0.description) })
         problem.call = self
         var reply = problem.reply()
         reply.fields += fields

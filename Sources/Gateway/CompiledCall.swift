@@ -86,7 +86,7 @@ final class CompiledCall: Sendable {
             case .message: try appendMessage(json: json, into: out, &transcoder)
             case .field(let path):
                 try json.withReadable { text throws(ProtoJSONError) in
-                    try schema.appendField(path, json: text, options: options, into: out)
+                    try transcoder.appendField(path, json: text, schema, options: options, into: out)
                 }
             }
         }
@@ -94,10 +94,10 @@ final class CompiledCall: Sendable {
         try text.withReadable { text throws(ProtoJSONError) in
             for (i, path) in captures.enumerated() {
                 let value = PercentDecoding.decode(text.extracting(exchange.captures[i].range))
-                try schema.appendField(path, text: value.span, into: out)
+                try transcoder.appendField(path, text: value.span, schema, into: out)
             }
             if case .message = body { return }
-            try appendQuery(text.extracting(exchange.head.query.range), into: out)
+            try appendQuery(text.extracting(exchange.head.query.range), into: out, &transcoder)
         }
     }
 
@@ -113,17 +113,21 @@ final class CompiledCall: Sendable {
     }
 
     /// `a=1&b.c=2&a=3`
-    private func appendQuery(_ query: borrowing Span<UInt8>, into out: Buffer) throws(ProtoJSONError) {
+    private func appendQuery(
+        _ query: borrowing Span<UInt8>, into out: Buffer, _ transcoder: inout ProtoTranscoder
+    ) throws(ProtoJSONError) {
         var start = 0
         while start < query.count {
             var end = start
             while end < query.count, query[end] != 0x26 { end += 1 }
-            if end > start { try appendParameter(query.extracting(start..<end), into: out) }
+            if end > start { try appendParameter(query.extracting(start..<end), into: out, &transcoder) }
             start = end + 1
         }
     }
 
-    private func appendParameter(_ pair: borrowing Span<UInt8>, into out: Buffer) throws(ProtoJSONError) {
+    private func appendParameter(
+        _ pair: borrowing Span<UInt8>, into out: Buffer, _ transcoder: inout ProtoTranscoder
+    ) throws(ProtoJSONError) {
         var equals = 0
         while equals < pair.count, pair[equals] != 0x3d { equals += 1 }
         let name = QueryDecoding.decode(pair.extracting(0..<equals))
@@ -133,7 +137,7 @@ final class CompiledCall: Sendable {
             if options.ignoresUnknown { return }
             throw ProtoJSONError("/" + text, "there is no such parameter")
         }
-        try schema.appendField(path, text: value.span, into: out)
+        try transcoder.appendField(path, text: value.span, schema, into: out)
     }
 
     /// Appends the answer's message, or the field of it that is the answer, as JSON.
@@ -141,7 +145,7 @@ final class CompiledCall: Sendable {
         _ message: Span<UInt8>, into out: Buffer, _ transcoder: inout ProtoTranscoder
     ) throws(ProtoJSONError) {
         if let answerField {
-            try schema.appendJSON(field: answerField, of: message, options: options, into: out)
+            try transcoder.appendJSON(field: answerField, of: message, schema, options: options, into: out)
         } else {
             try transcoder.appendJSON(message: message, type: method.output, schema, options: options, into: out)
         }
@@ -151,7 +155,7 @@ final class CompiledCall: Sendable {
 /// Decoding of names and values of a query (application/x-www-form-urlencoded: `+` is a space).
 enum QueryDecoding {
     static func decode(_ text: borrowing Span<UInt8>) -> [UInt8] {
-        var copy = text.bytes
+        var copy: [UInt8] = text.bytes
         for i in copy.indices where copy[i] == 0x2b { copy[i] = 0x20 }
         return PercentDecoding.decode(copy.span)
     }

@@ -44,14 +44,16 @@ struct Facade: Sendable {
 
     /// Appends the request's message as the core's JSON. Defaults are written: to the core, a member that is
     /// missing and one that is zero are not the same.
-    func appendCommand(_ message: borrowing Span<UInt8>, into json: Buffer) throws(ProtoJSONError) {
+    func appendCommand(
+        _ message: Span<UInt8>, into json: Buffer, _ transcoder: inout ProtoTranscoder
+    ) throws(ProtoJSONError) {
         var options = ProtoJSONOptions()
         options.printsDefaults = true
-        try schema.appendJSON(message: message, type: method.input, options: options, into: json)
+        try transcoder.appendJSON(message: message, type: method.input, schema, options: options, into: json)
     }
 
     /// The parameters of a query.
-    func parameters(in message: borrowing Span<UInt8>) -> [[UInt8]?] {
+    func parameters(in message: Span<UInt8>) -> [[UInt8]?] {
         var values: [[UInt8]?] = []
         for path in parameters {
             values.append(schema.value(path, of: message).map { message.extracting($0.range).bytes } ?? [])
@@ -60,10 +62,12 @@ struct Facade: Sendable {
     }
 
     /// Appends what the core answered as the answer's message; what that has no field for is left out.
-    func appendAnswer(_ json: borrowing Span<UInt8>, into message: Buffer) throws(ProtoJSONError) {
+    func appendAnswer(
+        _ json: Span<UInt8>, into message: Buffer, _ transcoder: inout ProtoTranscoder
+    ) throws(ProtoJSONError) {
         var options = ProtoJSONOptions()
         options.ignoresUnknown = true
-        try schema.appendMessage(json: json, type: method.output, options: options, into: message)
+        try transcoder.appendMessage(json: json, type: method.output, schema, options: options, into: message)
     }
 }
 
@@ -75,7 +79,7 @@ extension Worker {
     }
 
     /// The one message of a call's body, or what is wrong with it.
-    func withMessage<R>(of exchange: Exchange, _ use: (borrowing Span<UInt8>) -> R) -> Result<R, Refusal> {
+    func withMessage<R>(of exchange: Exchange, _ use: (Span<UInt8>) -> R) -> Result<R, Refusal> {
         guard let body = exchange.body else { return .failure(Refusal(.validationError, "the call has no message")) }
         var reader = GRPCMessageReader(limit: CompiledCall.messageLimit)
         return body.withReadable { bytes -> Result<R, Refusal> in
@@ -101,7 +105,7 @@ extension Worker {
         guard let wire = exchange.wire else { return }
         let message = Buffer(capacity: 256)
         do throws(ProtoJSONError) {
-            if let json { try facade.appendAnswer(json.span, into: message) }
+            if let json { try facade.appendAnswer(json.span, into: message, &transcoder) }
         } catch {
             return wire.answer(Outcome(.internalError, "the answer does not fit the method's message"), of: exchange)
         }

@@ -10,7 +10,7 @@ extension Worker {
     func command(_ index: Int, _ exchange: Exchange) {
         let decoded: Result<Command, Invalid>
         if let facade = facade(of: exchange) {
-            switch withMessage(of: exchange, { Self.decode(command: index, $0, by: facade) }) {
+            switch withMessage(of: exchange, { decode(command: index, $0, by: facade) }) {
             case .success(let result): decoded = result
             case .failure(let refusal): return refuse(exchange, refusal)
             }
@@ -29,12 +29,12 @@ extension Worker {
         }
     }
 
-    private static func decode(
-        command index: Int, _ message: borrowing Span<UInt8>, by facade: Facade
+    private func decode(
+        command index: Int, _ message: Span<UInt8>, by facade: Facade
     ) -> Result<Command, Invalid> {
         let json = Buffer(capacity: 256)
         do throws(ProtoJSONError) {
-            try facade.appendCommand(message, into: json)
+            try facade.appendCommand(message, into: json, &transcoder)
         } catch {
             return .failure(Invalid("the message is not valid", [Invalid.Field(error.pointer, error.text)]))
         }

@@ -1,3 +1,4 @@
+import Contracts
 import Exchanges
 import Pipeline
 import Routes
@@ -46,7 +47,7 @@ extension Worker {
             guard let type = exchange.head.first(.contentType), text.extracting(type.value.range).isJSON else { return nil }
             return contracts.schema?.method(path: text.extracting(exchange.head.path.range))
         }
-        guard let method, let call = method.map({ contracts.methods[$0] }), !call.clientStreams, !call.serverStreams else {
+        guard let call = method.map({ contracts.methods[$0] }), !call.clientStreams, !call.serverStreams else {
             return Outcome(.validationError, status: 415, "this method takes application/grpc")
         }
         // A message is made of the whole body.

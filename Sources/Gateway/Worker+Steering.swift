@@ -1,4 +1,3 @@
-import Contracts
 import Exchanges
 import Pipeline
 import Policies
@@ -8,22 +7,21 @@ import Routes
 extension Worker {
     /// 0 to 9,999. Who cannot be told from others shares a bucket with all of them: nobody is moved about.
     func bucket(of exchange: Exchange, _ era: Era) -> UInt16 {
-        let steer = era.generation.contracts.steers[Int(exchange.rule.flag)]
-        guard exchange.rule.steeringKey != Rule.none else { return steer.bucket(of: [UInt8]().span) }
-        let key: [UInt8]
+        let key = steeringKey(of: exchange, era)
+        return era.generation.contracts.steers[Int(exchange.rule.flag)].bucket(of: key.span)
+    }
+
+    private func steeringKey(of exchange: Exchange, _ era: Era) -> [UInt8] {
+        guard exchange.rule.steeringKey != Rule.none, let text = exchange.text else { return [] }
         switch era.table.steeringKeys[Int(exchange.rule.steeringKey)] {
         case .header(let name):
-            key = exchange.text?.withReadable { text -> [UInt8] in
+            return text.withReadable { text in
                 guard let field = exchange.head.first(named: Array(name.utf8), in: text) else { return [] }
                 return text.extracting(field.value.range).bytes
-            } ?? []
+            }
         case .capture(_, let place):
-            key = exchange.text?.withReadable {
-                PercentDecoding.decode($0.extracting(exchange.captures[place].range))
-            } ?? []
-        case .field:
-            key = era.generation.contracts.steeringValue(of: exchange)
+            return text.withReadable { PercentDecoding.decode($0.extracting(exchange.captures[place].range)) }
+        case .field: return era.generation.contracts.steeringValue(of: exchange)
         }
-        return steer.bucket(of: key.span)
     }
 }

@@ -1,3 +1,4 @@
+import Contracts
 import EventCore
 import Exchanges
 import Pipeline
@@ -66,6 +67,8 @@ final class Worker {
     /// Fields on their way into an HTTP/2 encoder; used and done with inside one call.
     let fieldBlock = HTTP2FieldBlock()
     var idleBackoffs: [Backoff] = []
+    /// Between messages and JSON.
+    var transcoder = ProtoTranscoder()
     private let date = DateField()
 
     /// On the worker's own thread.
