@@ -22,6 +22,13 @@ enum ForwardedRequest {
         return set
     }()
 
+    /// The same of gRPC calls, whose time the gateway counts.
+    private static let replacedInCalls: FieldNameSet = {
+        var set = replacedWhenCollected
+        set.insert(.grpcTimeout)
+        return set
+    }()
+
     /// Writes the head, blank line included.
     /// - Parameter endpoint: `host:port` of the endpoint, for `host: upstream`.
     static func write(_ exchange: Exchange, session: Session, table: RouteTable, endpoint: [UInt8], into out: Buffer) {
@@ -93,7 +100,8 @@ enum ForwardedRequest {
     private static func own(
         _ exchange: Exchange, _ table: RouteTable, _ text: borrowing Span<UInt8>, _ out: some FieldSink
     ) {
-        let replaced = exchange.body == nil ? Self.replaced : replacedWhenCollected
+        let replaced =
+            exchange.isCall ? replacedInCalls : exchange.body == nil ? Self.replaced : replacedWhenCollected
         guard exchange.rule.headerEdits != Rule.none else {
             for field in exchange.head.fields where !replaced.contains(field.name) { out.write(field, of: text) }
             return

@@ -4,7 +4,8 @@ import Exchanges
 import Pipeline
 import WireHTTP
 
-/// An error of the gateway's own as a problem document (RFC 9457) with the members of SPEC 26.
+/// An error of the gateway's own, on its way to a client. The dialect says what it looks like there: a problem
+/// document (RFC 9457) with the members of SPEC 26 in this file, gRPC's form in `Problem+GRPC`.
 struct Problem {
     let outcome: Outcome
     let exchange: Exchange
@@ -22,8 +23,16 @@ struct Problem {
     }
 
     func reply() -> LocalReply {
-        LocalReply(
-            status: outcome.httpStatus, contentType: "application/problem+json", body: document(), fields: headerFields())
+        switch exchange.head.dialect {
+        // Over HTTP/1.1 nobody could read it.
+        case .grpc where exchange.head.version == .http2: trailersOnly(contentType: "application/grpc")
+        case .grpcWeb: trailersOnly(contentType: "application/grpc-web+proto")
+        case .grpcWebText: trailersOnly(contentType: "application/grpc-web-text+proto")
+        case .http, .grpc, .soap, .eventStream, .webSocket, .mqtt, .connect:
+            LocalReply(
+                status: outcome.httpStatus, contentType: "application/problem+json", body: document(),
+                fields: headerFields())
+        }
     }
 
     private func document() -> [UInt8] {
