@@ -87,20 +87,22 @@ enum ForwardedRequest {
     private static func own(
         _ exchange: Exchange, _ table: RouteTable, _ text: borrowing Span<UInt8>, _ out: some FieldSink
     ) {
-        let isCall = exchange.translation != nil
-        var replaced = isCall ? replacedInCalls : Self.replaced
+        let isTranslated = exchange.translation != nil
+        var replaced = isTranslated ? replacedInCalls : Self.replaced
         // The gateway has met the expectation itself.
         if exchange.body != nil { replaced.insert(.expect) }
+        // It counts a call's time as well.
+        if exchange.isCall { replaced.insert(.grpcTimeout) }
         guard exchange.rule.headerEdits != Rule.none else {
             for field in exchange.head.fields where !replaced.contains(field.name) {
-                if isCall && isCoding(field, text) { continue }
+                if isTranslated && isCoding(field, text) { continue }
                 out.write(field, of: text)
             }
             return
         }
         let edits = HeaderEditing(table: table, run: table.headerEdits[Int(exchange.rule.headerEdits)].request)
         for field in exchange.head.fields where !replaced.contains(field.name) {
-            if isCall && isCoding(field, text) { continue }
+            if isTranslated && isCoding(field, text) { continue }
             if edits.drops(text.extracting(field.nameText.range)) { continue }
             out.write(field, of: text)
         }

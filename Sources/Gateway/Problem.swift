@@ -5,7 +5,8 @@ import Pipeline
 import WireGRPC
 import WireHTTP
 
-/// An error of the gateway's own as a problem document (RFC 9457) with the members of SPEC 26.
+/// An error of the gateway's own, on its way to a client. The dialect says what it looks like there: a problem
+/// document (RFC 9457) with the members of SPEC 26 in this file, gRPC's form in `Problem+GRPC`.
 struct Problem {
     let outcome: Outcome
     let exchange: Exchange
@@ -25,9 +26,17 @@ struct Problem {
     }
 
     func reply() -> LocalReply {
-        if exchange.head.dialect == .connect { return connectError() }
-        return LocalReply(
-            status: outcome.httpStatus, contentType: "application/problem+json", body: document(), fields: headerFields())
+        switch exchange.head.dialect {
+        // Over HTTP/1.1 nobody could read it.
+        case .grpc where exchange.head.version == .http2: trailersOnly(contentType: "application/grpc")
+        case .grpcWeb: trailersOnly(contentType: "application/grpc-web+proto")
+        case .grpcWebText: trailersOnly(contentType: "application/grpc-web-text+proto")
+        case .connect: connectError()
+        case .http, .grpc, .soap, .eventStream, .webSocket, .mqtt:
+            LocalReply(
+                status: outcome.httpStatus, contentType: "application/problem+json", body: document(),
+                fields: headerFields())
+        }
     }
 
     private func document() -> [UInt8] {

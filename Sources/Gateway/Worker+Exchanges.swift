@@ -95,7 +95,7 @@ extension Worker {
                 Outcome(.tooLarge, "the request body is larger than this route allows"), of: exchange)
         }
         if exchange.rule.timeouts.streamMax > 0 {
-            exchange.endsByMS = loop.nowMS + UInt64(exchange.rule.timeouts.streamMax)
+            exchange.end(byMS: loop.nowMS + UInt64(exchange.rule.timeouts.streamMax))
         }
         advance(exchange, session: session)
     }
@@ -138,6 +138,7 @@ extension Worker {
         case .parked:
             // The only stage that waits today is `collect`.
             exchange.body = Buffer(capacity: Int(min(exchange.requestBody.bytes ?? 4096, 65_536)) + 1)
+            watch(exchange)
             wire.resumeBody(of: exchange)
         }
     }
@@ -240,7 +241,8 @@ extension Worker {
         let facts = AccessFacts(
             realtimeNS: WallClock.nowNS(), dialect: exchange.head.dialect, status: exchange.status,
             trace: exchange.trace, requestID: exchange.requestID, bytesIn: exchange.bytesIn,
-            bytesOut: exchange.bytesOut, nanoseconds: took, refusedBy: exchange.trail.refusedBy)
+            bytesOut: exchange.bytesOut, nanoseconds: took, refusedBy: exchange.trail.refusedBy,
+            grpcStatus: exchange.grpcStatus)
         let route = exchange.route == Rule.none ? [] : era.routeNames[Int(exchange.route)]
         let peer = exchange.wire?.session.peerText ?? []
         let principal = exchange.wire?.session.certificateName ?? []

@@ -1,7 +1,9 @@
 import Contracts
 import Exchanges
 import Pipeline
+import Reactor
 import Routes
+import WireGRPC
 
 /// Which dialect a request speaks, and what stands between it and an origin that speaks another one.
 extension Worker {
@@ -19,6 +21,7 @@ extension Worker {
     /// A call has found its route: what will translate it, if anything has to.
     /// - Returns: why it cannot be made in this form.
     func takeLane(_ exchange: Exchange, era: Era) -> Outcome? {
+        if let refusal = takeDeadline(exchange) { return refusal }
         switch exchange.head.dialect {
         case .grpc:
             // A gRPC call on a route of plain HTTP is a request like any other; its errors are still gRPC's.
@@ -41,6 +44,18 @@ extension Worker {
         }
     }
 
+    /// The call ends when its client's patience does. A timeout that cannot be read is INTERNAL, as gRPC's own
+    /// servers say.
+    private func takeDeadline(_ exchange: Exchange) -> Outcome? {
+        guard let field = exchange.head.first(.grpcTimeout), let text = exchange.text else { return nil }
+        guard let left = text.withReadable({ GRPCTimeout.milliseconds($0.extracting(field.value.range)) }) else {
+            return Outcome(.validationError, grpc: 13, "malformed grpc-timeout")
+        }
+        guard left > 0 else { return Outcome(.deadline, "the call's time was over before it began") }
+        exchange.end(byMS: loop.nowMS + left)
+        return nil
+    }
+
     /// The unary form of the Connect protocol: the method's message in JSON, and nothing around it.
     private func takeConnect(_ exchange: Exchange, _ contracts: RouteContracts) -> Outcome? {
         let method = exchange.text?.withReadable { text -> Int? in
@@ -48,6 +63,8 @@ extension Worker {
             return contracts.schema?.method(path: text.extracting(exchange.head.path.range))
         }
         guard let call = method.map({ contracts.methods[$0] }), !call.clientStreams, !call.serverStreams else {
+            // Whoever sent this speaks something else: plain HTTP is what he will understand.
+            exchange.head.dialect = .http
             return Outcome(.validationError, status: 415, "this method takes application/grpc")
         }
         // A message is made of the whole body.

@@ -68,8 +68,13 @@ extension Worker {
 
     /// The exchange ends with the outcome of this fault.
     func fail(_ exchange: Exchange, _ fault: UpstreamFault) {
-        var problem = Problem(fault.outcome, exchange, fields: nil)
-        problem.proxyStatus = fault.proxyStatus
+        fail(exchange, fault.outcome, proxyStatus: fault.proxyStatus)
+    }
+
+    /// The exchange ends with an outcome that the upstream is the reason of.
+    func fail(_ exchange: Exchange, _ outcome: Outcome, proxyStatus: StaticString) {
+        var problem = Problem(outcome, exchange, fields: nil)
+        problem.proxyStatus = proxyStatus
         exchange.wire?.answer(problem.reply(), of: exchange)
     }
 
@@ -91,6 +96,7 @@ extension UpstreamFault {
         case .unresolved: .resolveFailed
         case .saturated: .poolFull
         case .unprocessed, .terminated, .incomplete: .reset
+        case .streamCancelled, .streamUnwelcome, .streamInsecure, .streamReset: .reset
         case .protocolError: .badAnswer
         case .timeout: .firstByteTimeout
         }

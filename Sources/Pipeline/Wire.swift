@@ -89,6 +89,8 @@ public struct LocalReply: Sendable {
     public var body: [UInt8]
     /// Whole extra field lines, CRLF each.
     public var fields: [UInt8]
+    /// A head and nothing else: no length is said either. Only for wires that end a message otherwise.
+    public var isHeadOnly = false
 
     public init(status: UInt16, contentType: StaticString = "application/json", body: [UInt8], fields: [UInt8] = []) {
         self.status = status

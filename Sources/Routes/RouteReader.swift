@@ -29,6 +29,11 @@ struct RouteReader {
         readFlag(fields, &route)
         readTranscode(fields, &route)
         readStages(fields, &route)
+        if route.match.grpc {
+            route.timeouts = .ofCalls
+            // A stream of messages has no whole that could be too large; what is collected has.
+            if !route.collect { route.bodyLimit = .max }
+        }
         readBodyLimit(fields, &route)
         if let timeouts = fields.fields("timeouts", "the timeouts of a route") { route.timeouts.read(timeouts) }
         readRetry(fields, &route)
@@ -188,6 +193,11 @@ struct RouteReader {
                     at: fields.position(of: "match"), "gRPC needs HTTP/2, and cluster \(name) speaks HTTP/1.1: protocol: http2")
             }
         }
+        for case .cluster(let name, let number) in route.targets
+        where route.match.grpc && configuration.clusters[Int(number)].wireProtocol != .http2 {
+            diagnostics.error(
+                at: fields.position(of: "match"), "gRPC needs HTTP/2, and cluster \(name) speaks HTTP/1.1: give it 'protocol: http2'")
+        }
         if route.match.path.isAsterisk, route.rewrite != nil {
             diagnostics.error(at: fields.position(of: "rewrite"), "the target * has no path to rewrite")
         }
@@ -195,6 +205,17 @@ struct RouteReader {
 }
 
 extension Timeouts {
+    /// What gRPC routes begin with. A stream may be silent for long in either direction, and a call without a
+    /// deadline waits as long as it likes: what bounds it is `grpc-timeout`.
+    fileprivate static let ofCalls: Timeouts = {
+        var timeouts = Timeouts()
+        timeouts.body = 0
+        timeouts.bodyRate = 0
+        timeouts.firstByte = 0
+        timeouts.streamIdle = 0
+        return timeouts
+    }()
+
     /// 0 where waiting for ever is a reasonable wish; never for connecting and queueing.
     fileprivate mutating func read(_ fields: Fields) {
         let hour: UInt32 = 3_600_000

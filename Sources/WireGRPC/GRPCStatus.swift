@@ -26,8 +26,12 @@ public struct GRPCStatus: RawRepresentable, Sendable, Hashable, BitwiseCopyable 
 }
 
 extension GRPCStatus {
-    /// The column gRPC of the error table (SPEC 26).
+    /// The column gRPC of the error table (SPEC 26), where the outcome says nothing finer.
     public init(_ outcome: Outcome) {
+        guard outcome.grpc == 0 else {
+            self.init(rawValue: UInt32(outcome.grpc))
+            return
+        }
         switch outcome.code {
         case .ok, .accepted: self = .ok
         case .validationError, .idempotencyKeyRequired: self = .invalidArgument
