@@ -59,8 +59,10 @@ let package = Package(
         room("Policies", ["Exchanges"], requestPath),
         // HTTP/1.1 and HTTP/2, sans I/O.
         room("WireHTTP", ["CNghttp2", "Exchanges"], requestPath),
-        // JSON and, later, schemas and descriptors.
-        room("Contracts", ["Exchanges"]),
+        // gRPC: statuses, framing, deadlines; gRPC-Web. Sans I/O.
+        room("WireGRPC", ["Exchanges"], requestPath),
+        // JSON, and protobuf: descriptors, and messages as JSON.
+        room("Contracts", ["Exchanges"], requestPath),
         // Events, aggregates, commands; the log with a single writer.
         room("EventCore", ["Contracts", "Exchanges"]),
         // Where events are kept: SQLite.
@@ -73,8 +75,8 @@ let package = Package(
         room(
             "Gateway",
             [
-                "CShim", "Exchanges", "Reactor", "TLS", "Settings", "Routes", "Policies", "WireHTTP", "Contracts",
-                "EventCore", "Telemetry", "Pipeline",
+                "CShim", "Exchanges", "Reactor", "TLS", "Settings", "Routes", "Policies", "WireHTTP", "WireGRPC",
+                "Contracts", "EventCore", "Telemetry", "Pipeline",
             ], requestPath),
         .executableTarget(
             name: "nexus-gateway",
@@ -86,6 +88,11 @@ let package = Package(
         // Measures the store and the log without HTTP (`make bench`).
         .executableTarget(
             name: "store-bench", dependencies: ["EventCore", "Stores", "Exchanges"], path: "Benchmarks/store-bench",
+            swiftSettings: house),
+
+        // Puts messages through the transcoder for the conformance tests.
+        .executableTarget(
+            name: "message-filter", dependencies: ["Contracts", "Exchanges"], path: "Tests/MessageFilter",
             swiftSettings: house),
 
         // What tests share.
@@ -100,6 +107,7 @@ let package = Package(
         tests("PoliciesTests", ["Policies", "Exchanges"]),
         tests("PipelineTests", ["Pipeline", "Routes", "Settings", "Policies", "Exchanges", "WireHTTP"]),
         tests("WireHTTPTests", ["Seeded", "HTTP2Scripts", "WireHTTP", "Exchanges"]),
+        tests("WireGRPCTests", ["Seeded", "WireGRPC", "Exchanges"]),
         tests("ContractsTests", ["Contracts"]),
         tests("EventCoreTests", ["EventCore", "Contracts", "Exchanges"]),
         tests("StoresTests", ["CSQLite", "Stores", "EventCore", "Contracts", "Exchanges"]),

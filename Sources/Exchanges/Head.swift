@@ -1,8 +1,3 @@
-/// The protocol an exchange came in by.
-public enum Dialect: UInt8, Sendable, BitwiseCopyable, CaseIterable {
-    case http, grpc, soap, eventStream, webSocket, mqtt
-}
-
 /// What is asked. The HTTP methods by name; `.other` keeps its token in `Head.method`.
 public enum Verb: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     case get, head, post, put, patch, delete, options, trace, connect, other

@@ -77,14 +77,19 @@ public struct Outcome: Sendable, BitwiseCopyable {
     public var code: Code
     /// The HTTP status where it is finer than the code's own; 0 = the code's own.
     public var status: UInt16
+    /// The gRPC status where it is finer than the code's own; 0 = the code's own.
+    public var grpc: UInt8
     /// A constant, safe to show: why.
     public var detail: StaticString
     /// 0 = no `Retry-After`.
     public var retryAfterMS: UInt32
 
-    public init(_ code: Code, status: UInt16 = 0, _ detail: StaticString = "", retryAfterMS: UInt32 = 0) {
+    public init(
+        _ code: Code, status: UInt16 = 0, grpc: UInt8 = 0, _ detail: StaticString = "", retryAfterMS: UInt32 = 0
+    ) {
         self.code = code
         self.status = status
+        self.grpc = grpc
         self.detail = detail
         self.retryAfterMS = retryAfterMS
     }

@@ -121,6 +121,14 @@ public struct Rule: Sendable, BitwiseCopyable {
     /// Index into the generation's path rewrites; `none` = the path as matched.
     public var pathRewrite: UInt16 = Rule.none
     public var host: HostRewrite = .preserve
+    /// The route is a gRPC method, or all of a service: what goes upstream is a gRPC call.
+    public var isGRPC = false
+    /// Index into the generation's calls: requests become calls of a gRPC method; `none` = they do not.
+    public var call: UInt16 = Rule.none
+    /// Share of the principals that the flag sends to the target, in 1/10,000; the others go to the fallback.
+    public var weight: UInt16 = 0
+    /// Index into the generation's steering keys: who or what a request is counted for; `none` = nobody.
+    public var steeringKey: UInt16 = Rule.none
 
     @inlinable public static var none: UInt16 { .max }
     public init() {}

@@ -155,7 +155,7 @@ extension ClientConnection {
         exchangeOver()
     }
 
-    func abort(_ exchange: Exchange) {
+    func abort(_ exchange: Exchange, _ why: Outcome) {
         guard exchange === self.exchange else { return }
         exchange.origin?.cancel()
         exchange.origin = nil

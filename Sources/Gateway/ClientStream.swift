@@ -3,6 +3,7 @@ import Pipeline
 import Reactor
 import Settings
 import Telemetry
+import WireGRPC
 import WireHTTP
 
 /// One request of an HTTP/2 client and its answer: the wire of one exchange. Kept by its worker and
@@ -185,7 +186,7 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
 
     /// HTTP/2 has no upgrade, and none is asked for on this wire.
     func startTunnel(_ reply: borrowing ReplyHead, in text: borrowing Span<UInt8>, of exchange: Exchange) {
-        abort(exchange)
+        abort(exchange, UpstreamFault.protocolError.outcome)
     }
 
     private static let highWater = 64 * 1024
@@ -227,11 +228,19 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
         if hasToSend && deadlineMS == 0 { armStall() }
     }
 
-    func abort(_ exchange: Exchange) {
+    func abort(_ exchange: Exchange, _ why: Outcome) {
         guard exchange === self.exchange, let connection else { return }
         exchange.origin?.cancel()
         exchange.origin = nil
-        worker.countAborted(exchange)
+        if !exchange.isPastItsEnd(worker.loop.nowMS) { worker.countAborted(exchange) }
+        // A call's status stands at its end, which can still be said.
+        if exchange.head.dialect == .grpc && !bodiless && !isEnding {
+            let problem = Problem(why, exchange, fields: nil)
+            let trailers = Buffer(capacity: 384)
+            problem.trailers(into: trailers)
+            exchange.grpcStatus = GRPCStatus(why).rawValue
+            return end(trailers: trailers, of: exchange)
+        }
         connection.http.reset(stream, .internalError)
         connection.flushSoon()
     }
@@ -275,13 +284,16 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
     }
 
     /// Ends the exchange: recorded, and given back.
-    private func settle() {
+    private func settle(_ error: HTTP2Error) {
         guard let exchange else { return }
         if let origin = exchange.origin {
             exchange.origin = nil
             origin.cancel()
         }
         if exchange.status == 0 { exchange.status = Code.cancelled.httpStatus }
+        if error != .noError && exchange.head.dialect.callsGRPC && exchange.grpcStatus == nil {
+            exchange.grpcStatus = GRPCStatus.cancelled.rawValue
+        }
         self.exchange = nil
         worker.finish(exchange)
     }
@@ -290,7 +302,7 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
         guard let connection else { return }
         if error != .noError { worker.meters.count(.http2Resets) }
         if slot != .max { worker.loop.unregister(self) }
-        settle()
+        settle(error)
         inbound.clear()
         inbound.giveBack()
         self.connection = nil

@@ -102,6 +102,7 @@ final class Cluster: Source {
         let patience = UInt64(exchange.rule.timeouts.queue)
         let untilMS = patience == 0 ? .max : worker.loop.nowMS + patience
         waiting.append(Waiting(ticket: exchange.ticket, untilMS: untilMS))
+        worker.watch(exchange)
         // The deadline is that of the first to give up; a newcomer must not put it off.
         if patience > 0 && (deadlineMS == 0 || untilMS < deadlineMS) {
             worker.loop.setDeadline(self, afterMS: patience)

@@ -2,13 +2,14 @@ import Exchanges
 import Pipeline
 import Reactor
 import Telemetry
+import WireGRPC
 import WireHTTP
 
 /// The answer, as the session shows it: passed to the exchange's wire at once, told to it (flushed, ended,
 /// cut) when the session has been left.
 extension HTTP2UpstreamStream: HTTP2StreamHandler {
     func headReceived(_ block: HTTP2Block, ended: Bool) {
-        guard let exchange, let wire = exchange.wire, refusal == nil, let connection else { return }
+        guard let exchange, let wire = exchange.wire, refusal == nil, replacement == nil, let connection else { return }
         var reply = ReplyHead()
         reply.status = block.status
         reply.fields = block.fields
@@ -27,11 +28,22 @@ extension HTTP2UpstreamStream: HTTP2StreamHandler {
             isUnwanted = true
             return touch()
         }
+        if exchange.isCall {
+            switch GRPCAnswer.read(block, ended: ended) {
+            case .open: break
+            case .whole(let status):
+                exchange.grpcStatus = status
+                reply.status = 200
+            case .other(let outcome):
+                replacement = outcome
+                return touch()
+            }
+        }
         headSeen = true
         worker.replay.lose(exchange)
         worker.meters.recordFirstByte(
             cluster: connection.endpoint.cluster.label, nanoseconds: worker.loop.nowNS &- sentNS)
-        let size = size(of: block, ended: ended, to: exchange.head.verb)
+        let size = size(of: block, ended: ended, to: exchange.translation == nil ? exchange.head.verb : .post)
         block.text.withReadable { wire.start(reply, size: size, in: $0, of: exchange) }
         touch()
     }
@@ -52,14 +64,34 @@ extension HTTP2UpstreamStream: HTTP2StreamHandler {
     }
 
     func trailersReceived(_ block: HTTP2Block) {
-        guard exchange != nil, headSeen else { return }
+        guard let exchange, headSeen else { return }
+        let isCall = exchange.isCall
         block.text.withReadable { text in
-            for field in block.fields where HTTP1Encoder.isForwardable(trailer: field) {
+            for field in block.fields {
+                if isCall {
+                    if let status = GRPCAnswer.status(field, text) { exchange.grpcStatus = status }
+                    guard GRPCAnswer.isForwardable(trailer: field) else { continue }
+                } else if !HTTP1Encoder.isForwardable(trailer: field) {
+                    continue
+                }
                 let lines = trailers ?? worker.http2Spares.takeTrailers()
                 trailers = lines
                 HTTP1Encoder.field(field, of: text, into: lines)
             }
         }
+    }
+
+    /// The answer to a call is complete: its status is known, or made up for; one that says that nobody was
+    /// there counts as that with the endpoint.
+    func completeCall(_ exchange: Exchange) {
+        if exchange.grpcStatus == nil {
+            let problem = Problem(GRPCAnswer.missingStatus(hasTrailers: trailers != nil), exchange, fields: nil)
+            let lines = trailers ?? worker.http2Spares.takeTrailers()
+            trailers = lines
+            problem.trailers(into: lines)
+            exchange.grpcStatus = GRPCStatus(problem.outcome).rawValue
+        }
+        if exchange.grpcStatus == GRPCStatus.unavailable.rawValue { answerStatus = 503 }
     }
 
     func inboundEnded() {
@@ -92,6 +124,7 @@ extension HTTP2UpstreamStream: HTTP2StreamHandler {
             return abandon()
         }
         if isUnwanted { return giveUpAnswer() }
+        if let replacement { return replaceAnswer(replacement) }
         if inboundDone && headSeen { return finish() }
         wire.flush()
         guard self.exchange === exchange else { return }

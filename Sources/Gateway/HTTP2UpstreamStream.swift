@@ -41,6 +41,8 @@ final class HTTP2UpstreamStream: Source, Origin {
     var isUnwanted = false
     /// The answer is not to be passed on, for this reason.
     var refusal: UpstreamFault?
+    /// The answer is in order, but not one to a gRPC call: this is said instead.
+    var replacement: Outcome?
     /// How the session closed the stream.
     var closedBy: HTTP2Error?
 
@@ -80,6 +82,7 @@ final class HTTP2UpstreamStream: Source, Origin {
         trailers = nil
         isUnwanted = false
         refusal = nil
+        replacement = nil
         closedBy = nil
         let perTry = exchange.isAllHere ? UInt64(exchange.rule.retry.perTry) : 0
         tryEndsByMS = perTry > 0 ? worker.loop.nowMS + perTry : 0
@@ -90,7 +93,8 @@ final class HTTP2UpstreamStream: Source, Origin {
         let spares = worker.http2Spares
         ForwardedRequest.write(
             exchange, session: client, table: worker.era(of: exchange).table, endpoint: connection.endpoint.authority,
-            isSecure: connection.transport.layer != nil, scratch: spares.scratch, into: spares.fields)
+            isSecure: connection.transport.layer != nil, nowMS: worker.loop.nowMS, scratch: spares.scratch,
+            into: spares.fields)
         writesBefore = connection.writes
         sentNS = worker.loop.nowNS
         receivesBefore = connection.receives
@@ -228,6 +232,7 @@ final class HTTP2UpstreamStream: Source, Origin {
     /// The answer is complete: the exchange goes on without this stream.
     func finish() {
         guard let exchange else { return }
+        if exchange.isCall { completeCall(exchange) }
         leaveExchange(.answered(status: answerStatus))
         connection?.hasAnswered()
         let trailers = self.trailers
@@ -236,6 +241,15 @@ final class HTTP2UpstreamStream: Source, Origin {
         if !requestDone || !http2.outbound.isEmpty { abandon() } else { giveCredit() }
         exchange.wire?.end(trailers: trailers, of: exchange)
         exchange.wire?.flush()
+    }
+
+    /// The answer is not what was asked for: the client hears `outcome` instead.
+    func replaceAnswer(_ outcome: Outcome) {
+        guard let exchange else { return }
+        leaveExchange(.answered(status: answerStatus))
+        connection?.hasAnswered()
+        if !inboundDone || !requestDone || !http2.outbound.isEmpty { abandon() } else { giveCredit() }
+        worker.fail(exchange, outcome, proxyStatus: "http_protocol_error")
     }
 
     /// The answer is not wanted, and another attempt is: nothing of this one has gone to the client.
@@ -268,8 +282,10 @@ final class HTTP2UpstreamStream: Source, Origin {
         case .refusedStream: .unprocessed
         case .protocolError, .flowControlError, .streamClosed, .frameSizeError, .compressionError, .http11Required:
             .protocolError
-        case .noError, .internalError, .settingsTimeout, .cancel, .connectError, .enhanceYourCalm, .inadequateSecurity:
-            .terminated
+        case .cancel: .streamCancelled
+        case .enhanceYourCalm: .streamUnwelcome
+        case .inadequateSecurity: .streamInsecure
+        case .noError, .internalError, .settingsTimeout, .connectError: .streamReset
         }
     }
 
@@ -290,7 +306,7 @@ final class HTTP2UpstreamStream: Source, Origin {
         if wasTurnedAway && wasStale && exchange.rule.retry.attempts > 1 { exchange.attempts -= 1 }
         leaveExchange(isOwnEnd || wasStale ? .cancelled : .failed(fault))
         if headSeen {
-            exchange.wire?.abort(exchange)
+            exchange.wire?.abort(exchange, (fault == .terminated ? .incomplete : fault).outcome)
         } else {
             worker.attemptFailed(
                 exchange, fault, from: endpoint, mayRepeat: true, provenUnprocessed: provenUnprocessed,

@@ -68,7 +68,7 @@ extension LocalReply {
                 out.append(contentType)
                 HTTP1Encoder.crlf(out)
             }
-            HTTP1Encoder.contentLength(UInt64(body.count), into: out)
+            if !isHeadOnly { HTTP1Encoder.contentLength(UInt64(body.count), into: out) }
         }
         out.append(fields)
     }

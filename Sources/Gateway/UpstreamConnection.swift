@@ -386,7 +386,7 @@ final class UpstreamConnection: Source, Origin {
         close()
         guard let exchange else { return }
         if began {
-            exchange.wire?.abort(exchange)
+            exchange.wire?.abort(exchange, fault.outcome)
         } else {
             worker.attemptFailed(
                 exchange, fault, from: endpoint, mayRepeat: mayRepeat, provenUnprocessed: provenUnprocessed,

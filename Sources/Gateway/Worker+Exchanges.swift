@@ -68,7 +68,7 @@ extension Worker {
         let era = era(of: exchange)
         let match: Match = text.withReadable { text in
             identify(exchange, text)
-            return era.table.match(exchange.head, in: text, listener: session.listener, captures: &exchange.captures)
+            return matched(exchange, in: text, era.table, session)
         }
         switch match {
         case .route(let index):
@@ -85,6 +85,9 @@ extension Worker {
             return wire.answer(Outcome(.noRoute, "no route matches this request"), of: exchange)
         }
         exchange.target = exchange.rule.targetWithFlagsOff
+        if exchange.head.dialect.callsGRPC || exchange.rule.call != Rule.none {
+            if let refusal = takeLane(exchange, era: era) { return wire.answer(refusal, of: exchange) }
+        }
         // Bytes of a body and bytes of a tunnel could be taken for each other: an upgrade has no body here.
         exchange.wantsUpgrade = upgrade && exchange.rule.upgrade && exchange.requestBody == .none
         if case .known(let length) = exchange.requestBody, length > exchange.rule.bodyLimit {
@@ -92,7 +95,7 @@ extension Worker {
                 Outcome(.tooLarge, "the request body is larger than this route allows"), of: exchange)
         }
         if exchange.rule.timeouts.streamMax > 0 {
-            exchange.endsByMS = loop.nowMS + UInt64(exchange.rule.timeouts.streamMax)
+            exchange.end(byMS: loop.nowMS + UInt64(exchange.rule.timeouts.streamMax))
         }
         advance(exchange, session: session)
     }
@@ -108,6 +111,8 @@ extension Worker {
                     exchange.correlationID.append(value)
                 }
             case .traceparent: parent = TraceContext.parse(text.extracting(field.value.range))
+            case .contentType where exchange.head.verb == .post:
+                exchange.head.dialect = Dialect(contentType: text.extracting(field.value.range))
             default: break
             }
         }
@@ -123,7 +128,7 @@ extension Worker {
         let shielded = exchange.rule.stages.contains(StageSet(.shield))
         let admitted = admission.advance(
             exchange, table: era.table, peer: shielded ? clientAddress(exchange, session) : session.peer,
-            policy: era.policies[Int(exchange.route)], now: loop.nowNS)
+            policy: era.policies[Int(exchange.route)], now: loop.nowNS, bucket: { bucket(of: exchange, era) })
         if let mark = exchange.trail[.shield], mark.word != .waited, !exchange.bodyComplete {
             meters.count(mark.word == .passed ? .limitsAllowed : .limitsRefused)
         }
@@ -133,6 +138,7 @@ extension Worker {
         case .parked:
             // The only stage that waits today is `collect`.
             exchange.body = Buffer(capacity: Int(min(exchange.requestBody.bytes ?? 4096, 65_536)) + 1)
+            watch(exchange)
             wire.resumeBody(of: exchange)
         }
     }
@@ -146,6 +152,10 @@ extension Worker {
             exchange.bodyComplete = true
             // Whatever way it came, it goes on with the length it turned out to have.
             exchange.requestBody = .known(received)
+            // A transcoded route may still take the request as it is; calls are calls on either side of a flag.
+            if exchange.rule.call == Rule.none, let translation = exchange.translation, !translation.prepare(exchange) {
+                return
+            }
             advance(exchange, session: session)
         }
     }
@@ -163,6 +173,7 @@ extension Worker {
     // MARK: - Targets
 
     private func dispatch(_ exchange: Exchange, session: Session, era: Era) {
+        guard isTranslated(exchange) else { return }
         switch exchange.target {
         case .upstream(let index): proxy(exchange, by: era.clusters[Int(index)], avoiding: nil)
         case .command(let index): command(Int(index), exchange)
@@ -219,7 +230,7 @@ extension Worker {
         let label = exchange.route == Rule.none ? era.unrouted : era.routeLabels[Int(exchange.route)]
         let took = loop.nowNS &- exchange.startedNS
         meters.record(
-            exchange.head.dialect, route: label, status: exchange.status, nanoseconds: took, bytesIn: exchange.bytesIn,
+            exchange.head.dialect, route: label, status: exchange.recordedStatus, nanoseconds: took, bytesIn: exchange.bytesIn,
             bytesOut: exchange.bytesOut)
         if let accessLog { log(exchange, to: accessLog, took: took, era: era) }
         discard(exchange)
@@ -230,7 +241,8 @@ extension Worker {
         let facts = AccessFacts(
             realtimeNS: WallClock.nowNS(), dialect: exchange.head.dialect, status: exchange.status,
             trace: exchange.trace, requestID: exchange.requestID, bytesIn: exchange.bytesIn,
-            bytesOut: exchange.bytesOut, nanoseconds: took, refusedBy: exchange.trail.refusedBy)
+            bytesOut: exchange.bytesOut, nanoseconds: took, refusedBy: exchange.trail.refusedBy,
+            grpcStatus: exchange.grpcStatus)
         let route = exchange.route == Rule.none ? [] : era.routeNames[Int(exchange.route)]
         let peer = exchange.wire?.session.peerText ?? []
         let principal = exchange.wire?.session.certificateName ?? []

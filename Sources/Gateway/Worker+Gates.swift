@@ -30,7 +30,12 @@ extension Worker {
         if let rule = settings.breaker {
             _ = cluster.state.breaker.withLock { $0.ended(exchange.breakerLife, .unknown, rule, nowMS: loop.nowMS) }
         }
-        if entry == .waiting { cluster.line?.add(exchange.ticket) } else { refuse(exchange, .bulkheadFull) }
+        if entry == .waiting {
+            cluster.line?.add(exchange.ticket)
+            watch(exchange)
+        } else {
+            refuse(exchange, .bulkheadFull)
+        }
         return false
     }
 

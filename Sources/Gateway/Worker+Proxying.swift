@@ -41,6 +41,9 @@ extension Worker {
             endpoint.attemptEnded(.failed(.refused), of: exchange)
             return attemptFailed(exchange, .refused, from: endpoint, mayRepeat: true, provenUnprocessed: true)
         }
+        if let translation = exchange.translation, let origin = exchange.origin {
+            exchange.origin = translation.requestOrigin(origin, of: exchange)
+        }
         if let origin = exchange.origin, origin.wantsBody { exchange.wire?.resumeBody(of: exchange) }
     }
 
@@ -65,8 +68,13 @@ extension Worker {
 
     /// The exchange ends with the outcome of this fault.
     func fail(_ exchange: Exchange, _ fault: UpstreamFault) {
-        var problem = Problem(fault.outcome, exchange, fields: nil)
-        problem.proxyStatus = fault.proxyStatus
+        fail(exchange, fault.outcome, proxyStatus: fault.proxyStatus)
+    }
+
+    /// The exchange ends with an outcome that the upstream is the reason of.
+    func fail(_ exchange: Exchange, _ outcome: Outcome, proxyStatus: StaticString) {
+        var problem = Problem(outcome, exchange, fields: nil)
+        problem.proxyStatus = proxyStatus
         exchange.wire?.answer(problem.reply(), of: exchange)
     }
 
@@ -88,6 +96,7 @@ extension UpstreamFault {
         case .unresolved: .resolveFailed
         case .saturated: .poolFull
         case .unprocessed, .terminated, .incomplete: .reset
+        case .streamCancelled, .streamUnwelcome, .streamInsecure, .streamReset: .reset
         case .protocolError: .badAnswer
         case .timeout: .firstByteTimeout
         }

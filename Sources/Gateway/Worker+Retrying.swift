@@ -37,6 +37,7 @@ extension Worker {
         let delay = longest == 0 ? 0 : draw(below: longest + 1)
         guard delay > 0 else { return proxy(exchange, by: endpoint.cluster, avoiding: endpoint) }
         let backoff = idleBackoffs.popLast() ?? Backoff(self)
+        watch(exchange)
         backoff.wait(exchange.ticket, for: endpoint.cluster, avoiding: endpoint, afterMS: UInt64(delay))
     }
 }
@@ -45,7 +46,10 @@ extension Exchange {
     /// Has all of it come from the client? Only then is an attempt's time the upstream's.
     var isAllHere: Bool { requestBody == .none || body != nil || sent.isWhole }
 
-    /// Is its own time (`stream_max`) over?
+    /// It lasts no longer than that; loop milliseconds.
+    func end(byMS: UInt64) { endsByMS = endsByMS == 0 ? byMS : min(endsByMS, byMS) }
+
+    /// Is its own time (`stream_max`, `grpc-timeout`) over?
     func isPastItsEnd(_ nowMS: UInt64) -> Bool { endsByMS > 0 && nowMS >= endsByMS }
 }
 
@@ -55,7 +59,7 @@ extension UpstreamFault {
         switch self {
         case .refused, .connectTimeout, .tlsCertificate, .tlsProtocol, .tlsTimeout: .connect
         case .unprocessed: .refused
-        case .terminated: .reset
+        case .terminated, .streamCancelled, .streamUnwelcome, .streamInsecure, .streamReset: .reset
         case .timeout: .timeout
         case .unresolved, .saturated, .incomplete, .protocolError: []
         }
@@ -66,6 +70,7 @@ extension UpstreamFault {
         switch self {
         case .refused, .connectTimeout, .tlsCertificate, .tlsProtocol, .tlsTimeout: true
         case .terminated, .incomplete, .protocolError, .timeout: true
+        case .streamCancelled, .streamUnwelcome, .streamInsecure, .streamReset: true
         // An endpoint that says no in order may be full, or going: it is not ill.
         case .unresolved, .saturated, .unprocessed: false
         }

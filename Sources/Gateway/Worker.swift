@@ -1,3 +1,4 @@
+import Contracts
 import EventCore
 import Exchanges
 import Pipeline
@@ -66,6 +67,9 @@ final class Worker {
     /// Fields on their way into an HTTP/2 encoder; used and done with inside one call.
     let fieldBlock = HTTP2FieldBlock()
     var idleBackoffs: [Backoff] = []
+    /// Between messages and JSON.
+    var transcoder = ProtoTranscoder()
+    private lazy var ends = WaitingEnds(self)
     private let date = DateField()
 
     /// On the worker's own thread.
@@ -266,6 +270,11 @@ final class Worker {
     func dateField(into out: Buffer) { date.append(nowNS: loop.nowNS, to: out) }
 
     func dateField(into block: HTTP2FieldBlock) { date.append(nowNS: loop.nowNS, to: block) }
+
+    /// The exchange waits with nobody who looks at its time: its end is watched for.
+    func watch(_ exchange: Exchange) {
+        if exchange.endsByMS > 0 { ends.add(exchange.ticket, byMS: exchange.endsByMS) }
+    }
 
     /// A number in `0..<bound`.
     func draw(below bound: Int) -> Int {

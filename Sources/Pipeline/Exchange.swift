@@ -10,6 +10,8 @@ public final class Exchange {
     /// Strong while the exchange lives; `recycle` breaks the circle.
     public var wire: (any Wire)?
     public var origin: (any Origin)?
+    /// The same object as `wire` while client and origin speak different dialects.
+    public var translation: (any Translation)?
 
     public var head = Head()
     /// The bytes `head` points into, from offset 0 of its readable part.
@@ -48,6 +50,8 @@ public final class Exchange {
     public var bytesOut: UInt64 = 0
     /// The status that went out; 0 = none yet.
     public var status: UInt16 = 0
+    /// The gRPC status that went out or came from upstream, where there was one.
+    public var grpcStatus: UInt32?
     public var attempts: UInt8 = 0
     /// Which life of its cluster's breaker the present attempt belongs to.
     public var breakerLife: UInt32 = 0
@@ -68,6 +72,7 @@ public final class Exchange {
         ticket.generation &+= 1
         wire = nil
         origin = nil
+        translation = nil
         head.clear()
         text = nil
         route = Rule.none
@@ -84,11 +89,20 @@ public final class Exchange {
         bytesIn = 0
         bytesOut = 0
         status = 0
+        grpcStatus = nil
         attempts = 0
         breakerLife = 0
         wantsUpgrade = false
         continuesTrace = false
         correlationID.clear()
         endpoint = []
+    }
+}
+
+extension Exchange {
+    /// What metrics count as its code: the gRPC status of a gRPC call, else the HTTP status.
+    public var recordedStatus: UInt16 {
+        guard head.dialect.callsGRPC, let grpcStatus else { return status }
+        return UInt16(clamping: grpcStatus)
     }
 }

@@ -43,7 +43,23 @@ public protocol Wire: AnyObject {
     /// The request body (or more of it) is wanted now: to be collected, or passed to the origin.
     func resumeBody(of exchange: Exchange)
     /// The answer has begun and cannot be completed: make that visible to the peer.
-    func abort(_ exchange: Exchange)
+    /// - Parameter why: for wires that can still say it (gRPC's trailers).
+    func abort(_ exchange: Exchange, _ why: Outcome)
+}
+
+/// A wire between the client's and an origin that speaks another dialect: the answer passes through it on
+/// its way to the client, the request's body through the origin it makes. One exchange has at most one.
+public protocol Translation: Wire {
+    /// The client's own wire.
+    var client: any Wire { get }
+    /// The path of the call as it goes upstream; nil = the client's own.
+    var callPath: [UInt8]? { get }
+    /// Where the client's wire sends the request's body; `origin` itself where it needs no translation.
+    func requestOrigin(_ origin: any Origin, of exchange: Exchange) -> any Origin
+    /// The request is here as far as its route waits for it: what has been collected becomes the call's. Said
+    /// when the body is complete and once more before the exchange goes to its target.
+    /// - Returns: false = it cannot be translated; the client has its answer.
+    func prepare(_ exchange: Exchange) -> Bool
 }
 
 /// The answering side of a proxied exchange, as the asking side sees it.
@@ -73,6 +89,8 @@ public struct LocalReply: Sendable {
     public var body: [UInt8]
     /// Whole extra field lines, CRLF each.
     public var fields: [UInt8]
+    /// A head and nothing else: no length is said either. Only for wires that end a message otherwise.
+    public var isHeadOnly = false
 
     public init(status: UInt16, contentType: StaticString = "application/json", body: [UInt8], fields: [UInt8] = []) {
         self.status = status

@@ -7,6 +7,8 @@ struct TableParts {
     var limits: [ShieldLimit] = []
     var fixed: [FixedAnswer] = []
     var flags: [String] = []
+    var calls: [CallDefinition] = []
+    var steeringKeys: [SteeringKey] = []
     var headerEdits: [HeaderEdits] = []
     var edits: [HeaderEdit] = []
     var literals: [Slice] = []
@@ -28,11 +30,24 @@ struct TableParts {
             rule.shield = UInt16(limits.count)
             limits.append(shield)
         }
+        if let call = route.call {
+            rule.call = UInt16(calls.count)
+            calls.append(call)
+        }
+        if let steering = route.steering {
+            rule.stages.insert(StageSet(.steer))
+            rule.weight = steering.weight
+            if let key = steering.key {
+                rule.steeringKey = UInt16(steeringKeys.count)
+                steeringKeys.append(key)
+            }
+        }
         if route.collect { rule.stages.insert(StageSet(.collect)) }
         rule.bodyLimit = route.bodyLimit
         rule.timeouts = route.timeouts
         rule.retry = route.retry
         rule.upgrade = route.upgrade
+        rule.isGRPC = route.match.grpc
         if !route.requestEdits.isEmpty || !route.responseEdits.isEmpty {
             rule.headerEdits = UInt16(headerEdits.count)
             let request = lower(route.requestEdits)

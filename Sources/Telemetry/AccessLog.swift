@@ -6,6 +6,8 @@ public struct AccessFacts: Sendable, BitwiseCopyable {
     public var realtimeNS: Int64
     public var dialect: Dialect
     public var status: UInt16
+    /// The gRPC status, where there was one.
+    public var grpcStatus: UInt32?
     /// The context sent upstream: its span is this exchange's.
     public var trace: TraceContext
     public var requestID: UInt64
@@ -17,17 +19,26 @@ public struct AccessFacts: Sendable, BitwiseCopyable {
 
     public init(
         realtimeNS: Int64, dialect: Dialect, status: UInt16, trace: TraceContext, requestID: UInt64, bytesIn: UInt64,
-        bytesOut: UInt64, nanoseconds: UInt64, refusedBy: Stage? = nil
+        bytesOut: UInt64, nanoseconds: UInt64, refusedBy: Stage? = nil, grpcStatus: UInt32? = nil
     ) {
         self.realtimeNS = realtimeNS
         self.dialect = dialect
         self.status = status
+        self.grpcStatus = grpcStatus
         self.trace = trace
         self.requestID = requestID
         self.bytesIn = bytesIn
         self.bytesOut = bytesOut
         self.nanoseconds = nanoseconds
         self.refusedBy = refusedBy
+    }
+}
+
+extension AccessFacts {
+    /// The gateway or its upstream has failed: 5xx, or gRPC's UNKNOWN, INTERNAL, UNAVAILABLE or DATA_LOSS.
+    fileprivate var isError: Bool {
+        guard let grpcStatus else { return status >= 500 }
+        return status >= 500 || [2, 13, 14, 15].contains(grpcStatus)
     }
 }
 
@@ -80,7 +91,7 @@ public final class AccessLog {
         chunk.append("{\"timestamp\":\"" as StaticString)
         stamp.append(realtimeNS: facts.realtimeNS, to: chunk)
         chunk.append("\",\"level\":\"" as StaticString)
-        chunk.append(facts.status >= 500 ? "error" : "info" as StaticString)
+        chunk.append(facts.isError ? "error" : "info" as StaticString)
         chunk.append("\",\"service\":\"" as StaticString)
         chunk.append(service)
         chunk.append("\",\"traceId\":\"" as StaticString)
@@ -94,6 +105,10 @@ public final class AccessLog {
         chunk.append(facts.dialect.label)
         chunk.append("\",\"status\":" as StaticString)
         chunk.append(decimal: UInt64(facts.status))
+        if let status = facts.grpcStatus {
+            chunk.append(",\"grpcStatus\":" as StaticString)
+            chunk.append(decimal: UInt64(status))
+        }
         chunk.append(",\"bytesIn\":" as StaticString)
         chunk.append(decimal: facts.bytesIn)
         chunk.append(",\"bytesOut\":" as StaticString)

@@ -83,7 +83,7 @@ public final class Meters: Sendable {
         var totals: [Int: RouteTotal] = [:]
         for board in boards {
             for series in board.routes.withLock({ $0 }) {
-                totals[Int(series.route) * 6 + Int(series.dialect.rawValue), default: RouteTotal()].add(series)
+                totals[Int(series.route) * Dialect.count + Int(series.dialect.rawValue), default: RouteTotal()].add(series)
             }
         }
         var answers: [Sample] = []
@@ -91,8 +91,8 @@ public final class Meters: Sendable {
         var bytes: [Sample] = []
         for (key, total) in totals.sorted(by: { $0.key < $1.key }) {
             let labels = [
-                (name: "protocol", value: Dialect(rawValue: UInt8(key % 6))?.label.description ?? ""),
-                (name: "route", value: names[key / 6]),
+                (name: "protocol", value: Dialect(rawValue: UInt8(key % Dialect.count))?.label.description ?? ""),
+                (name: "route", value: names[key / Dialect.count]),
             ]
             for (place, count) in total.answers.enumerated() where count > 0 {
                 answers.append(Sample(.integer(count), labels: labels + [("code", StatusSlot.label(place))]))
@@ -216,6 +216,9 @@ public final class Meters: Sendable {
 }
 
 extension Dialect {
+    /// How many there are.
+    static var count: Int { 9 }
+
     /// The `protocol` label of metrics and logs.
     var label: StaticString {
         switch self {
@@ -225,6 +228,9 @@ extension Dialect {
         case .eventStream: "sse"
         case .webSocket: "websocket"
         case .mqtt: "mqtt"
+        case .grpcWeb: "grpc-web"
+        case .grpcWebText: "grpc-web-text"
+        case .connect: "connect"
         }
     }
 }

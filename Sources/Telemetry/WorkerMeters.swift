@@ -42,7 +42,7 @@ public final class WorkerMeters {
     /// - Parameter meters: where the scraper will find these counters.
     public init(_ meters: Meters) {
         board = WorkerBoard()
-        routes = Array(repeating: nil, count: (meters.routes.budget + 1) * Dialect.allCases.count)
+        routes = Array(repeating: nil, count: (meters.routes.budget + 1) * Dialect.count)
         clusters = Array(repeating: nil, count: meters.clusters.budget + 1)
         meters.register(board)
     }
@@ -59,7 +59,7 @@ public final class WorkerMeters {
     public func record(
         _ dialect: Dialect, route: LabelTable.ID, status: UInt16, nanoseconds: UInt64, bytesIn: UInt64, bytesOut: UInt64
     ) {
-        let place = Int(route) &* 6 &+ Int(dialect.rawValue)
+        let place = Int(route) &* Dialect.count &+ Int(dialect.rawValue)
         if let series = routes[place] {
             series.record(status: status, nanoseconds: nanoseconds, bytesIn: bytesIn, bytesOut: bytesOut)
         } else {

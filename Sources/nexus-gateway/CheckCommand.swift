@@ -1,4 +1,6 @@
 import ArgumentParser
+import Contracts
+import Gateway
 import Glibc
 import Routes
 import Settings
@@ -48,6 +50,9 @@ struct CheckCommand: ParsableCommand {
         for listener in configuration.allListeners { print("listener \(listener.name) \(listener.address)") }
         for cluster in configuration.clusters {
             print("cluster \(cluster.name) \(cluster.endpoints.map { "\($0)" }.joined(separator: " "))")
+        }
+        if let schema = loaded.contracts.schema {
+            print("contracts " + count(schema.services.count, "service") + ", " + count(schema.methods.count, "method"))
         }
         print(
             "ok: " + count(configuration.allListeners.count, "listener") + ", "

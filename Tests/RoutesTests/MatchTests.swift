@@ -4,11 +4,11 @@ import Testing
 @testable import Routes
 
 struct MatchTests {
-    /// A table of `name: match` lines, each to the cluster `catalogue`.
+    /// A table of `name: match` lines, each to the cluster `shared`.
     func table(_ lines: String) throws -> RouteTable {
         let routes = lines.split(separator: "\n").map { line in
             let parts = line.split(separator: " ", maxSplits: 1)
-            return "  - { name: \(parts[0]), match: \(parts[1]), target: { cluster: catalogue } }\n"
+            return "  - { name: \(parts[0]), match: \(parts[1]), target: { cluster: shared } }\n"
         }
         let (table, problems) = compile("routes:\n" + routes.joined())
         #expect(problems == [])

@@ -48,7 +48,7 @@ struct PropertyTests {
         var table: RouteTable?
         for i in 0..<Int.random(in: 1...40, using: &random) {
             let diagnostics = Diagnostics()
-            let text = "routes: [{ name: r\(i), match: \(randomMatch(&random)), target: { cluster: legacy } }]"
+            let text = "routes: [{ name: r\(i), match: \(randomMatch(&random)), target: { cluster: shared } }]"
             let document = try #require(Document.parse(text, file: "r\(i).yaml", diagnostics))
             let larger = RouteCompiler.compile(kept + [document], twoListeners, vocabulary: vocabulary, diagnostics)
             // Two routes for the same requests are an error, and the only one: leave the second out.
@@ -137,7 +137,7 @@ struct Reference {
     }
 
     func fits(_ match: RouteMatch) -> Bool {
-        match.listenerMask >> UInt64(listener) & 1 == 1 && (!match.grpc || request.head.dialect == .grpc)
+        match.listenerMask >> UInt64(listener) & 1 == 1 && (!match.grpc || request.head.dialect.callsGRPC)
             && hostRank(match) != nil && fits(match.path) && match.headers.allSatisfy(fits)
     }
 

@@ -162,6 +162,9 @@ struct RefusalTests {
             problems(match: "{ grpc: a.B/c }", target: "{ query: cart.get }")
                 == ["r.yaml:3:3: error: a gRPC route needs a cluster; query cart.get cannot answer gRPC yet"])
         #expect(
+            problems(match: "{ grpc: a.B/c }")
+                == ["r.yaml:3:3: error: gRPC needs HTTP/2, and cluster catalogue speaks HTTP/1.1: give it 'protocol: http2'"])
+        #expect(
             problems(match: "{ path: \"*\", method: OPTIONS }", "rewrite: { path: /x }")
                 == ["r.yaml:5:3: error: the target * has no path to rewrite"])
         #expect(
@@ -179,7 +182,7 @@ struct RefusalTests {
     ])
     func duplicates(_ first: String, _ second: String) {
         let found = compile(
-            "routes:\n- { name: a, match: \(first), target: { cluster: legacy } }\n- { name: b, match: \(second), target: { cluster: legacy } }"
+            "routes:\n- { name: a, match: \(first), target: { cluster: shared } }\n- { name: b, match: \(second), target: { cluster: shared } }"
         ).problems
         #expect(found == ["r.yaml:3:3: error: route 'b' matches the same requests as route 'a' at r.yaml:2:3"])
     }
@@ -193,7 +196,7 @@ struct RefusalTests {
     ])
     func noDuplicates(_ first: String, _ second: String) {
         let found = compile(
-            "routes:\n- { name: a, match: \(first), target: { cluster: legacy } }\n- { name: b, match: \(second), target: { cluster: legacy } }"
+            "routes:\n- { name: a, match: \(first), target: { cluster: shared } }\n- { name: b, match: \(second), target: { cluster: shared } }"
         ).problems
         #expect(found == [])
     }
