@@ -68,6 +68,7 @@ extension RouteDefinition {
         if let rewrite { result.append(("rewrite", "\(rewrite)")) }
         for edit in requestEdits { result.append(("request", "\(edit)")) }
         for edit in responseEdits { result.append(("response", "\(edit)")) }
+        if let cors { result.append(("cors", cors.setting)) }
         return result
     }
 
