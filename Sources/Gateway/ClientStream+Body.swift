@@ -138,7 +138,8 @@ extension ClientStream {
         bodyPassed = true
         inbound.clear()
         inbound.giveBack()
-        connection?.http.consumed(stream, stream.unusedBytes)
-        connection?.flushSoon()
+        guard stream.unusedBytes > 0, let connection else { return }
+        connection.http.consumed(stream, stream.unusedBytes)
+        connection.flushSoon()
     }
 }

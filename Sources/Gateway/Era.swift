@@ -22,7 +22,7 @@ public final class Generation: Sendable {
 /// A worker's own view of a generation: its upstream pools and label numbers, and how many
 /// exchanges still run under it. A reload makes a new era; an old one goes with its last exchange.
 final class Era {
-    let generation: Generation
+    let table: RouteTable
     /// By the numbers of `Target.upstream`.
     let clusters: [Cluster]
     /// Metric label of each route: its template (SPEC O-6), shared by routes that differ in method or host.
@@ -41,7 +41,7 @@ final class Era {
 
     /// - Parameter previous: clusters whose settings did not change keep their pools.
     init(_ generation: Generation, previous: Era?, worker: Worker) {
-        self.generation = generation
+        table = generation.table
         let meters = worker.shared.meters
         let specifications = generation.configuration.clusters
         clusters = generation.table.clusters.map { name in
@@ -64,7 +64,6 @@ final class Era {
         fixedReplies = generation.table.fixed.map { LocalReply($0) }
     }
 
-    var table: RouteTable { generation.table }
 }
 
 extension LocalReply {

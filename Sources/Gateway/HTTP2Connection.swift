@@ -20,6 +20,7 @@ final class HTTP2Connection: ServedConnection, HTTP2SessionHandler {
     }
 
     let worker: Worker
+    private let loop: EventLoop
     let port: ListenerPort
     let session: Session
     /// The connection's state without its socket.
@@ -43,6 +44,7 @@ final class HTTP2Connection: ServedConnection, HTTP2SessionHandler {
         self.session = session
         self.port = port
         self.worker = worker
+        loop = worker.loop
         output = Buffer(pool: worker.loop.buffers)
         http = HTTP2Session(.server, settings: port.http2, nowMS: worker.loop.nowMS)
         super.init()
@@ -159,8 +161,19 @@ final class HTTP2Connection: ServedConnection, HTTP2SessionHandler {
     /// The stream has something to be put on its way when what is being read has been read.
     func touch(_ stream: ClientStream) { touched.append(stream) }
 
-    /// The stream has something to write.
-    func sending(_ stream: ClientStream) { senders.append(stream) }
+    // Not inlined: inside, this object is the caller's to keep, and its constants are read without counting.
+
+    /// The head of the stream's answer.
+    @inline(never)
+    func respond(_ stream: HTTP2Stream, _ head: HTTP2FieldBlock, ended: Bool) { http.respond(stream, head, ended: ended) }
+
+    /// What the stream has said leaves at the end of this turn, as far as the client gives credit for it.
+    @inline(never)
+    func push(_ client: ClientStream) {
+        http.resume(client.stream)
+        if client.joinsSenders() { senders.append(client) }
+        flushSoon()
+    }
 
     /// The stream is gone.
     func streamOver(_ stream: ClientStream) {
@@ -173,7 +186,7 @@ final class HTTP2Connection: ServedConnection, HTTP2SessionHandler {
     func flushSoon() {
         guard !flushAsked, phase != .closed else { return }
         flushAsked = true
-        worker.loop.atEndOfTurn(self)
+        loop.atEndOfTurn(self)
     }
 
     override func turnEnded() {

@@ -9,6 +9,7 @@ import WireHTTP
 /// This file is the request and the endings; `+Answer` takes the answer.
 final class HTTP2UpstreamStream: Source, Origin {
     let worker: Worker
+    private let loop: EventLoop
     /// The stream as the session sees it.
     let http2: HTTP2Stream
     private(set) var connection: HTTP2Upstream?
@@ -46,6 +47,7 @@ final class HTTP2UpstreamStream: Source, Origin {
 
     init(_ worker: Worker) {
         self.worker = worker
+        loop = worker.loop
         http2 = HTTP2Stream(pool: worker.loop.buffers)
         super.init()
         http2.handler = self
@@ -111,7 +113,7 @@ final class HTTP2UpstreamStream: Source, Origin {
             if exchange.sent.isWhole { finishBody(trailers: exchange.sent.trailers) }
         }
         connection.mark()
-        armAnswerDeadline()
+        armAnswerDeadline(exchange)
     }
 
     private func finishBody(trailers: Buffer?) {
@@ -188,14 +190,15 @@ final class HTTP2UpstreamStream: Source, Origin {
 
     /// As on an HTTP/1.1 connection: `firstByte` from the last progress of the request, then `streamIdle`.
     /// While the connection is being made, only what bounds the attempt or the exchange as a whole.
-    func armAnswerDeadline() {
-        guard let exchange else { return }
+    func armAnswerDeadline() { if let exchange { armAnswerDeadline(exchange) } }
+
+    func armAnswerDeadline(_ exchange: Exchange) {
         let timeouts = exchange.rule.timeouts
         takenAtDeadline = given - http2.outbound.count
         var wait = waitsForUpstream(exchange) ? UInt64(headSeen ? timeouts.streamIdle : timeouts.firstByte) : 0
         if exchange.endsByMS > 0 { wait = notAfter(exchange.endsByMS, wait) }
         if tryEndsByMS > 0 && !headSeen { wait = notAfter(tryEndsByMS, wait) }
-        worker.loop.setDeadline(self, afterMS: wait)
+        loop.setDeadline(self, afterMS: wait)
     }
 
     /// `wait` milliseconds (0 = for ever), but not beyond `endMS`.
@@ -235,7 +238,6 @@ final class HTTP2UpstreamStream: Source, Origin {
         // Nobody will read the rest of the request (RFC 9113 section 8.1).
         if !requestDone || !http2.outbound.isEmpty { abandon() } else { giveCredit() }
         exchange.wire?.end(trailers: trailers, of: exchange)
-        exchange.wire?.flush()
     }
 
     /// The answer is not wanted, and another attempt is: nothing of this one has gone to the client.
@@ -302,7 +304,7 @@ final class HTTP2UpstreamStream: Source, Origin {
         let left = exchange
         left?.origin = nil
         exchange = nil
-        worker.loop.setDeadline(self, afterMS: 0)
+        loop.setDeadline(self, afterMS: 0)
         connection?.endpoint.attemptEnded(result, of: left)
     }
 

@@ -63,7 +63,7 @@ extension UpstreamConnection {
             if state == .active && !paused { armAnswerDeadline() }
         case .finished(let n):
             keepRest(of: buffer, from: n)
-            finish()
+            finish(exchange, wire)
         case .unwanted(let n):
             keepRest(of: buffer, from: n)
             giveUpAnswer()

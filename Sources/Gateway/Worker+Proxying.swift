@@ -41,7 +41,7 @@ extension Worker {
             endpoint.attemptEnded(.failed(.refused), of: exchange)
             return attemptFailed(exchange, .refused, from: endpoint, mayRepeat: true, provenUnprocessed: true)
         }
-        if let origin = exchange.origin, origin.wantsBody { exchange.wire?.resumeBody(of: exchange) }
+        if exchange.requestBody != .none, let origin = exchange.origin, origin.wantsBody { exchange.wire?.resumeBody(of: exchange) }
     }
 
     /// An attempt ended without an answer. Another one is made where the route wants it and it can do no harm.

@@ -182,10 +182,12 @@ enum HTTP2Callbacks {
     private static let sendData: nghttp2_send_data_callback = { _, frame, header, length, source, user in
         guard let pointer = source?.pointee.ptr, let header, let frame else { return HTTP2Callbacks.fatal }
         return HTTP2Callbacks.session(user) { session in
-            guard let out = session.sink else { return HTTP2Callbacks.fatal }
+            guard let sink = session.sink else { return HTTP2Callbacks.fatal }
             return Unmanaged<HTTP2Stream>.fromOpaque(pointer)._withUnsafeGuaranteedRef { stream in
-                out.append(UnsafeBufferPointer(start: header, count: 9).span)
-                stream.outbound.withReadable { out.append($0.extracting(0..<length)) }
+                sink._withUnsafeGuaranteedRef { out in
+                    out.append(UnsafeBufferPointer(start: header, count: 9).span)
+                    stream.outbound.withReadable { out.append($0.extracting(0..<length)) }
+                }
                 stream.outbound.consume(length)
                 session.bounds.dataSent()
                 if stream.outbound.isEmpty {

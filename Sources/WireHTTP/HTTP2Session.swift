@@ -19,7 +19,7 @@ public final class HTTP2Session {
     var open: [HTTP2Stream] = []
     var bounds: HTTP2Bounds
     /// Where `write` puts frames, while it runs.
-    var sink: Buffer?
+    var sink: Unmanaged<Buffer>?
     var nowMS: UInt64 = 0
     var ending = HTTP2Ending()
     /// The stream windows before the SETTINGS frame that is being read.
@@ -99,7 +99,7 @@ public final class HTTP2Session {
     /// Moves frames that wait to `out`, until it holds `limit` bytes. - Returns: true = more waits.
     public func write(into out: Buffer, upTo limit: Int) -> Bool {
         guard let engine else { return false }
-        sink = out
+        sink = .passUnretained(out)
         defer { sink = nil }
         while out.count < limit {
             var data: UnsafePointer<UInt8>?
@@ -243,7 +243,7 @@ public final class HTTP2Session {
     func keep(_ stream: HTTP2Stream, _ id: Int32) {
         stream.id = id
         stream.place = open.count
-        stream.keeper = stream.handler
+        if stream.keeper == nil { stream.keeper = stream.handler }
         open.append(stream)
     }
 
