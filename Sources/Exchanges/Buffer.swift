@@ -184,6 +184,26 @@ public final class Buffer {
         writeIndex &+= n
     }
 
+    /// Appends `bytes` with their ASCII letters in lower case.
+    public func append(lowercasing bytes: borrowing Span<UInt8>) {
+        let n = bytes.count
+        reserve(n)
+        bytes.withUnsafeBytes { source in
+            let target = UnsafeMutableRawPointer(base + writeIndex)
+            var i = 0
+            while i &+ 8 <= n {
+                let word = source.loadUnaligned(fromByteOffset: i, as: UInt64.self)
+                target.storeBytes(of: word.asciiLowercasedBytes, toByteOffset: i, as: UInt64.self)
+                i &+= 8
+            }
+            while i < n {
+                target.storeBytes(of: source[i].asciiLowercased, toByteOffset: i, as: UInt8.self)
+                i &+= 1
+            }
+        }
+        writeIndex &+= n
+    }
+
     /// Appends `slice` of `text`; traps when the slice does not lie inside it.
     @inlinable public func append(_ slice: Slice, of text: borrowing Span<UInt8>) {
         append(text.extracting(slice.range))

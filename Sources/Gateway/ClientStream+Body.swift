@@ -51,7 +51,8 @@ extension ClientStream {
     func inboundEnded() {
         isInboundOver = true
         admitHeld()
-        touch()
+        // A request without a body was whole when it was admitted.
+        if exchange?.requestBody != BodySize.none { touch() }
     }
 
     private func touch() {

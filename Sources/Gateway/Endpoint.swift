@@ -52,12 +52,12 @@ final class Endpoint {
     }
 
     /// Gives the exchange a connection; false = there is none, and none can even be begun.
-    func carry(_ exchange: Exchange, session: Session, mustBeQuiet: Bool) -> Bool {
+    func carry(_ exchange: Exchange, session: Session, era: Era, mustBeQuiet: Bool) -> Bool {
         if isShared { return share(exchange, mustBeQuiet: mustBeQuiet) }
         guard let connection = takeIdle(mustBeQuiet: mustBeQuiet) ?? UpstreamConnection(to: self, worker: worker) else {
             return false
         }
-        connection.begin(exchange, session: session, era: worker.era(of: exchange))
+        connection.begin(exchange, session: session, era: era)
         return true
     }
 

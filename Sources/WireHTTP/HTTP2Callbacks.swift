@@ -146,11 +146,14 @@ enum HTTP2Callbacks {
 
     private static let onStreamClose: nghttp2_on_stream_close_callback = { engine, id, code, user in
         HTTP2Callbacks.session(user) { session in
-            guard let stream = HTTP2Callbacks.stream(engine, id) else { return 0 }
+            guard let pointer = nghttp2_session_get_stream_user_data(engine, id) else { return 0 }
             nghttp2_session_set_stream_user_data(engine, id, nil)
-            let handler = stream.handler
-            session.drop(stream)
-            handler?.streamClosed(HTTP2Error(code: code))
+            Unmanaged<HTTP2Stream>.fromOpaque(pointer)._withUnsafeGuaranteedRef { stream in
+                // The session's list keeps the stream until it is dropped, and then the handler, which has it.
+                guard let keeper = stream.keeper else { return session.drop(stream) }
+                session.drop(stream)
+                keeper.streamClosed(HTTP2Error(code: code))
+            }
             return 0
         } ?? 0
     }

@@ -34,6 +34,8 @@ import Testing
     static let pointerFiles: [String: String] = [
         "Sources/Exchanges/Buffer.swift": "the kernel writes into it; every access from outside is bounds-checked",
         "Sources/Exchanges/BufferPool.swift": "keeps the storage of buffers that are empty",
+        "Sources/Exchanges/Slice.swift": "compares with constant text, a word at a time",
+        "Sources/Telemetry/WorkerMeters.swift": "reaches counters that live for ever without counting references",
         "Sources/WireHTTP/HTTP2Session.swift": "nghttp2's session, and the bytes it lends for a moment",
         "Sources/WireHTTP/HTTP2Callbacks.swift": "nghttp2 calls C functions with pointers to what was left with it",
         "Sources/WireHTTP/HTTP2FieldBlock.swift": "hands names and values to nghttp2, which copies them",
