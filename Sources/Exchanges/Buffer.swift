@@ -191,7 +191,9 @@ public final class Buffer {
         bytes.withUnsafeBytes { source in
             let target = UnsafeMutableRawPointer(base + writeIndex)
             var i = 0
-            while i &+ 8 <= n {
+            // Whole words, the last of which may lie over the one before it.
+            while n >= 8 && i < n {
+                i = min(i, n &- 8)
                 let word = source.loadUnaligned(fromByteOffset: i, as: UInt64.self)
                 target.storeBytes(of: word.asciiLowercasedBytes, toByteOffset: i, as: UInt64.self)
                 i &+= 8

@@ -26,6 +26,9 @@ final class HTTP2Connection: ServedConnection, HTTP2SessionHandler {
     /// The connection's state without its socket.
     let http: HTTP2Session
     private var transport: Transport
+    /// The worker's, for what leaves at once; nearly everything does.
+    private let outgoing: Buffer
+    /// What the socket did not take.
     private let output: Buffer
     private(set) var phase = Phase.open
     private var readable = true
@@ -45,6 +48,7 @@ final class HTTP2Connection: ServedConnection, HTTP2SessionHandler {
         self.port = port
         self.worker = worker
         loop = worker.loop
+        outgoing = worker.outgoing
         output = Buffer(pool: worker.loop.buffers)
         http = HTTP2Session(.server, settings: port.http2, nowMS: worker.loop.nowMS)
         super.init()
@@ -198,9 +202,15 @@ final class HTTP2Connection: ServedConnection, HTTP2SessionHandler {
         guard phase != .closed, phase != .lingering else { return }
         var progress = !outputBlocked
         while true {
-            let more = http.write(into: output, upTo: Self.highWater)
-            guard !output.isEmpty else { break }
-            switch transport.send(output) {
+            let out = output.isEmpty ? outgoing : output
+            let more = http.write(into: out, upTo: Self.highWater)
+            guard !out.isEmpty else { break }
+            let result = transport.send(out)
+            if out !== output && !out.isEmpty {
+                out.withReadable { output.append($0) }
+                out.clear()
+            }
+            switch result {
             case .moved(let n):
                 progress = true
                 worker.meters.count(.bytesOut, by: UInt64(n))

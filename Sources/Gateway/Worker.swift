@@ -57,6 +57,8 @@ final class Worker {
 
     /// What one receive from an upstream goes into; whatever is left of it moves to the connection.
     let scratch = Buffer(capacity: 128 << 10)
+    /// What an HTTP/2 connection sends in one go; empty between two of them.
+    let outgoing = Buffer(capacity: 128 << 10)
     /// Request bodies that may have to go again.
     let replay = RequestReplay()
     /// What HTTP/2 connections to upstreams use one after the other.
