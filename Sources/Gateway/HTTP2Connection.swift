@@ -50,7 +50,7 @@ final class HTTP2Connection: ServedConnection, HTTP2SessionHandler {
         loop = worker.loop
         outgoing = worker.outgoing
         output = Buffer(pool: worker.loop.buffers)
-        http = HTTP2Session(.server, settings: port.http2, nowMS: worker.loop.nowMS)
+        http = HTTP2Session(.server, settings: port.http2, nowMS: worker.loop.nowMS, memory: worker.http2Memory)
         super.init()
         http.handler = self
         worker.meters.count(.http2Opened)

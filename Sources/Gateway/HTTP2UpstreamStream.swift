@@ -89,14 +89,10 @@ final class HTTP2UpstreamStream: Source, Origin {
 
     func sendRequest() {
         guard let exchange, let connection, let client = exchange.wire?.session else { return }
-        let spares = worker.http2Spares
-        ForwardedRequest.write(
-            exchange, session: client, table: worker.era(of: exchange).table, endpoint: connection.endpoint.authority,
-            isSecure: connection.transport.layer != nil, scratch: spares.scratch, into: spares.fields)
         writesBefore = connection.writes
         sentNS = worker.loop.nowNS
         receivesBefore = connection.receives
-        guard connection.session.request(http2, spares.fields, ended: requestDone) else {
+        guard connection.open(http2, for: exchange, of: client, ended: requestDone) else {
             connection.retire()
             fail(.unprocessed)
             connection.remove(self, isClean: false)
@@ -155,8 +151,7 @@ final class HTTP2UpstreamStream: Source, Origin {
 
     func flush() {
         guard isOpen, let connection else { return }
-        connection.session.resume(http2)
-        connection.mark()
+        connection.push(http2)
         // What the endpoint gives no credit for stays here, and nobody else measures that silence.
         if deadlineMS == 0 { armAnswerDeadline() }
     }
@@ -177,7 +172,7 @@ final class HTTP2UpstreamStream: Source, Origin {
 
     func giveCredit() {
         guard isOpen, http2.unusedBytes > 0 else { return }
-        connection?.session.consumed(http2, http2.unusedBytes)
+        connection?.consumed(http2)
     }
 
     func cancel() {

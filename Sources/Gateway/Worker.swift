@@ -59,6 +59,8 @@ final class Worker {
     let scratch = Buffer(capacity: 128 << 10)
     /// What an HTTP/2 connection sends in one go; empty between two of them.
     let outgoing = Buffer(capacity: 128 << 10)
+    /// For the engines of its HTTP/2 connections.
+    let http2Memory = HTTP2Memory()
     /// Request bodies that may have to go again.
     let replay = RequestReplay()
     /// What HTTP/2 connections to upstreams use one after the other.

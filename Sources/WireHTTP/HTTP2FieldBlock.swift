@@ -10,7 +10,8 @@ public final class HTTP2FieldBlock {
         var isIndexed: Bool
     }
 
-    private let text = Buffer(capacity: 2048)
+    /// Names and values, one behind the other. Append to it between `begin` and `finish`, and nowhere else.
+    public let text = Buffer(capacity: 2048)
     /// Where names and values stand in `text`, and room for as many pairs. Plain memory: arrays would ask at every
     /// step whether somebody else has them too.
     private var entries: UnsafeMutablePointer<Entry>
@@ -97,13 +98,12 @@ public final class HTTP2FieldBlock {
         add(name, value, isIndexed: !Self.differing.contains(number))
     }
 
-    /// Begins a field whose value is put together: append it to the buffer, then `finish`.
-    public func begin(_ name: StaticString, _ number: FieldName) -> Buffer {
+    /// Begins a field whose value is put together: append it to `text`, then `finish`.
+    public func begin(_ name: StaticString, _ number: FieldName) {
         let text = text
         let start = text.count
         text.append(name)
         note(start, text.count, text.count, isIndexed: !Self.differing.contains(number))
-        return text
     }
 
     public func finish() {
@@ -114,7 +114,8 @@ public final class HTTP2FieldBlock {
 
     /// `content-length`.
     public func add(contentLength: UInt64) {
-        begin("content-length", .contentLength).append(decimal: contentLength)
+        begin("content-length", .contentLength)
+        text.append(decimal: contentLength)
         finish()
     }
 
