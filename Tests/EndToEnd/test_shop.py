@@ -32,9 +32,10 @@ CHARGE = "failed to charge card: could not charge the card: rpc error: code = Co
 
 
 class Shop:
-    """The services as a process, behind a gateway; one stub for each."""
+    """The services as a process, behind a gateway; one stub for each. `weight`: percent of the users whose carts
+    the event core has."""
 
-    def __init__(self, folder: pathlib.Path, stage, without: tuple[str, ...] = ()):
+    def __init__(self, folder: pathlib.Path, stage, without: tuple[str, ...] = (), weight: int = 0):
         address = f"127.0.0.1:{sockets.free_port()}"
         everywhere = {f"{variable}_SERVICE_ADDR": address for _, variable in SERVICES.values()}
         self.log = folder / "shop.log"
@@ -47,8 +48,13 @@ class Shop:
             self.ports = {name: address for name, address in re.findall(r"^listening (\w+) (\S+)$", self.said(), re.M)}
             closed = sockets.closed_address()
             clusters = {name: {"endpoints": [self.ports.get(name, closed)], "protocol": "http2"} for name in SERVICES}
-            config = settings(listeners=[listener(address=address)], clusters=clusters)
-            self.gateway = stage.gateway(config, (ROOT / "routes/shop/services.yaml").read_text())
+            config = settings(
+                listeners=[listener(address=address)], clusters=clusters,
+                routes=["routes/all.yaml", *(str(ROOT / f"routes/{name}.yaml") for name in ("operations", "shop/services", "shop/rest"))],
+                contracts={"descriptors": str(ROOT / "contracts/descriptors.binpb")})
+            carts = (ROOT / "routes/shop/cart.yaml").read_text()
+            assert carts.count("weight: 0,") == 6
+            self.gateway = stage.gateway(config, carts.replace("weight: 0,", f"weight: {weight},"))
         except BaseException:
             self.close()
             raise
@@ -84,9 +90,9 @@ class Shop:
         return self.checkout.PlaceOrder(pb.PlaceOrderRequest(**given), timeout=10, metadata=[("shop-fault", each) for each in faults]).order
 
 
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory, shared_stage):
-    made = Shop(tmp_path_factory.mktemp("shop"), shared_stage)
+@pytest.fixture(scope="module", params=[0, 100], ids=["legacy-carts", "event-sourced-carts"])
+def shop(request, tmp_path_factory, shared_stage):
+    made = Shop(tmp_path_factory.mktemp("shop"), shared_stage, weight=request.param)
     yield made
     made.close()
 
