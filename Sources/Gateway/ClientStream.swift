@@ -10,6 +10,9 @@ import WireHTTP
 /// used again. This file is its life and its answers; `+Body` passes request bodies on.
 final class ClientStream: Source, Wire, HTTP2StreamHandler {
     let worker: Worker
+    /// The worker's: what is a constant of this object is read without counting references.
+    private let loop: EventLoop
+    private let fields: HTTP2FieldBlock
     let stream: HTTP2Stream
     private(set) var connection: HTTP2Connection?
     private var nobody: Session
@@ -40,6 +43,8 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
 
     init(worker: Worker, session: Session) {
         self.worker = worker
+        loop = worker.loop
+        fields = worker.fieldBlock
         nobody = session
         inbound = Buffer(pool: worker.loop.buffers)
         stream = HTTP2Stream(pool: worker.loop.buffers)
@@ -75,9 +80,9 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
     /// The one deadline of this stream. Most streams never have one, so the slot is taken when needed.
     func setDeadline(afterMS: UInt64) {
         if slot == .max {
-            guard afterMS > 0, worker.loop.register(self, descriptor: nil) == 0 else { return }
+            guard afterMS > 0, loop.register(self, descriptor: nil) == 0 else { return }
         }
-        worker.loop.setDeadline(self, afterMS: afterMS)
+        loop.setDeadline(self, afterMS: afterMS)
     }
 
     // MARK: - Head
@@ -144,12 +149,12 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
         guard exchange === self.exchange, exchange.status == 0, let connection else { return }
         exchange.status = local.status
         let hasBody = local.mayHaveBody && exchange.head.verb != .head && !local.body.isEmpty
-        let head = worker.fieldBlock
+        let head = fields
         head.clear()
         head.add(status: local.status)
         ReplyFields.local(local, of: exchange, worker: worker, into: FieldEntries(block: head))
         exchange.bytesOut += UInt64(head.count)
-        connection.http.respond(stream, head, ended: !hasBody)
+        connection.respond(stream, head, ended: !hasBody)
         if hasBody {
             stream.outbound.append(local.body)
             exchange.bytesOut += UInt64(local.body.count)
@@ -163,7 +168,7 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
 
     func interim(_ head: borrowing ReplyHead, in text: borrowing Span<UInt8>, of exchange: Exchange) {
         guard exchange === self.exchange, head.status != 101, let connection else { return }
-        let block = worker.fieldBlock
+        let block = fields
         block.clear()
         block.add(status: head.status)
         ReplyFields.interim(head, in: text, into: FieldEntries(block: block))
@@ -176,12 +181,12 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
         exchange.status = head.status
         setDeadline(afterMS: 0)  // the body's; from now on it is the upstream's silence that counts
         bodiless = exchange.head.verb == .head || head.status == 204 || head.status == 304 || size == .none
-        let block = worker.fieldBlock
+        let block = fields
         block.clear()
         block.add(status: head.status)
         ReplyFields.proxied(head, in: text, of: exchange, worker: worker, into: FieldEntries(block: block))
         exchange.bytesOut += UInt64(block.count)
-        connection.http.respond(stream, block, ended: bodiless)
+        connection.respond(stream, block, ended: bodiless)
     }
 
     /// HTTP/2 has no upgrade, and none is asked for on this wire.
@@ -209,14 +214,13 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
         flush()
     }
 
-    func flush() {
-        guard let connection else { return }
-        connection.http.resume(stream)
-        if !isSending && hasToSend {
-            isSending = true
-            connection.sending(self)
-        }
-        connection.flushSoon()
+    func flush() { connection?.push(self) }
+
+    /// It has something to write, and is not in its connection's list of those yet.
+    func joinsSenders() -> Bool {
+        guard !isSending && hasToSend else { return false }
+        isSending = true
+        return true
     }
 
     /// Even an end without bytes waits for credit when the window is used up.
@@ -301,7 +305,7 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
     func streamClosed(_ error: HTTP2Error) {
         guard let connection else { return }
         if error != .noError { worker.meters.count(.http2Resets) }
-        if slot != .max { worker.loop.unregister(self) }
+        if slot != .max { loop.unregister(self) }
         settle(error)
         inbound.clear()
         inbound.giveBack()

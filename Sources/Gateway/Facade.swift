@@ -75,7 +75,7 @@ extension Worker {
     /// The façade of the exchange's route, when it came as a call.
     func facade(of exchange: Exchange) -> Facade? {
         guard exchange.rule.isGRPC else { return nil }
-        return era(of: exchange).generation.contracts.facades[Int(exchange.route)]
+        return era(of: exchange).contracts.facades[Int(exchange.route)]
     }
 
     /// The one message of a call's body, or what is wrong with it.
@@ -119,6 +119,5 @@ extension Worker {
         trailers.append("grpc-status: 0\r\n" as StaticString)
         exchange.grpcStatus = GRPCStatus.ok.rawValue
         wire.end(trailers: trailers, of: exchange)
-        wire.flush()
     }
 }

@@ -41,7 +41,8 @@ extension ForwardedRequest {
     /// What is left of the call's time, whoever has bounded it.
     private static func timeout(_ exchange: Exchange, _ nowMS: UInt64, _ out: FieldEntries) {
         let left = exchange.endsByMS > nowMS ? exchange.endsByMS - nowMS : 1
-        GRPCTimeout.append(milliseconds: left, to: out.begin(.grpcTimeout, "grpc-timeout", "grpc-timeout"))
+        out.begin(.grpcTimeout, "grpc-timeout", "grpc-timeout")
+        GRPCTimeout.append(milliseconds: left, to: out.text)
         out.finish()
     }
 

@@ -112,7 +112,8 @@ enum ForwardedRequest {
     /// Correlation and trace.
     private static func names(_ exchange: Exchange, _ text: borrowing Span<UInt8>, _ out: some FieldSink) {
         exchange.correlationID.withReadable { out.write(.correlationID, "Correlation-Id", "correlation-id", $0) }
-        exchange.trace.append(to: out.begin(.traceparent, "traceparent", "traceparent"))
+        out.begin(.traceparent, "traceparent", "traceparent")
+        exchange.trace.append(to: out.text)
         out.finish()
         guard exchange.continuesTrace, hasValidTraceState(exchange, text) else { return }
         for field in exchange.head.fields where field.name == .tracestate { out.write(field, of: text) }

@@ -107,11 +107,11 @@ final class GRPCWebTranslation: Translation {
             fault = Fault(status: .unknown, message: "the upstream's answer has no status")
             return
         }
-        let own = worker.takeReply()
+        var own = worker.takeReply()
         defer { worker.giveReply(own) }
         scratch.clear()
-        rewrite(reply, of: text, into: &own.head)
-        scratch.withReadable { client.start(own.head, size: size == .none ? .none : .unknown, in: $0, of: exchange) }
+        rewrite(reply, of: text, into: &own)
+        scratch.withReadable { client.start(own, size: size == .none ? .none : .unknown, in: $0, of: exchange) }
         scratch.clear()
     }
 

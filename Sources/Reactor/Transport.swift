@@ -36,7 +36,12 @@ open class TransportLayer {
 public struct Transport {
     public private(set) var descriptor: Int32
     /// nil = plain bytes straight to the kernel.
-    public var layer: TransportLayer?
+    public var layer: TransportLayer? {
+        didSet { called = layer.map(Unmanaged.passUnretained) }
+    }
+    /// `layer` again, to be called without counting references. A layer never calls back, so nobody can take it
+    /// away while it runs.
+    private var called: Unmanaged<TransportLayer>?
 
     public init(descriptor: Int32) { self.descriptor = descriptor }
 
@@ -45,7 +50,7 @@ public struct Transport {
     /// Receives at most `buffer.free` bytes behind what `buffer` holds.
     @inline(__always)
     public func receive(into buffer: Buffer) -> IOResult {
-        if let layer { return layer.receive(descriptor, into: buffer) }
+        if let called { return called._withUnsafeGuaranteedRef { $0.receive(descriptor, into: buffer) } }
         let n = buffer.withUnsafeFree { recv(descriptor, $0.baseAddress, $0.count, 0) }
         if n > 0 {
             buffer.produced(n)
@@ -58,22 +63,22 @@ public struct Transport {
     /// it has. A short read says so of a plain socket; a layer has its own ways.
     @inline(__always)
     public func isDrained(_ buffer: Buffer) -> Bool {
-        if let layer { return layer.isDrained }
+        if let called { return called._withUnsafeGuaranteedRef { $0.isDrained } }
         return buffer.free > 0
     }
 
     /// A report of the loop, as it is meant for who receives and sends here.
     @inline(__always)
     public func translate(_ readiness: Readiness) -> Readiness {
-        if let layer { return layer.translate(readiness) }
+        if let called { return called._withUnsafeGuaranteedRef { $0.translate(readiness) } }
         return readiness
     }
 
     /// Sends what `buffer` holds and consumes what was taken.
     @inline(__always)
     public func send(_ buffer: Buffer) -> IOResult {
-        if let layer {
-            let result = layer.send(descriptor, from: buffer)
+        if let called {
+            let result = called._withUnsafeGuaranteedRef { $0.send(descriptor, from: buffer) }
             if case .moved(let n) = result { buffer.consume(n) }
             return result
         }
