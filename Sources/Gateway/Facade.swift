@@ -32,7 +32,7 @@ struct Facade: Sendable {
         guard isCore else { return nil }
         let input = method.input
         parameters = names.compactMap { name in
-            let found = schema.path(name, in: input)
+            let found = try? schema.path(name, in: input)
             if found == nil {
                 diagnostics.error(
                     at: route.position,
@@ -56,7 +56,7 @@ struct Facade: Sendable {
     func parameters(in message: Span<UInt8>) -> [[UInt8]?] {
         var values: [[UInt8]?] = []
         for path in parameters {
-            values.append(schema.value(path, of: message).map { message.extracting($0.range).bytes } ?? [])
+            values.append(schema.field(path, of: message).map { message.extracting($0.range).bytes } ?? [])
         }
         return values
     }

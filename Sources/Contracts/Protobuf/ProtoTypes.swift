@@ -106,6 +106,14 @@ public struct ProtoField: Sendable, BitwiseCopyable {
             }
         }
 
+        /// The bits of a varint that count.
+        var mask: UInt64 {
+            switch self {
+            case .int32, .uint32, .sint32, .enum: 0xFFFF_FFFF
+            default: .max
+            }
+        }
+
         var isMessage: Bool { self == .message || self == .group }
         /// May its repetitions stand packed in one length-delimited value?
         var isPackable: Bool {
