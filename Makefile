@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test build run test bench fuzz demo sanitize clean
+.PHONY: help setup setup-test contracts build run test bench fuzz demo sanitize clean
 
 CONFIG  ?= config/nexus.yaml
 SECONDS_PER_FUZZER ?= 60
@@ -17,7 +17,10 @@ setup: ## the system packages a build needs (apt, Debian/Ubuntu)
 setup-test: ## the same, and what the tests drive the gateway with
 	@.ci/packages build test
 
-build: setup ## the gateway, optimised
+contracts: setup ## the descriptor set of contracts/**/*.proto, when one of them is newer
+	@contracts/compile
+
+build: contracts ## the gateway, optimised
 	swift build -c release --product nexus-gateway
 
 run: build ## build, make development certificates once, start with $(CONFIG)
@@ -41,4 +44,4 @@ sanitize: setup-test ## unit and wire tests of debug builds under AddressSanitiz
 	@.ci/sanitize
 
 clean: ## remove what was built (not data, not certificates)
-	rm -rf .build .build-* .venv
+	rm -rf .build .build-* .venv contracts/*.binpb*

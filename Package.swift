@@ -61,8 +61,8 @@ let package = Package(
         room("WireHTTP", ["CNghttp2", "Exchanges"], requestPath),
         // gRPC: statuses, framing, deadlines; gRPC-Web. Sans I/O.
         room("WireGRPC", ["Exchanges"], requestPath),
-        // JSON and, later, schemas and descriptors.
-        room("Contracts", ["Exchanges"]),
+        // JSON, and protobuf: descriptors, and messages as JSON.
+        room("Contracts", ["Exchanges"], requestPath),
         // Events, aggregates, commands; the log with a single writer.
         room("EventCore", ["Contracts", "Exchanges"]),
         // Where events are kept: SQLite.
@@ -88,6 +88,11 @@ let package = Package(
         // Measures the store and the log without HTTP (`make bench`).
         .executableTarget(
             name: "store-bench", dependencies: ["EventCore", "Stores", "Exchanges"], path: "Benchmarks/store-bench",
+            swiftSettings: house),
+
+        // Puts messages through the transcoder for the conformance tests.
+        .executableTarget(
+            name: "message-filter", dependencies: ["Contracts", "Exchanges"], path: "Tests/MessageFilter",
             swiftSettings: house),
 
         // What tests share.

@@ -36,6 +36,18 @@ public enum JSONNumber {
     /// The value of a well-formed number when it is an integer that fits, else nil. Exact:
     /// `1.50e1` is 15, `1.5` is nil, `9223372036854775808` is nil, `-0` is 0.
     public static func integer(_ text: Span<UInt8>) -> Int64? {
+        guard let (negative, magnitude) = signedMagnitude(text) else { return nil }
+        if negative { return magnitude <= UInt64(Int64.max) + 1 ? Int64(truncatingIfNeeded: 0 &- magnitude) : nil }
+        return Int64(exactly: magnitude)
+    }
+
+    /// The same for what is not negative, up to 18446744073709551615.
+    public static func unsigned(_ text: Span<UInt8>) -> UInt64? {
+        guard let (negative, magnitude) = signedMagnitude(text), !negative || magnitude == 0 else { return nil }
+        return magnitude
+    }
+
+    private static func signedMagnitude(_ text: Span<UInt8>) -> (negative: Bool, magnitude: UInt64)? {
         var at = 0
         let negative = text.count > 0 && text[0] == UInt8(ascii: "-")
         if negative { at = 1 }
@@ -64,13 +76,12 @@ public enum JSONNumber {
             }
             at += 1
         }
-        if magnitude == 0 { return 0 }
+        if magnitude == 0 { return (negative, 0) }
         guard let exponent = exponent(text, from: at) else { return nil }
         // value = magnitude · 10^power, and magnitude does not end in 0.
         let power = zeros + exponent - scale
         guard power >= 0, let value = shifted(magnitude, by: power) else { return nil }
-        if negative { return value <= UInt64(Int64.max) + 1 ? Int64(truncatingIfNeeded: 0 &- value) : nil }
-        return Int64(exactly: value)
+        return (negative, value)
     }
 
     /// The exponent at `start` (`e-12`), 0 when there is none, nil beyond a million.

@@ -79,6 +79,12 @@ public enum JSONString {
     static func unescaped(_ raw: Span<UInt8>) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(raw.count)
+        unescape(raw, to: &bytes)
+        return bytes
+    }
+
+    /// Appends the bytes a checked string stands for.
+    static func unescape<Sink: JSONSink>(_ raw: Span<UInt8>, to bytes: inout Sink) {
         var at = 0
         while at < raw.count {
             let byte = raw[at]
@@ -105,16 +111,22 @@ public enum JSONString {
             }
             at += 2
         }
-        return bytes
     }
 
-    private static func append(_ scalar: UInt32, to bytes: inout [UInt8]) {
+    private static func append<Sink: JSONSink>(_ scalar: UInt32, to bytes: inout Sink) {
+        func byte(_ lead: UInt32, _ shift: UInt32) -> UInt8 { UInt8(lead | scalar >> shift) }
         func continuation(_ shift: UInt32) -> UInt8 { UInt8(0x80 | (scalar >> shift & 0x3F)) }
         switch scalar {
-        case ..<0x80: bytes.append(UInt8(scalar))
-        case ..<0x800: bytes += [UInt8(0xC0 | scalar >> 6), continuation(0)]
-        case ..<0x10000: bytes += [UInt8(0xE0 | scalar >> 12), continuation(6), continuation(0)]
-        default: bytes += [UInt8(0xF0 | scalar >> 18), continuation(12), continuation(6), continuation(0)]
+        case ..<0x80: bytes.append(byte(0, 0))
+        case ..<0x800: bytes.append(byte(0xC0, 6))
+        case ..<0x10000:
+            bytes.append(byte(0xE0, 12))
+            bytes.append(continuation(6))
+        default:
+            bytes.append(byte(0xF0, 18))
+            bytes.append(continuation(12))
+            bytes.append(continuation(6))
         }
+        if scalar >= 0x80 { bytes.append(continuation(0)) }
     }
 }

@@ -67,10 +67,13 @@ extension ClientConnection {
         switch ending {
         case .needMore:
             exchange.origin?.flush()
+            // A translation may have refused what it was given.
+            guard self.exchange === exchange else { return false }
             armBodyDeadline(exchange)
             return false
         case .blocked:
             exchange.origin?.flush()
+            guard self.exchange === exchange else { return true }
             armBodyDeadline(exchange)
             // Flushing may have made room, and then nobody will tell us: go on at once.
             return phase == .exchanging && self.exchange === exchange && wantsBody(exchange)
@@ -90,7 +93,7 @@ extension ClientConnection {
 
     /// Nothing may follow that could pass for the rest of the body; an answer that has begun is cut.
     private func refuseBody(_ outcome: Outcome, _ exchange: Exchange) {
-        if exchange.status == 0 { refuse(outcome) } else { abort(exchange, outcome) }
+        if exchange.status == 0 { refuse(outcome) } else { exchange.wire?.abort(exchange, outcome) }
     }
 
     private enum BodyEnding { case needMore, blocked, complete, tooLarge, malformed(HTTP1Fault) }

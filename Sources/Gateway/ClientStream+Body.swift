@@ -38,7 +38,7 @@ extension ClientStream {
         guard !block.isTooLarge else {
             bodyPassed = true
             let outcome = Outcome(.validationError, status: 431, "the request's trailers are too large")
-            return exchange.status == 0 ? refuse(outcome) : abort(exchange, outcome)
+            return exchange.status == 0 ? refuse(outcome) : exchange.wire?.abort(exchange, outcome) ?? ()
         }
         for field in block.fields where HTTP1Encoder.isForwardable(trailer: field) {
             let lines = trailers ?? Buffer(capacity: 256)
@@ -112,7 +112,7 @@ extension ClientStream {
         guard pace.take(bytes.count, limit: exchange.rule.bodyLimit) else {
             bodyPassed = true
             let outcome = Outcome(.tooLarge, "the request body is larger than this route allows")
-            if exchange.status == 0 { refuse(outcome) } else { abort(exchange, outcome) }
+            if exchange.status == 0 { refuse(outcome) } else { exchange.wire?.abort(exchange, outcome) }
             return
         }
         if let origin = exchange.origin {

@@ -10,12 +10,16 @@ public final class Generation: Sendable {
     public let configuration: Configuration
     public let table: RouteTable
     public let tls: TLSContexts
+    public let contracts: RouteContracts
 
-    public init(number: UInt64, configuration: Configuration, table: RouteTable, tls: TLSContexts) {
+    public init(
+        number: UInt64, configuration: Configuration, table: RouteTable, tls: TLSContexts, contracts: RouteContracts
+    ) {
         self.number = number
         self.configuration = configuration
         self.table = table
         self.tls = tls
+        self.contracts = contracts
     }
 }
 

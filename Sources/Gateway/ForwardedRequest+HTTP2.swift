@@ -18,17 +18,22 @@ extension ForwardedRequest {
         block.clear()
         guard let text = exchange.text else { return }
         text.withReadable { text in
-            block.add(":method", text.extracting(exchange.head.method.range))
+            let call = exchange.translation
+            if call == nil {
+                block.add(":method", text.extracting(exchange.head.method.range))
+            } else {
+                block.add(":method", "POST" as StaticString)
+            }
             block.add(":scheme", isSecure ? "https" : "http" as StaticString)
             authority(exchange, table, endpoint, text, scratch)
             scratch.withReadable { block.add(":authority", $0) }
             scratch.clear()
-            target(exchange, table, text, scratch)
+            if let call { callTarget(call, exchange, table, text, scratch) } else { target(exchange, table, text, scratch) }
             scratch.withReadable { block.add(":path", $0) }
             scratch.clear()
             let out = FieldEntries(block: block)
             fields(exchange, session, table, text, out)
-            bodyFields(exchange, text, out)
+            if call == nil { bodyFields(exchange, text, out) } else { callFields(exchange, text, out) }
             if exchange.isCall && exchange.endsByMS > 0 { timeout(exchange, nowMS, out) }
         }
     }

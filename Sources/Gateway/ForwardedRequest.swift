@@ -9,25 +9,11 @@ import WireHTTP
 /// trace. This file writes it for HTTP/1.1, and the field lines that both versions share.
 enum ForwardedRequest {
     /// Fields the gateway writes itself, or that end here.
-    private static let replaced = FieldNameSet(
+    static let replaced = FieldNameSet(
         .connection, .keepAlive, .proxyConnection, .transferEncoding, .te, .upgrade, .http2Settings,
         .proxyAuthorization, .proxyAuthenticate, .host, .contentLength, .trailer, .via, .correlationID,
         .xCorrelationID, .traceparent, .tracestate, .forwarded, .xForwardedFor, .xForwardedProto, .xForwardedHost,
         .xForwardedPort, .xRealIP)
-
-    /// The same when the body has been collected: the gateway has met the expectation itself.
-    private static let replacedWhenCollected: FieldNameSet = {
-        var set = replaced
-        set.insert(.expect)
-        return set
-    }()
-
-    /// The same of gRPC calls, whose time the gateway counts.
-    private static let replacedInCalls: FieldNameSet = {
-        var set = replacedWhenCollected
-        set.insert(.grpcTimeout)
-        return set
-    }()
 
     /// Writes the head, blank line included.
     /// - Parameter endpoint: `host:port` of the endpoint, for `host: upstream`.
@@ -70,13 +56,14 @@ enum ForwardedRequest {
 
     /// Path and query, as the route rewrites them.
     static func target(_ exchange: Exchange, _ table: RouteTable, _ text: borrowing Span<UInt8>, _ out: Buffer) {
-        if exchange.rule.pathRewrite == Rule.none {
-            out.append(exchange.head.path, of: text)
-        } else {
-            table.pathRewrite(
-                exchange.rule.pathRewrite, path: exchange.head.path, captures: exchange.captures, in: text, into: out)
-        }
+        path(exchange, table, text, out)
         query(exchange, text, out)
+    }
+
+    static func path(_ exchange: Exchange, _ table: RouteTable, _ text: borrowing Span<UInt8>, _ out: Buffer) {
+        guard exchange.rule.pathRewrite != Rule.none else { return out.append(exchange.head.path, of: text) }
+        table.pathRewrite(
+            exchange.rule.pathRewrite, path: exchange.head.path, captures: exchange.captures, in: text, into: out)
     }
 
     private static func query(_ exchange: Exchange, _ text: borrowing Span<UInt8>, _ out: Buffer) {
@@ -100,14 +87,22 @@ enum ForwardedRequest {
     private static func own(
         _ exchange: Exchange, _ table: RouteTable, _ text: borrowing Span<UInt8>, _ out: some FieldSink
     ) {
-        let replaced =
-            exchange.isCall ? replacedInCalls : exchange.body == nil ? Self.replaced : replacedWhenCollected
+        let isTranslated = exchange.translation != nil
+        var replaced = isTranslated ? replacedInCalls : Self.replaced
+        // The gateway counts a call's time.
+        if exchange.isCall { replaced.insert(.grpcTimeout) }
+        // The gateway has met the expectation itself.
+        if exchange.body != nil { replaced.insert(.expect) }
         guard exchange.rule.headerEdits != Rule.none else {
-            for field in exchange.head.fields where !replaced.contains(field.name) { out.write(field, of: text) }
+            for field in exchange.head.fields where !replaced.contains(field.name) {
+                if isTranslated && isCoding(field, text) { continue }
+                out.write(field, of: text)
+            }
             return
         }
         let edits = HeaderEditing(table: table, run: table.headerEdits[Int(exchange.rule.headerEdits)].request)
         for field in exchange.head.fields where !replaced.contains(field.name) {
+            if isTranslated && isCoding(field, text) { continue }
             if edits.drops(text.extracting(field.nameText.range)) { continue }
             out.write(field, of: text)
         }

@@ -30,7 +30,8 @@ public final class Gateway: Sendable {
     ///   - inherited: sockets handed over by a supervisor, by listener name.
     ///   - startCore: makes the event log; its replies must be delivered through the given function.
     public init(
-        configuration: Configuration, table: RouteTable, tls: TLSContexts, meters: Meters, log: Log, accessLog: LogWriter?,
+        configuration: Configuration, table: RouteTable, tls: TLSContexts, contracts: RouteContracts, meters: Meters,
+        log: Log, accessLog: LogWriter?,
         inherited: [String: ListeningSocket] = [:],
         startCore: (@escaping EventLog.Deliver) throws -> EventLog
     ) throws {
@@ -52,7 +53,7 @@ public final class Gateway: Sendable {
             }, mailboxes: mailboxes)
 
         let sockets = try Self.bind(configuration, workers: count, inherited: inherited)
-        let generation = Generation(number: 1, configuration: configuration, table: table, tls: tls)
+        let generation = Generation(number: 1, configuration: configuration, table: table, tls: tls, contracts: contracts)
         var started: [WorkerThread] = []
         for index in 0..<count {
             let mine = zip(sockets[index], shared.listeners).map { ($0, $1) }
@@ -133,9 +134,12 @@ public final class Gateway: Sendable {
     /// Puts a new, already checked configuration in force. Running exchanges keep theirs.
     /// - Returns: the number of the generation.
     @discardableResult
-    public func adopt(_ configuration: Configuration, _ table: RouteTable, _ tls: TLSContexts) -> UInt64 {
+    public func adopt(
+        _ configuration: Configuration, _ table: RouteTable, _ tls: TLSContexts, _ contracts: RouteContracts
+    ) -> UInt64 {
         let number = generations.add(1, ordering: .relaxed).newValue
-        let generation = Generation(number: number, configuration: configuration, table: table, tls: tls)
+        let generation = Generation(
+            number: number, configuration: configuration, table: table, tls: tls, contracts: contracts)
         for mailbox in mailboxes where !mailbox.post(.generation(generation)) {
             shared.log.error("a worker's mailbox was full; it keeps its generation", ["generation": "\(number)"])
         }

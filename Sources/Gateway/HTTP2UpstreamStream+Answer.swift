@@ -43,7 +43,7 @@ extension HTTP2UpstreamStream: HTTP2StreamHandler {
         worker.replay.lose(exchange)
         worker.meters.recordFirstByte(
             cluster: connection.endpoint.cluster.label, nanoseconds: worker.loop.nowNS &- sentNS)
-        let size = size(of: block, ended: ended, to: exchange.head.verb)
+        let size = size(of: block, ended: ended, to: exchange.translation == nil ? exchange.head.verb : .post)
         block.text.withReadable { wire.start(reply, size: size, in: $0, of: exchange) }
         touch()
     }

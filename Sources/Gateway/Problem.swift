@@ -2,10 +2,11 @@ import Contracts
 import EventCore
 import Exchanges
 import Pipeline
+import WireGRPC
 import WireHTTP
 
 /// An error of the gateway's own, on its way to a client. The dialect says what it looks like there: a problem
-/// document (RFC 9457) with the members of SPEC 26 in this file, gRPC's form in `Problem+GRPC`.
+/// document (RFC 9457) with the members of SPEC 26 in this file, the other forms in `Problem+….swift`.
 struct Problem {
     let outcome: Outcome
     let exchange: Exchange
@@ -15,6 +16,8 @@ struct Problem {
     var proxyStatus: StaticString?
     /// Allowed methods, for 405.
     var allow: [UInt8]?
+    /// How the gRPC call ended that this is the end of.
+    var call: CallStatus?
 
     init(_ outcome: Outcome, _ exchange: Exchange, fields: [Invalid.Field]?) {
         self.outcome = outcome
@@ -28,7 +31,8 @@ struct Problem {
         case .grpc where exchange.head.version == .http2: trailersOnly(contentType: "application/grpc")
         case .grpcWeb: trailersOnly(contentType: "application/grpc-web+proto")
         case .grpcWebText: trailersOnly(contentType: "application/grpc-web-text+proto")
-        case .http, .grpc, .soap, .eventStream, .webSocket, .mqtt, .connect:
+        case .connect: connectError()
+        case .http, .grpc, .soap, .eventStream, .webSocket, .mqtt:
             LocalReply(
                 status: outcome.httpStatus, contentType: "application/problem+json", body: document(),
                 fields: headerFields())
@@ -42,13 +46,22 @@ struct Problem {
         out.append(HTTP1Encoder.reason(status))
         out.append("\",\"status\":" as StaticString)
         out.append(decimal: UInt64(status))
-        if outcome.detail.utf8CodeUnitCount > 0 {
+        if let call, !call.message.isEmpty {
+            out.append(",\"detail\":" as StaticString)
+            var json = JSONWriter(out)
+            json.string(String(decoding: call.message, as: UTF8.self))
+        } else if outcome.detail.utf8CodeUnitCount > 0 {
             out.append(",\"detail\":\"" as StaticString)
             out.append(outcome.detail)
             out.append(0x22)
         }
         out.append(",\"code\":\"" as StaticString)
         out.append(outcome.code.name)
+        if let call {
+            out.append("\",\"grpcStatus\":\"" as StaticString)
+            out.append(call.status.name)
+            if call.status.name.utf8CodeUnitCount == 0 { out.append(decimal: UInt64(call.status.rawValue)) }
+        }
         out.append("\",\"requestId\":\"" as StaticString)
         out.append(hex: exchange.requestID, digits: 16)
         out.append(0x22)
@@ -75,7 +88,7 @@ struct Problem {
         return out.copyReadable()
     }
 
-    private func headerFields() -> [UInt8] {
+    func headerFields() -> [UInt8] {
         let out = Buffer(capacity: 128)
         if outcome.retryAfterMS > 0 {
             out.append("Retry-After: " as StaticString)

@@ -9,7 +9,12 @@ import Telemetry
 extension Worker {
     func command(_ index: Int, _ exchange: Exchange) {
         let decoded: Result<Command, Invalid>
-        if let body = exchange.body {
+        if let facade = facade(of: exchange) {
+            switch withMessage(of: exchange, { decode(command: index, $0, by: facade) }) {
+            case .success(let result): decoded = result
+            case .failure(let refusal): return refuse(exchange, refusal)
+            }
+        } else if let body = exchange.body {
             decoded = body.withReadable { Registry.decode(command: index, body: $0) }
         } else {
             decoded = [UInt8]().withUnsafeBufferPointer { Registry.decode(command: index, body: $0.span) }
@@ -24,7 +29,20 @@ extension Worker {
         }
     }
 
+    private func decode(
+        command index: Int, _ message: Span<UInt8>, by facade: Facade
+    ) -> Result<Command, Invalid> {
+        let json = Buffer(capacity: 256)
+        do throws(ProtoJSONError) {
+            try facade.appendCommand(message, into: json, &transcoder)
+        } catch {
+            return .failure(Invalid("the message is not valid", [Invalid.Field(error.pointer, error.text)]))
+        }
+        return json.withReadable { Registry.decode(command: index, body: $0) }
+    }
+
     func query(_ index: Int, _ exchange: Exchange, era: Era) {
+        if let facade = facade(of: exchange) { return query(index, exchange, by: facade) }
         let names = era.captureNames[Int(exchange.route)]
         let parameters: [[UInt8]?] = Registry.parameters(ofQuery: index).map { name in
             guard let place = names.firstIndex(of: name), let text = exchange.text else { return nil }
@@ -33,6 +51,19 @@ extension Worker {
         switch Registry.decode(query: index, parameters: parameters) {
         case .success(let query): submit(exchange, .query(query))
         case .failure(let invalid): refuse(exchange, invalid)
+        }
+    }
+
+    private func query(_ index: Int, _ exchange: Exchange, by facade: Facade) {
+        switch withMessage(of: exchange, { facade.parameters(in: $0) }) {
+        case .failure(let refusal): refuse(exchange, refusal)
+        // Who asks for nobody's gets nothing, as from the services before.
+        case .success(let parameters) where parameters.contains([]): answer(exchange, by: facade, nil)
+        case .success(let parameters):
+            switch Registry.decode(query: index, parameters: parameters) {
+            case .success(let query): submit(exchange, .query(query))
+            case .failure(let invalid): refuse(exchange, invalid)
+            }
         }
     }
 
@@ -69,18 +100,29 @@ extension Worker {
         exchange.wire?.answer(problem.reply(), of: exchange)
     }
 
+    private func refuse(_ exchange: Exchange, _ refusal: Refusal) {
+        var outcome = refusal.outcome
+        // A version the client asked for by If-Match is a precondition (RFC 9110 section 13.1.1).
+        if outcome.code == .versionConflict && exchange.head.first(.ifMatch) != nil { outcome.status = 412 }
+        exchange.wire?.answer(Problem(outcome, exchange, fields: refusal.fields).reply(), of: exchange)
+    }
+
     /// The core has answered; all that the answer rests on is on disk.
     func deliver(_ reply: Reply) {
         guard let exchange = exchange(reply.ticket), let wire = exchange.wire else { return }
+        if let facade = facade(of: exchange) {
+            switch reply.outcome {
+            case .accepted(let accepted): return answer(exchange, by: facade, accepted.json)
+            // An aggregate that never was is a message without fields.
+            case .found(let body, let version): return answer(exchange, by: facade, version == 0 ? nil : body)
+            case .refused: break
+            }
+        }
         switch reply.outcome {
         case .accepted(let accepted): wire.answer(LocalReply(status: 202, body: accepted.json), of: exchange)
         case .found(let body, let version):
             wire.answer(LocalReply(status: 200, body: body, fields: Array("ETag: \"\(version)\"\r\n".utf8)), of: exchange)
-        case .refused(let refusal):
-            var outcome = refusal.outcome
-            // A version the client asked for by If-Match is a precondition (RFC 9110 section 13.1.1).
-            if outcome.code == .versionConflict && exchange.head.first(.ifMatch) != nil { outcome.status = 412 }
-            wire.answer(Problem(outcome, exchange, fields: refusal.fields).reply(), of: exchange)
+        case .refused(let refusal): refuse(exchange, refusal)
         }
     }
 }

@@ -128,7 +128,7 @@ extension Worker {
         let shielded = exchange.rule.stages.contains(StageSet(.shield))
         let admitted = admission.advance(
             exchange, table: era.table, peer: shielded ? clientAddress(exchange, session) : session.peer,
-            policy: era.policies[Int(exchange.route)], now: loop.nowNS)
+            policy: era.policies[Int(exchange.route)], now: loop.nowNS, bucket: { bucket(of: exchange, era) })
         if let mark = exchange.trail[.shield], mark.word != .waited, !exchange.bodyComplete {
             meters.count(mark.word == .passed ? .limitsAllowed : .limitsRefused)
         }
@@ -152,6 +152,10 @@ extension Worker {
             exchange.bodyComplete = true
             // Whatever way it came, it goes on with the length it turned out to have.
             exchange.requestBody = .known(received)
+            // A transcoded route may still take the request as it is; calls are calls on either side of a flag.
+            if exchange.rule.call == Rule.none, let translation = exchange.translation, !translation.prepare(exchange) {
+                return
+            }
             advance(exchange, session: session)
         }
     }
@@ -169,6 +173,7 @@ extension Worker {
     // MARK: - Targets
 
     private func dispatch(_ exchange: Exchange, session: Session, era: Era) {
+        guard isTranslated(exchange) else { return }
         switch exchange.target {
         case .upstream(let index): proxy(exchange, by: era.clusters[Int(index)], avoiding: nil)
         case .command(let index): command(Int(index), exchange)

@@ -1,3 +1,4 @@
+import Contracts
 import Exchanges
 import Pipeline
 import Reactor
@@ -28,10 +29,19 @@ extension Worker {
                 return Outcome(.unsupported, status: 505, "gRPC needs HTTP/2")
             }
             return nil
-        case .grpcWeb, .grpcWebText, .connect:
-            return Outcome(.validationError, status: 415, "this method takes application/grpc")
-        case .http, .soap, .eventStream, .webSocket, .mqtt:
+        case .grpcWeb, .grpcWebText:
+            // Whoever is behind a route of plain HTTP may speak gRPC-Web itself.
+            guard exchange.rule.isGRPC, let client = exchange.wire else { return nil }
+            boundBody(of: exchange)
+            let translation = GRPCWebTranslation(exchange, client: client, worker: self)
+            exchange.translation = translation
+            exchange.wire = translation
             return nil
+        case .connect: return takeConnect(exchange, era.generation.contracts)
+        case .http:
+            translate(exchange, by: era.generation.contracts.calls[Int(exchange.rule.call)])
+            return nil
+        case .soap, .eventStream, .webSocket, .mqtt: return nil
         }
     }
 
@@ -45,5 +55,57 @@ extension Worker {
         guard left > 0 else { return Outcome(.deadline, "the call's time was over before it began") }
         exchange.end(byMS: loop.nowMS + left)
         return nil
+    }
+
+    /// gRPC's streams may be silent for ever. What browsers send is one body like any other, and has to come.
+    private func boundBody(of exchange: Exchange) {
+        guard exchange.rule.timeouts.body == 0 else { return }
+        let plain = Timeouts()
+        exchange.rule.timeouts.body = plain.body
+        exchange.rule.timeouts.bodyRate = plain.bodyRate
+    }
+
+    /// The unary form of the Connect protocol: the method's message in JSON, and nothing around it.
+    private func takeConnect(_ exchange: Exchange, _ contracts: RouteContracts) -> Outcome? {
+        let method = exchange.text?.withReadable { text -> Int? in
+            guard let type = exchange.head.first(.contentType), text.extracting(type.value.range).isJSON else { return nil }
+            return contracts.schema?.method(path: text.extracting(exchange.head.path.range))
+        }
+        guard let call = method.map({ contracts.methods[$0] }), !call.clientStreams, !call.serverStreams else {
+            return Outcome(.validationError, status: 415, "this method takes application/grpc")
+        }
+        boundBody(of: exchange)
+        // A message is made of the whole body.
+        exchange.rule.stages.insert(StageSet(.collect))
+        exchange.rule.bodyLimit = min(exchange.rule.bodyLimit, UInt64(call.messageLimit))
+        translate(exchange, by: call)
+        return nil
+    }
+
+    /// The target is known: the request becomes a call, where it has to.
+    /// - Returns: false = it cannot, and the client has been told.
+    func isTranslated(_ exchange: Exchange) -> Bool {
+        guard let translation = exchange.translation else { return true }
+        if exchange.rule.call == Rule.none { return translation.prepare(exchange) }
+        if case .upstream = exchange.target { return translation.prepare(exchange) }
+        // On this side of its flag the route takes requests as they are.
+        exchange.translation = nil
+        exchange.wire = translation.client
+        return true
+    }
+
+    private func translate(_ exchange: Exchange, by call: CompiledCall) {
+        guard let client = exchange.wire else { return }
+        let translation = JSONCall(call, of: exchange, client: client, worker: self)
+        exchange.translation = translation
+        exchange.wire = translation
+    }
+}
+
+extension Span where Element == UInt8 {
+    /// `application/json`, with parameters or without.
+    fileprivate var isJSON: Bool {
+        guard count >= 16, extracting(0..<16).equalsIgnoringCase("application/json") else { return false }
+        return count == 16 || [0x3b, 0x20, 0x09].contains(self[16])
     }
 }

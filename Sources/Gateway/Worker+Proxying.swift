@@ -42,7 +42,7 @@ extension Worker {
             return attemptFailed(exchange, .refused, from: endpoint, mayRepeat: true, provenUnprocessed: true)
         }
         if let translation = exchange.translation, let origin = exchange.origin {
-            exchange.origin = translation.requestOrigin(origin)
+            exchange.origin = translation.requestOrigin(origin, of: exchange)
         }
         if let origin = exchange.origin, origin.wantsBody { exchange.wire?.resumeBody(of: exchange) }
     }

@@ -1,3 +1,4 @@
+import Contracts
 import EventCore
 import Exchanges
 import Pipeline
@@ -67,6 +68,8 @@ final class Worker {
     let fieldBlock = HTTP2FieldBlock()
     var idleBackoffs: [Backoff] = []
     private lazy var ends = WaitingEnds(self)
+    /// Between messages and JSON.
+    var transcoder = ProtoTranscoder()
     private let date = DateField()
 
     /// On the worker's own thread.

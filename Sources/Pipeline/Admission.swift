@@ -23,8 +23,10 @@ public struct Admission {
     ///   - peer: the client's address, or what a trusted proxy said of it.
     ///   - policy: a number of the route that stays the same over reloads, so that its limits do.
     ///   - now: monotonic nanoseconds.
+    ///   - bucket: the bucket of the exchange's principal for its route's flag; asked when the flag is on for some.
     public func advance(
-        _ exchange: Exchange, table: RouteTable, peer: (high: UInt64, low: UInt64), policy: UInt16, now: UInt64
+        _ exchange: Exchange, table: RouteTable, peer: (high: UInt64, low: UInt64), policy: UInt16, now: UInt64,
+        bucket: () -> UInt16
     ) -> Admitted {
         let rule = exchange.rule
         while let stage = rule.stages.first(without: exchange.done) {
@@ -41,7 +43,14 @@ public struct Admission {
                 verdict = Collect.decide(
                     complete: exchange.bodyComplete || exchange.requestBody == .none,
                     announced: exchange.requestBody.bytes, limit: rule.bodyLimit)
-            case .identify, .authorize, .quota, .inspect, .replay, .steer:
+            case .steer:
+                index = rule.flag
+                let isForAll = rule.weight == Steer.buckets
+                if isForAll || rule.weight > 0 && Steer.isOn(bucket: bucket(), weight: rule.weight) {
+                    exchange.target = rule.target
+                }
+                verdict = .proceed
+            case .identify, .authorize, .quota, .inspect, .replay:
                 // The route compiler refuses routes with these stages until they exist.
                 verdict = .answer(Outcome(.internalError, "a stage of this route is not available"))
             }

@@ -55,7 +55,11 @@ public protocol Translation: Wire {
     /// The path of the call as it goes upstream; nil = the client's own.
     var callPath: [UInt8]? { get }
     /// Where the client's wire sends the request's body; `origin` itself where it needs no translation.
-    func requestOrigin(_ origin: any Origin) -> any Origin
+    func requestOrigin(_ origin: any Origin, of exchange: Exchange) -> any Origin
+    /// The request is here as far as its route waits for it: what has been collected becomes the call's. Said
+    /// when the body is complete and once more before the exchange goes to its target.
+    /// - Returns: false = it cannot be translated; the client has its answer.
+    func prepare(_ exchange: Exchange) -> Bool
 }
 
 /// The answering side of a proxied exchange, as the asking side sees it.

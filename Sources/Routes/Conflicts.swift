@@ -30,12 +30,28 @@ enum Conflicts {
         }
     }
 
+    /// A flag has one weight: with two, a principal would be on both its sides.
+    static func checkWeights(_ routes: [RouteDefinition], _ diagnostics: Diagnostics) {
+        var first: [String: RouteDefinition] = [:]
+        for route in routes {
+            guard let flag = route.flag else { continue }
+            let weight = route.steering?.weight ?? 0
+            if let other = first[flag], other.steering?.weight ?? 0 != weight {
+                diagnostics.error(
+                    at: route.position, "the flag '\(flag)' has another weight here than in route '\(other.name)' at \(other.position)")
+            } else {
+                first[flag] = route
+            }
+        }
+    }
+
     /// Everything of a match but methods and listeners; parameters have no names here, because
     /// `/a/{x}` and `/a/{y}` are the same requests.
     private struct Claim: Hashable {
         let host: HostPattern?
         let path: [PathTemplate.Segment]
         let headers: [HeaderCondition]
+        let query: [HeaderCondition]
         let grpc: Bool
 
         init(_ host: HostPattern?, _ match: RouteMatch) {
@@ -48,6 +64,7 @@ enum Conflicts {
                 }
             }
             headers = match.headers
+            query = match.query
             grpc = match.grpc
         }
     }

@@ -7,6 +7,7 @@ public struct Explanation: Sendable {
     public enum Reason: Sendable, Hashable, CustomStringConvertible {
         case listener, host, path, dialect
         case header(HeaderCondition)
+        case query(HeaderCondition)
         case method
 
         public var description: String {
@@ -16,6 +17,7 @@ public struct Explanation: Sendable {
             case .path: "other path"
             case .dialect: "not a gRPC request"
             case .header(let condition): "header not as wanted (\(condition))"
+            case .query(let condition): "query not as wanted (\(condition))"
             case .method: "other method"
             }
         }
@@ -91,13 +93,15 @@ extension RouteMatch {
             for field in head.fields where text.extracting(field.nameText.range).equalsIgnoringCase(name) {
                 lines.append(text.extracting(field.value.range).bytes)
             }
-            let holds =
-                switch condition.test {
-                case .equals(let value): lines.contains(value)
-                case .present: !lines.isEmpty
-                case .absent: lines.isEmpty
-                }
-            if !holds { reasons.append(.header(condition)) }
+            if !condition.test.holds(for: lines) { reasons.append(.header(condition)) }
+        }
+        let parameters = text.extracting(head.query.range).bytes.split(separator: 0x26).map { pair in
+            let parts = pair.split(separator: 0x3d, maxSplits: 1, omittingEmptySubsequences: false)
+            return (name: Array(parts[0]), value: parts.count > 1 ? Array(parts[1]) : [])
+        }
+        for condition in query {
+            let values = parameters.filter { $0.name == Array(condition.name.utf8) }.map(\.value)
+            if !condition.test.holds(for: values) { reasons.append(.query(condition)) }
         }
         let method = head.verb.token ?? text.extracting(head.method.range).text
         if !methods.isEmpty, !methods.contains(method), !(method == "HEAD" && methods.contains("GET")) {
@@ -131,5 +135,16 @@ extension RouteMatch {
             }
         }
         return parts.count == self.path.segments.count
+    }
+}
+
+extension HeaderCondition.Test {
+    /// - Parameter values: of all fields, or parameters, of the condition's name.
+    fileprivate func holds(for values: [[UInt8]]) -> Bool {
+        switch self {
+        case .equals(let value): values.contains(value)
+        case .present: !values.isEmpty
+        case .absent: values.isEmpty
+        }
     }
 }

@@ -32,14 +32,16 @@ extension RouteTable {
 extension RouteDefinition {
     /// The stages the route switches on, in pipeline order.
     var stageNames: [String] {
-        (shield == nil ? [] : ["shield"]) + (collect ? ["collect"] : [])
+        (shield == nil ? [] : ["shield"]) + (collect ? ["collect"] : []) + (steering == nil ? [] : ["steer"])
     }
 
     /// Every setting with its value in words, in the order in which a request meets them.
     var settings: [(what: String, value: String)] {
         var result: [(String, String)] = []
         for condition in match.headers { result.append(("when", "\(condition)")) }
-        if let flag { result.append(("flag", "\(flag) (off: the fallback answers)")) }
+        for condition in match.query { result.append(("when", "query \(condition)")) }
+        if let flag { result.append(("flag", "\(flag) (\(steering?.setting ?? "off: the fallback answers"))")) }
+        if let call { result.append(("calls", call.setting)) }
         if let fallback { result.append(("fallback", "\(fallback)")) }
         if let shield {
             let per = Quantity.text(milliseconds: shield.per)
@@ -78,6 +80,32 @@ extension RouteDefinition {
         name: "", position: SourcePosition(file: ""),
         match: RouteMatch(listeners: [], listenerMask: 0, path: .root), target: .cluster("", 0)
     ).settings
+}
+
+extension SteeringDefinition {
+    /// As `routes` and `explain` show it.
+    fileprivate var setting: String {
+        let whole = weight / 100
+        let rest = weight % 100
+        let share = rest == 0 ? "\(whole)" : "\(whole).\(rest < 10 ? "0" : "")\(rest)"
+        return "on for \(share) %" + (key.map { ", by \($0)" } ?? "")
+    }
+}
+
+extension CallDefinition {
+    fileprivate var setting: String {
+        var parts = [method]
+        switch body {
+        case .none: break
+        case .message: parts.append("the body is the message")
+        case .field(let name): parts.append("the body is \(name)")
+        }
+        if let responseBody { parts.append("the answer is \(responseBody)") }
+        for binding in bindings { parts.append("\(binding.capture) is \(binding.field)") }
+        if ignoresUnknown { parts.append("unknown members ignored") }
+        if writesDefaults { parts.append("defaults written") }
+        return parts.joined(separator: "; ")
+    }
 }
 
 /// Text in columns.

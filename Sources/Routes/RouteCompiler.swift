@@ -8,13 +8,14 @@ public enum RouteCompiler {
     /// Files in the folder.
     public static let fileLimit = 1_000
 
-    /// The table of all `*.yaml` files in `configuration.routes`, in the order of their names.
+    /// The table of all route files that `configuration.routes` names: single files, and all `*.yaml` of a
+    /// folder in the order of their names.
     /// - Returns: nil when anything was wrong; `diagnostics` says what. Warnings alone do not hinder.
     public static func compile(
         _ configuration: Configuration, vocabulary: Vocabulary, _ diagnostics: Diagnostics
     ) -> RouteTable? {
         let before = diagnostics.errors
-        let documents = files(in: configuration.routes, diagnostics).compactMap { Document.read(path: $0, diagnostics) }
+        let documents = configuration.routes.flatMap { files(at: $0, diagnostics) }.compactMap { Document.read(path: $0, diagnostics) }
         let table = compile(documents, configuration, vocabulary: vocabulary, diagnostics)
         return diagnostics.errors == before ? table : nil
     }
@@ -42,6 +43,7 @@ public enum RouteCompiler {
             return nil
         }
         Conflicts.check(routes, diagnostics)
+        Conflicts.checkWeights(routes, diagnostics)
         var parts = TableParts()
         var builder = TrieBuilder()
         for route in routes {
@@ -56,11 +58,12 @@ public enum RouteCompiler {
         return RouteTable(parts, configuration: configuration, vocabulary: vocabulary)
     }
 
-    private static func files(in folder: String, _ diagnostics: Diagnostics) -> [String] {
+    private static func files(at folder: String, _ diagnostics: Diagnostics) -> [String] {
+        if folder.hasSuffix(".yaml") { return [folder] }
         let place = SourcePosition(file: folder)
         guard let directory = opendir(folder) else {
             // The default folder may be missing: a gateway without routes answers 404 and its health.
-            if folder == Configuration().routes, errno == ENOENT {
+            if [folder] == Configuration().routes, errno == ENOENT {
                 diagnostics.warning(at: place, "does not exist; there are no routes")
             } else {
                 diagnostics.error(at: place, "cannot be read: \(String(cString: strerror(errno)))")

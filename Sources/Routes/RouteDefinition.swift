@@ -11,6 +11,10 @@ public struct RouteDefinition: Sendable {
     public var fallback: TargetDefinition?
     /// Name of the flag that chooses between target and fallback.
     public var flag: String?
+    /// How the flag is asked; nil = it is off for everybody.
+    public var steering: SteeringDefinition?
+    /// Requests become calls of this method.
+    public var call: CallDefinition?
     public var shield: ShieldLimit?
     public var collect = false
     /// Bytes; `UInt64.max` = unlimited.
@@ -43,22 +47,24 @@ public struct RouteMatch: Sendable, Hashable {
     public var path: PathTemplate
     /// Sorted by name.
     public var headers: [HeaderCondition] = []
+    /// The same for parameters of the query, by their names as they are written there.
+    public var query: [HeaderCondition] = []
     /// Written as `grpc: package.Service/Method`: only the gRPC dialect matches.
     public var grpc = false
 
     /// How many conditions beside host, path and method; more of them come first.
-    public var conditionCount: Int { headers.count + (grpc ? 1 : 0) }
+    public var conditionCount: Int { headers.count + query.count + (grpc ? 1 : 0) }
 
     /// How many of the header conditions want one value.
     var exactCount: Int {
-        headers.count { condition in
+        (headers + query).count { condition in
             if case .equals = condition.test { return true }
             return false
         }
     }
 }
 
-/// A field a request must have.
+/// A header field, or a parameter of the query, that a request must have.
 public struct HeaderCondition: Sendable, Hashable, CustomStringConvertible {
     public enum Test: Sendable, Hashable {
         /// One of the field's lines is exactly this.
@@ -183,9 +189,12 @@ public struct ShieldLimit: Sendable, Hashable, BitwiseCopyable {
 public struct Vocabulary: Sendable, Equatable {
     public var commands: [String]
     public var queries: [String]
+    /// The gRPC methods of the contracts, by `package.Service/Method`.
+    public var methods: [String: MethodShape]
 
-    public init(commands: [String] = [], queries: [String] = []) {
+    public init(commands: [String] = [], queries: [String] = [], methods: [String: MethodShape] = [:]) {
         self.commands = commands
         self.queries = queries
+        self.methods = methods
     }
 }

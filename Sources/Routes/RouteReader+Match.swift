@@ -15,6 +15,7 @@ extension RouteReader {
         match.methods = match.grpc ? ["POST"] : readMethods(fields)
         match.hosts = readHosts(fields)
         match.headers = readConditions(fields)
+        match.query = readQueryConditions(fields)
         fields.finish()
         if match.path.isAsterisk, path != nil, match.methods != ["OPTIONS"] {
             diagnostics.error(at: fields.position(of: "path"), "only 'method: OPTIONS' has the target *")
@@ -144,6 +145,25 @@ extension RouteReader {
         }
         if conditions.count > 16 {
             diagnostics.error(at: headers.position, "a route has at most 16 header conditions")
+        }
+        return conditions.sorted { $0.name < $1.name }
+    }
+
+    /// `query: { name: text }`, with the same tests.
+    private func readQueryConditions(_ fields: Fields) -> [HeaderCondition] {
+        guard let query = fields.fields("query", "the query of a match") else { return [] }
+        var conditions: [HeaderCondition] = []
+        for entry in query.named() {
+            let isPlain = entry.key.utf8.allSatisfy { $0.isUnreserved || $0 == 0x5b || $0 == 0x5d }
+            if entry.key.isEmpty || entry.key.utf8.count > 128 || !isPlain {
+                diagnostics.error(
+                    at: entry.position, "'\(entry.key)' is not the name of a parameter: letters, digits, -._~ and []")
+            } else if let test = readTest(entry) {
+                conditions.append(HeaderCondition(name: entry.key, test: test))
+            }
+        }
+        if conditions.count > 16 {
+            diagnostics.error(at: query.position, "a route has at most 16 query conditions")
         }
         return conditions.sorted { $0.name < $1.name }
     }

@@ -27,9 +27,10 @@ struct RouteReader {
             target: target ?? .operation(.live))
         route.fallback = readTarget(fields, "fallback", label)
         readFlag(fields, &route)
+        readTranscode(fields, &route)
         readStages(fields, &route)
         if route.match.grpc {
-            route.timeouts = .ofCalls
+            route.timeouts = .ofCalls(isCollected: route.collect)
             // A stream of messages has no whole that could be too large; what is collected has.
             if !route.collect { route.bodyLimit = .max }
         }
@@ -74,20 +75,27 @@ struct RouteReader {
     }
 
     private func readStages(_ fields: Fields, _ route: inout RouteDefinition) {
-        route.collect = route.targets.contains { target in
-            if case .command = target { return true }
-            return false
+        let isCollected = route.targets.contains { target in
+            switch target {
+            case .command: true
+            // What a query is asked for stands in the message.
+            case .query: route.match.grpc
+            case .cluster, .operation, .fixed: false
+            }
         }
+        route.collect = route.collect || isCollected
         guard let stages = fields.fields("stages", "the stages of a route") else { return }
         if let shield = stages.fields("shield", "the stage 'shield'") { route.shield = readShield(shield) }
         if let collect = stages.bool("collect") {
             if !collect, route.collect {
                 diagnostics.error(
-                    at: stages.position(of: "collect"), "a command needs its whole body, so 'collect' cannot be false")
+                    at: stages.position(of: "collect"), "this route needs the whole body, so 'collect' cannot be false")
             }
             route.collect = route.collect || collect
         }
-        for stage in Stage.allCases where stage != .shield && stage != .collect && stages.value("\(stage)") != nil {
+        readSteering(stages, &route)
+        for stage in Stage.allCases
+        where ![.shield, .collect, .steer].contains(stage) && stages.value("\(stage)") != nil {
             diagnostics.error(at: stages.position(of: "\(stage)"), "the stage '\(stage)' is not available yet")
         }
         stages.finish()
@@ -167,13 +175,23 @@ struct RouteReader {
                     at: fields.position(of: "headers"), "changing request headers has no effect: the route never reaches a cluster")
             }
         }
-        if route.match.grpc, let other = route.targets.first(where: { !$0.isCluster }) {
-            diagnostics.error(at: fields.position(of: "match"), "a gRPC route needs a cluster; \(other) cannot answer gRPC yet")
+        if route.match.grpc { checkFacade(fields, route) }
+        if let call = route.call {
+            if route.match.grpc {
+                diagnostics.error(at: call.position, "requests of a gRPC route are calls already")
+            } else if !proxied {
+                diagnostics.error(at: call.position, "'transcode' has no effect: the route never reaches a cluster")
+            }
+            if route.rewrite != nil {
+                diagnostics.error(at: fields.position(of: "rewrite"), "a call has the path of its method; there is nothing to rewrite")
+            }
         }
-        for case .cluster(let name, let number) in route.targets
-        where route.match.grpc && configuration.clusters[Int(number)].wireProtocol != .http2 {
-            diagnostics.error(
-                at: fields.position(of: "match"), "gRPC needs HTTP/2, and cluster \(name) speaks HTTP/1.1: give it 'protocol: http2'")
+        if route.match.grpc || route.call != nil {
+            for case .cluster(let name, let number) in route.targets
+            where configuration.clusters[Int(number)].wireProtocol != .http2 {
+                diagnostics.error(
+                    at: fields.position(of: "match"), "gRPC needs HTTP/2, and cluster \(name) speaks HTTP/1.1: give it 'protocol: http2'")
+            }
         }
         if route.match.path.isAsterisk, route.rewrite != nil {
             diagnostics.error(at: fields.position(of: "rewrite"), "the target * has no path to rewrite")
@@ -184,14 +202,16 @@ struct RouteReader {
 extension Timeouts {
     /// What gRPC routes begin with. A stream may be silent for long in either direction, and a call without a
     /// deadline waits as long as it likes: what bounds it is `grpc-timeout`.
-    fileprivate static let ofCalls: Timeouts = {
+    fileprivate static func ofCalls(isCollected: Bool) -> Timeouts {
         var timeouts = Timeouts()
-        timeouts.body = 0
-        timeouts.bodyRate = 0
         timeouts.firstByte = 0
         timeouts.streamIdle = 0
+        if !isCollected {
+            timeouts.body = 0
+            timeouts.bodyRate = 0
+        }
         return timeouts
-    }()
+    }
 
     /// 0 where waiting for ever is a reasonable wish; never for connecting and queueing.
     fileprivate mutating func read(_ fields: Fields) {

@@ -20,6 +20,10 @@ public final class RouteTable: Sendable {
     public let fixed: [FixedAnswer]
     /// Behind `Rule.flag`.
     public let flags: [String]
+    /// Behind `Rule.call`.
+    public let calls: [CallDefinition]
+    /// Behind `Rule.steeringKey`.
+    public let steeringKeys: [SteeringKey]
     /// Behind `Rule.headerEdits`.
     public let headerEdits: [HeaderEdits]
     /// Behind the runs of `headerEdits`.
@@ -41,6 +45,8 @@ public final class RouteTable: Sendable {
         limits = parts.limits
         fixed = parts.fixed
         flags = parts.flags
+        calls = parts.calls
+        steeringKeys = parts.steeringKeys
         headerEdits = parts.headerEdits
         edits = parts.edits
         literals = parts.literals

@@ -7,6 +7,8 @@ struct TableParts {
     var limits: [ShieldLimit] = []
     var fixed: [FixedAnswer] = []
     var flags: [String] = []
+    var calls: [CallDefinition] = []
+    var steeringKeys: [SteeringKey] = []
     var headerEdits: [HeaderEdits] = []
     var edits: [HeaderEdit] = []
     var literals: [Slice] = []
@@ -27,6 +29,18 @@ struct TableParts {
             // One limit a route: two routes with equal numbers do not share a budget.
             rule.shield = UInt16(limits.count)
             limits.append(shield)
+        }
+        if let call = route.call {
+            rule.call = UInt16(calls.count)
+            calls.append(call)
+        }
+        if let steering = route.steering {
+            rule.stages.insert(StageSet(.steer))
+            rule.weight = steering.weight
+            if let key = steering.key {
+                rule.steeringKey = UInt16(steeringKeys.count)
+                steeringKeys.append(key)
+            }
         }
         if route.collect { rule.stages.insert(StageSet(.collect)) }
         rule.bodyLimit = route.bodyLimit

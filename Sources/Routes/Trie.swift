@@ -46,7 +46,9 @@ struct Trie: Sendable {
 
     struct Condition: Sendable, BitwiseCopyable {
         enum Test: UInt8, Sendable, BitwiseCopyable { case equals, present, absent }
-        /// Lower case.
+        /// Of a parameter of the query, not of a field.
+        var isQuery = false
+        /// Of a field in lower case.
         var nameText: Slice
         var value: Slice
         var name: FieldName
@@ -226,6 +228,10 @@ extension Trie {
         while i < end {
             let condition = conditions[i]
             i &+= 1
+            if condition.isQuery {
+                if isMet(condition, byQuery: head.query, in: text) == (condition.test == .absent) { return false }
+                continue
+            }
             var found = false
             var k = 0
             while k < head.fields.count, !found {
@@ -238,6 +244,27 @@ extension Trie {
             if found == (condition.test == .absent) { return false }
         }
         return true
+    }
+
+    /// Is there a parameter of that name (and value, where one is wanted)? Compared as it is written.
+    private func isMet(_ condition: Condition, byQuery query: Slice, in text: borrowing Span<UInt8>) -> Bool {
+        var start = Int(query.start)
+        while start < query.end {
+            var end = start
+            var equals = -1
+            while end < query.end, text[end] != 0x26 {
+                if text[end] == 0x3d, equals < 0 { equals = end }
+                end &+= 1
+            }
+            let nameEnd = equals < 0 ? end : equals
+            if same(Slice(start, nameEnd), in: text, as: condition.nameText) {
+                if condition.test != .equals { return true }
+                let value = equals < 0 ? Slice(end, end) : Slice(equals &+ 1, end)
+                if same(value, in: text, as: condition.value) { return true }
+            }
+            start = end &+ 1
+        }
+        return false
     }
 
     private func sameIgnoringCase(_ slice: Slice, in text: borrowing Span<UInt8>, as own: Slice) -> Bool {

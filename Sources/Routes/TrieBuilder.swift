@@ -150,8 +150,13 @@ struct TrieBuilder {
         let run = Trie.Run(start: UInt32(trie.entries.count), count: UInt32(candidates.count))
         for candidate in candidates.sorted(by: { $0.rank < $1.rank }) {
             let conditions = Trie.Run(
-                start: UInt32(trie.conditions.count), count: UInt32(candidate.match.headers.count))
+                start: UInt32(trie.conditions.count), count: UInt32(candidate.match.headers.count + candidate.match.query.count))
             for condition in candidate.match.headers { trie.conditions.append(flat(condition)) }
+            for condition in candidate.match.query {
+                var flat = flat(condition)
+                flat.isQuery = true
+                trie.conditions.append(flat)
+            }
             trie.entries.append(
                 Trie.Entry(
                     methods: candidate.methods, listeners: candidate.match.listenerMask, conditions: conditions,

@@ -6,8 +6,10 @@ public struct Configuration: Sendable, Equatable {
     public var listeners = [Listener(name: "public", port: 8080)]
     /// Nil = off.
     public var admin: Listener? = Listener(name: Listener.adminName, port: 9901)
-    /// The folder of route files.
-    public var routes = "routes"
+    /// Folders of route files, and single ones.
+    public var routes = ["routes"]
+    /// Sets of compiled contracts: `FileDescriptorSet`s as protoc writes them.
+    public var descriptors: [PlacedPath] = []
     /// How long running exchanges may finish after SIGTERM.
     public var drain: UInt32 = 30_000
     public var clusters: [Cluster] = []

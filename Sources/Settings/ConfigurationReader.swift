@@ -13,7 +13,13 @@ extension Configuration {
         if let value = root.value("workers") { result.workers = readWorkers(value, diagnostics) ?? .auto }
         if let value = root.value("affinity") { result.affinity = readAffinity(value, diagnostics) ?? .none }
         result.readListeners(root)
-        result.routes = root.string("routes") ?? result.routes
+        result.routes = root.strings("routes")?.map(\.text) ?? result.routes
+        if let contracts = root.fields("contracts", "the contracts") {
+            result.descriptors = contracts.list("descriptors")?.compactMap { item in
+                item.string("descriptors", diagnostics).map { PlacedPath($0, at: item.position) }
+            } ?? []
+            contracts.finish()
+        }
         result.drain = root.milliseconds("drain", in: 0...3_600_000) ?? result.drain
         if let clusters = root.fields("clusters", "the clusters") { result.readClusters(clusters) }
         if let resolver = root.fields("resolver", "the resolver") { result.resolver.read(resolver) }

@@ -1,4 +1,3 @@
-import Glibc
 import Yams
 
 /// What a YAML file says: scalars, lists and maps, each with its place. No tags, anchors or aliases.
@@ -51,7 +50,7 @@ public enum Document {
     /// The file at `path`, or nil after reporting why not. An empty file is an empty map.
     public static func read(path: String, _ diagnostics: Diagnostics) -> Value? {
         let start = SourcePosition(file: path)
-        guard let bytes = readFile(path: path, at: start, diagnostics) else { return nil }
+        guard let bytes = FileBytes.read(path: path, atMost: sizeLimit, at: start, diagnostics) else { return nil }
         guard let text = String(validating: bytes, as: UTF8.self) else {
             diagnostics.error(at: start, "is not UTF-8 text")
             return nil
@@ -103,35 +102,6 @@ public enum Document {
             before = byte
         }
         return count
-    }
-
-    private static func readFile(path: String, at start: SourcePosition, _ diagnostics: Diagnostics) -> [UInt8]? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            diagnostics.error(at: start, "cannot be read: \(String(cString: strerror(errno)))")
-            return nil
-        }
-        defer { close(descriptor) }
-        var bytes = [UInt8](repeating: 0, count: sizeLimit + 1)
-        var filled = 0
-        while filled < bytes.count {
-            let n = bytes.withUnsafeMutableBytes { target in
-                Glibc.read(descriptor, target.baseAddress.map { $0 + filled }, target.count - filled)
-            }
-            if n < 0 && errno == EINTR { continue }
-            guard n >= 0 else {
-                diagnostics.error(at: start, "cannot be read: \(String(cString: strerror(errno)))")
-                return nil
-            }
-            if n == 0 { break }
-            filled += n
-        }
-        guard filled <= sizeLimit else {
-            diagnostics.error(at: start, "is larger than \(sizeLimit >> 20)MiB")
-            return nil
-        }
-        bytes.removeSubrange(filled...)
-        return bytes
     }
 
     private static func copy(_ node: Node, file: String, depth: Int, _ diagnostics: Diagnostics) -> Value? {

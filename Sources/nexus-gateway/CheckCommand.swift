@@ -49,6 +49,9 @@ struct CheckCommand: ParsableCommand {
         for cluster in configuration.clusters {
             print("cluster \(cluster.name) \(cluster.endpoints.map { "\($0)" }.joined(separator: " "))")
         }
+        if let schema = loaded.contracts.schema {
+            print("contracts " + count(schema.services.count, "service") + ", " + count(schema.methods.count, "method"))
+        }
         print(
             "ok: " + count(configuration.allListeners.count, "listener") + ", "
                 + count(configuration.clusters.count, "cluster") + ", " + count(loaded.table.routes.count, "route"))

@@ -51,11 +51,15 @@ struct ExplainCommand: ParsableCommand {
         var request = RequestSketch()
         request.setMethod(method)
         request.setPath(normal)
+        if target.count > 1 { request.setQuery(String(target[1])) }
         request.setHost(host)
         for header in headers where !request.addField(header) {
             throw ValidationError("'\(header)' is not a header field: write 'Name: value'")
         }
-        let explanation = table.explain(request.head, in: request.text.span, listener: UInt16(number))
+        var explanation = table.explain(request.head, in: request.text.span, listener: UInt16(number))
+        if explanation.match == .none, request.becomesCall() {
+            explanation = table.explain(request.head, in: request.text.span, listener: UInt16(number))
+        }
         print("\(method) \(normal)  (host \(request.hostText), listener \(name))\n")
         print(explanation.render(table), terminator: "")
         if explanation.chosen == nil { throw ExitCode(1) }
@@ -74,6 +78,18 @@ struct RequestSketch {
     }
 
     mutating func setPath(_ path: String) { head.path = store(path) }
+
+    mutating func setQuery(_ query: String) {
+        head.query = store(query)
+        head.hasQuery = true
+    }
+
+    /// A POST that no route of plain HTTP takes is looked at once more as a call of a gRPC method.
+    mutating func becomesCall() -> Bool {
+        guard head.verb == .post, head.dialect == .http else { return false }
+        head.dialect = .connect
+        return true
+    }
 
     mutating func setHost(_ host: String) {
         hostText = host

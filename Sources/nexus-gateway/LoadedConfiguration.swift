@@ -1,3 +1,4 @@
+import Contracts
 import EventCore
 import Gateway
 import Glibc
@@ -11,6 +12,7 @@ struct LoadedConfiguration: Sendable {
     var configuration: Configuration
     var table: RouteTable
     var tls: TLSContexts
+    var contracts: RouteContracts
     /// What deserves a look but hinders nothing.
     var warnings: [Diagnostic]
 
@@ -38,16 +40,34 @@ struct LoadedConfiguration: Sendable {
             }
             configuration = Configuration.read(document, diagnostics)
         }
+        let schema = RouteContracts.load(configuration, diagnostics)
+        var vocabulary = vocabulary
+        vocabulary.methods = schema.map(Vocabulary.methods(of:)) ?? [:]
         let table = RouteCompiler.compile(configuration, vocabulary: vocabulary, diagnostics)
         let tls = TLSContexts.load(configuration, vault: vault, diagnostics)
-        guard diagnostics.errors == 0, let table else { return .failure(Invalid(diagnostics: diagnostics.sorted)) }
+        let contracts = table.map { RouteContracts($0, schema, diagnostics) }
+        guard diagnostics.errors == 0, let table, let contracts else {
+            return .failure(Invalid(diagnostics: diagnostics.sorted))
+        }
         return .success(
             LoadedConfiguration(
-                configuration: configuration, table: table, tls: tls, warnings: diagnostics.sorted))
+                configuration: configuration, table: table, tls: tls, contracts: contracts, warnings: diagnostics.sorted))
     }
 }
 
 extension Vocabulary {
     /// The names routes may target: what the event core answers to, in its own order.
     static let core = Vocabulary(commands: Registry.commands, queries: Registry.queries)
+}
+
+extension Vocabulary {
+    /// The methods of the contracts, as route files name them.
+    static func methods(of schema: ProtoSchema) -> [String: MethodShape] {
+        var methods: [String: MethodShape] = [:]
+        for method in schema.methods {
+            methods[String(method.path.dropFirst())] = MethodShape(
+                clientStreams: method.clientStreaming, serverStreams: method.serverStreaming)
+        }
+        return methods
+    }
 }

@@ -6,6 +6,9 @@ struct NexusGateway: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "nexus-gateway", abstract: "A gateway for many protocols with an event-sourced core.",
         version: "0.1.0",
-        subcommands: [RunCommand.self, CheckCommand.self, RoutesCommand.self, ExplainCommand.self, UpstreamsCommand.self],
+        subcommands: [
+            RunCommand.self, CheckCommand.self, RoutesCommand.self, ContractsCommand.self, ExplainCommand.self,
+            UpstreamsCommand.self,
+        ],
         defaultSubcommand: RunCommand.self)
 }

@@ -57,7 +57,8 @@ private struct Daemon {
             self.store = store
             let meters = self.meters
             gateway = try Gateway(
-                configuration: configuration, table: loaded.table, tls: loaded.tls, meters: meters, log: log, accessLog: accessLog,
+                configuration: configuration, table: loaded.table, tls: loaded.tls, contracts: loaded.contracts,
+                meters: meters, log: log, accessLog: accessLog,
                 inherited: ServiceSockets.inherited(),
                 startCore: { deliver in
                     let core = try EventLog(
@@ -147,7 +148,7 @@ private struct Daemon {
             ] where changed {
                 log.warning("needs a restart to change", ["section": what])
             }
-            let number = gateway.adopt(now, loaded.table, loaded.tls)
+            let number = gateway.adopt(now, loaded.table, loaded.tls, loaded.contracts)
             log.info("reloaded", ["generation": "\(number)"])
         }
     }

@@ -95,7 +95,7 @@ struct FolderTests {
 
     func load(_ path: String) -> (table: RouteTable?, problems: [String]) {
         var configuration = twoListeners
-        configuration.routes = path
+        configuration.routes = [path]
         let diagnostics = Diagnostics()
         let table = RouteCompiler.compile(configuration, vocabulary: vocabulary, diagnostics)
         return (table, diagnostics.sorted.map(\.description))

@@ -74,7 +74,7 @@ struct ConfigurationTests {
         let (c, problems) = read(Self.everyKey)
         #expect(problems == [])
         #expect(c.workers == .count(3) && c.affinity == .cpus([0, 2]) && c.admin == nil && c.accessLog == nil)
-        #expect(c.routes == "elsewhere" && c.drain == 300_000 && c.shield.keys == 7)
+        #expect(c.routes == ["elsewhere"] && c.drain == 300_000 && c.shield.keys == 7)
         let edge = try #require(c.listeners.first)
         #expect(edge.name == "edge" && edge.backlog == 1 && edge.maxConnections == 2 && edge.trustedProxies.count == 2)
         #expect(edge.limits.requestLine == 65 && edge.limits.fieldLine == 66 && edge.limits.fields == 67 && edge.limits.head == 512)

@@ -1,0 +1,124 @@
+import Contracts
+import EventCore
+import Exchanges
+import Pipeline
+import Routes
+import Settings
+import WireGRPC
+
+/// A gRPC method that the event core answers: between its messages and the core's JSON.
+struct Facade: Sendable {
+    private let schema: ProtoSchema
+    private let method: ProtoMethod
+    /// Where the query's parameters stand in the message, in the order it takes them.
+    private let parameters: [ProtoFieldPath]
+
+    /// Nil when the core does not answer the route, or (with a diagnostic) cannot.
+    init?(_ route: RouteDefinition, _ index: Int?, _ schema: ProtoSchema?, _ diagnostics: Diagnostics) {
+        guard route.match.grpc, let schema, let index else { return nil }
+        self.schema = schema
+        method = schema.methods[index]
+        var names: [String] = []
+        var isCore = false
+        for target in route.targets {
+            switch target {
+            case .command: isCore = true
+            case .query(_, let query):
+                isCore = true
+                names = Registry.parameters(ofQuery: Int(query))
+            case .cluster, .operation, .fixed: break
+            }
+        }
+        guard isCore else { return nil }
+        let input = method.input
+        parameters = names.compactMap { name in
+            let found = schema.path(name, in: input)
+            if found == nil {
+                diagnostics.error(
+                    at: route.position,
+                    "route '\(route.name)': \(schema.name(ofMessage: input)) has no field '\(name)', which its query asks for")
+            }
+            return found
+        }
+    }
+
+    /// Appends the request's message as the core's JSON. Defaults are written: to the core, a member that is
+    /// missing and one that is zero are not the same.
+    func appendCommand(
+        _ message: Span<UInt8>, into json: Buffer, _ transcoder: inout ProtoTranscoder
+    ) throws(ProtoJSONError) {
+        var options = ProtoJSONOptions()
+        options.printsDefaults = true
+        try transcoder.appendJSON(message: message, type: method.input, schema, options: options, into: json)
+    }
+
+    /// The parameters of a query.
+    func parameters(in message: Span<UInt8>) -> [[UInt8]?] {
+        var values: [[UInt8]?] = []
+        for path in parameters {
+            values.append(schema.value(path, of: message).map { message.extracting($0.range).bytes } ?? [])
+        }
+        return values
+    }
+
+    /// Appends what the core answered as the answer's message; what that has no field for is left out.
+    func appendAnswer(
+        _ json: Span<UInt8>, into message: Buffer, _ transcoder: inout ProtoTranscoder
+    ) throws(ProtoJSONError) {
+        var options = ProtoJSONOptions()
+        options.ignoresUnknown = true
+        try transcoder.appendMessage(json: json, type: method.output, schema, options: options, into: message)
+    }
+}
+
+extension Worker {
+    /// The façade of the exchange's route, when it came as a call.
+    func facade(of exchange: Exchange) -> Facade? {
+        guard exchange.rule.isGRPC else { return nil }
+        return era(of: exchange).generation.contracts.facades[Int(exchange.route)]
+    }
+
+    /// The one message of a call's body, or what is wrong with it.
+    func withMessage<R>(of exchange: Exchange, _ use: (Span<UInt8>) -> R) -> Result<R, Refusal> {
+        guard let body = exchange.body else { return .failure(Refusal(.validationError, "the call has no message")) }
+        var reader = GRPCMessageReader(limit: CompiledCall.messageLimit)
+        return body.withReadable { bytes -> Result<R, Refusal> in
+            var at = 0
+            switch reader.next(bytes, at: &at) {
+            case .needMore: return .failure(Refusal(.validationError, "the call's message is cut short"))
+            case .failed(.tooLarge): return .failure(Refusal(.tooLarge, "the call's message is larger than it may be"))
+            case .failed(.badFlag): return .failure(Refusal(.validationError, "the call's message has unknown flags"))
+            case .message(GRPCMessageReader.compressed):
+                return .failure(Refusal(.unsupported, "compressed messages are not taken here"))
+            case .message:
+                guard at == bytes.count else {
+                    return .failure(Refusal(.validationError, "the call takes one message"))
+                }
+                return .success(reader.message.withReadable(use))
+            }
+        }
+    }
+
+    /// Answers a call with what the core found or did.
+    /// - Parameter json: nil = the message without fields.
+    func answer(_ exchange: Exchange, by facade: Facade, _ json: [UInt8]?) {
+        guard let wire = exchange.wire else { return }
+        let message = Buffer(capacity: 256)
+        do throws(ProtoJSONError) {
+            if let json { try facade.appendAnswer(json.span, into: message, &transcoder) }
+        } catch {
+            return wire.answer(Outcome(.internalError, "the answer does not fit the method's message"), of: exchange)
+        }
+        let head = ReplyLines(status: 200)
+        head.add(.contentType, "content-type", "application/grpc")
+        head.withHead { wire.start($0, size: .unknown, in: $1, of: exchange) }
+        let frame = Buffer(capacity: message.count + 5)
+        message.withReadable { GRPCMessageWriter.append($0, into: frame) }
+        frame.withReadable { wire.send($0, of: exchange) }
+        let trailers = Buffer(capacity: 32)
+        trailers.append("grpc-status: 0\r\n" as StaticString)
+        exchange.grpcStatus = GRPCStatus.ok.rawValue
+        wire.end(trailers: trailers, of: exchange)
+        wire.flush()
+    }
+}
