@@ -37,7 +37,8 @@ bench: setup-test ## CPU per request beside nginx and HAProxy, and the store alo
 fuzz: setup ## every fuzzer for SECONDS_PER_FUZZER (60) seconds
 	@Tests/Fuzz/run $(SECONDS_PER_FUZZER)
 
-demo: build ## drive every surface with real clients and show what comes back
+demo: build ## drive every surface with real clients, and a whole shop, and show what comes back
+	@.ci/packages demo
 	@.ci/demo
 
 sanitize: setup-test ## unit and wire tests of debug builds under AddressSanitizer, unit tests under ThreadSanitizer

@@ -121,6 +121,8 @@ public struct Rule: Sendable, BitwiseCopyable {
     /// Index into the generation's path rewrites; `none` = the path as matched.
     public var pathRewrite: UInt16 = Rule.none
     public var host: HostRewrite = .preserve
+    /// Index into the generation's CORS rules; `none` = pages of other origins get no permission.
+    public var cors: UInt16 = Rule.none
     /// The route is a gRPC method, or all of a service: what goes upstream is a gRPC call.
     public var isGRPC = false
     /// Index into the generation's calls: requests become calls of a gRPC method; `none` = they do not.

@@ -89,10 +89,10 @@ enum ForwardedRequest {
     ) {
         let isTranslated = exchange.translation != nil
         var replaced = isTranslated ? replacedInCalls : Self.replaced
-        // The gateway counts a call's time.
-        if exchange.isCall { replaced.insert(.grpcTimeout) }
         // The gateway has met the expectation itself.
         if exchange.body != nil { replaced.insert(.expect) }
+        // It counts a call's time as well.
+        if exchange.isCall { replaced.insert(.grpcTimeout) }
         guard exchange.rule.headerEdits != Rule.none else {
             for field in exchange.head.fields where !replaced.contains(field.name) {
                 if isTranslated && isCoding(field, text) { continue }

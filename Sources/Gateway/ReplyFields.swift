@@ -1,5 +1,6 @@
 import Exchanges
 import Pipeline
+import Routes
 import WireHTTP
 
 /// The fields of an answer as they go to the client: the same for every version of HTTP, which adds only
@@ -30,15 +31,18 @@ enum ReplyFields {
         into out: some FieldSink
     ) {
         let edits = worker.responseEdits(of: exchange)
+        let cors = worker.corsPolicy(of: exchange)
         let dropping = head.status == 204 || head.status == 101 ? droppedWithLength : dropped
         var dated = false
         for field in head.fields where !dropping.contains(field.name) {
             if field.name == .date { dated = true }
+            if cors != nil, CORSFields.isOwn(field, text) { continue }
             if let edits, edits.drops(text.extracting(field.nameText.range)) { continue }
             out.write(field, of: text)
         }
         if !dated { out.writeDate(of: worker) }
         if let edits { out.writeLines(edits.write) }
+        if let cors { permissions(cors, exchange, into: out) }
         correlation(exchange, into: out)
     }
 
@@ -48,6 +52,12 @@ enum ReplyFields {
         out.writeLines { reply.writeFields(into: $0) }
         correlation(exchange, into: out)
         if let edits = worker.responseEdits(of: exchange) { out.writeLines(edits.write) }
+        if let cors = worker.corsPolicy(of: exchange) { permissions(cors, exchange, into: out) }
+    }
+
+    /// What pages of other origins may do with the answer.
+    private static func permissions(_ policy: CORSPolicy, _ exchange: Exchange, into out: some FieldSink) {
+        exchange.text?.withReadable { CORSFields.write(policy, exchange.head, $0, into: out) }
     }
 
     private static func correlation(_ exchange: Exchange, into out: some FieldSink) {

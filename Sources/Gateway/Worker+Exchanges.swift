@@ -70,6 +70,7 @@ extension Worker {
             identify(exchange, text)
             return matched(exchange, in: text, era.table, session)
         }
+        if exchange.head.verb == .options, answersPreflight(exchange, era: era, session) { return }
         switch match {
         case .route(let index):
             exchange.route = index

@@ -72,6 +72,8 @@ extension Worker {
             return contracts.schema?.method(path: text.extracting(exchange.head.path.range))
         }
         guard let call = method.map({ contracts.methods[$0] }), !call.clientStreams, !call.serverStreams else {
+            // Whoever sent this speaks something else: plain HTTP is what he will understand.
+            exchange.head.dialect = .http
             return Outcome(.validationError, status: 415, "this method takes application/grpc")
         }
         boundBody(of: exchange)

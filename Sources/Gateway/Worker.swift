@@ -67,9 +67,9 @@ final class Worker {
     /// Fields on their way into an HTTP/2 encoder; used and done with inside one call.
     let fieldBlock = HTTP2FieldBlock()
     var idleBackoffs: [Backoff] = []
-    private lazy var ends = WaitingEnds(self)
     /// Between messages and JSON.
     var transcoder = ProtoTranscoder()
+    private lazy var ends = WaitingEnds(self)
     private let date = DateField()
 
     /// On the worker's own thread.

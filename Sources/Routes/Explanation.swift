@@ -39,8 +39,14 @@ public struct Explanation: Sendable {
     /// The path that would go upstream; equal to the request's without a rewrite.
     public var upstreamPath = ""
 
+    /// Set when the gateway answers for a route, by its CORS rules; `match` says what else would have been.
+    public var preflight: Preflight?
+    /// The method that a preflight asks for.
+    var askedMethod = ""
+
     /// Index of the chosen route, or nil.
     public var chosen: UInt16? {
+        if let preflight { return preflight.route }
         if case .route(let number) = match { return number }
         return nil
     }
@@ -64,6 +70,11 @@ extension RouteTable {
         }
         candidates.sort { distance($0) < distance($1) }
         var result = Explanation(match: decision, candidates: candidates)
+        if let preflight = preflight(head, in: text, listener: listener) {
+            result.preflight = preflight
+            result.askedMethod = text.extracting(preflight.method.range).text
+            return result
+        }
         guard let chosen = result.chosen else { return result }
         for (i, name) in routes[Int(chosen)].match.path.captureNames.enumerated() {
             result.captures.append((name, text.extracting(captures[i].range).text))

@@ -68,6 +68,7 @@ extension RouteDefinition {
         if let rewrite { result.append(("rewrite", "\(rewrite)")) }
         for edit in requestEdits { result.append(("request", "\(edit)")) }
         for edit in responseEdits { result.append(("response", "\(edit)")) }
+        if let cors { result.append(("cors", cors.setting)) }
         return result
     }
 
@@ -134,6 +135,7 @@ extension Explanation {
     /// The explanation for people. `table` must be the one that made it.
     public func render(_ table: RouteTable) -> String {
         var text = ""
+        if let preflight { return render(preflight, table) }
         switch match {
         case .route(let number):
             let route = table.routes[Int(number)]
@@ -152,6 +154,28 @@ extension Explanation {
         case .none:
             text += "no route   404 NO_ROUTE\n"
         }
+        return text + renderOthers(table)
+    }
+
+    /// A preflight has one line of its own, and of its route what matters to it.
+    private func render(_ preflight: Preflight, _ table: RouteTable) -> String {
+        let route = table.routes[Int(preflight.route)]
+        let verdict =
+            switch preflight.verdict {
+            case .allowed: "allowed"
+            case .origin: "refused, the origin is not allowed"
+            case .method: "refused, the method is not allowed"
+            case .header: "refused, not all of the headers are allowed"
+            }
+        let lines = [
+            ("route", "\(route.name)  (\(route.position))"), ("path", route.template),
+            ("preflight", "for \(askedMethod): \(verdict)"), ("cors", route.cors?.setting ?? ""),
+        ]
+        return lines.map { "\($0.0.padded(to: 10)) \($0.1)\n" }.joined()
+    }
+
+    private func renderOthers(_ table: RouteTable) -> String {
+        var text = ""
         let others = candidates.filter { $0.route != chosen }
         if !others.isEmpty { text += "\nwhy not the others:\n" }
         let rows = others.prefix(Explanation.shown).map { candidate in

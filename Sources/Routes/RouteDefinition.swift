@@ -26,6 +26,8 @@ public struct RouteDefinition: Sendable {
     public var rewrite: RewriteDefinition?
     public var requestEdits: [EditDefinition] = []
     public var responseEdits: [EditDefinition] = []
+    /// Nil = pages of other origins get no permission.
+    public var cors: CORSDefinition?
 
     /// The label of metrics and logs.
     public var template: String { match.path.text }

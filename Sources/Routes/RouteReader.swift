@@ -41,6 +41,7 @@ struct RouteReader {
         readHost(fields, &route)
         readRewrite(fields, &route)
         readEdits(fields, &route)
+        readCORS(fields, &route)
         fields.finish()
         guard name != nil, match != nil, target != nil else { return nil }
         checkCombinations(fields, route)

@@ -28,6 +28,8 @@ public final class RouteTable: Sendable {
     public let headerEdits: [HeaderEdits]
     /// Behind the runs of `headerEdits`.
     public let edits: [HeaderEdit]
+    /// Behind `Rule.cors`.
+    public let cors: [CORSPolicy]
     /// Behind `HostRewrite.literal`: slices of `text`.
     public let literals: [Slice]
     /// The bytes that edits and literals point into.
@@ -49,6 +51,7 @@ public final class RouteTable: Sendable {
         steeringKeys = parts.steeringKeys
         headerEdits = parts.headerEdits
         edits = parts.edits
+        cors = parts.cors
         literals = parts.literals
         text = parts.text
         trie = parts.trie

@@ -12,6 +12,7 @@ struct TableParts {
     var headerEdits: [HeaderEdits] = []
     var edits: [HeaderEdit] = []
     var literals: [Slice] = []
+    var cors: [CORSPolicy] = []
     var text: [UInt8] = []
     var rewrites = PathRewrites()
     var trie = Trie()
@@ -56,6 +57,10 @@ struct TableParts {
                 HeaderEdits(
                     requestStart: UInt32(request.lowerBound), requestCount: UInt32(request.count),
                     responseStart: UInt32(response.lowerBound), responseCount: UInt32(response.count)))
+        }
+        if let rules = route.cors {
+            rule.cors = UInt16(cors.count)
+            cors.append(CORSPolicy(rules))
         }
         if let rewrite = route.rewrite {
             rule.pathRewrite = rewrites.add(rewrite, captures: route.match.path.captureNames)

@@ -1,4 +1,6 @@
 import ArgumentParser
+import Contracts
+import Gateway
 import Glibc
 import Routes
 import Settings

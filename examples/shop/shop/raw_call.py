@@ -12,6 +12,8 @@ import h2.events
 import h2.exceptions
 
 LARGEST = 1 << 20
+# What an answer without a status of gRPC's own means, by its HTTP status.
+NOT_GRPC = {"400": 13, "401": 16, "403": 7, "404": 12, "429": 14, "502": 14, "503": 14, "504": 14}
 
 
 class Ended(Exception):
@@ -73,7 +75,8 @@ def _exchange(link, address, method, message, metadata, patience, deadline) -> b
 
 def _answer(fields: dict[str, str], body: bytes) -> bytes:
     if "grpc-status" not in fields:
-        raise Ended(2, f"unexpected HTTP status code received from server: {fields.get(':status')}")
+        status = fields.get(":status", "none")
+        raise Ended(NOT_GRPC.get(status, 2), f"unexpected HTTP status code received from server: {status}")
     if (number := int(fields["grpc-status"])) != 0:
         raise Ended(number, urllib.parse.unquote(fields.get("grpc-message", "")))
     return body[5:]

@@ -1,0 +1,345 @@
+"""The shop behind the gateway: every *_SERVICE_ADDR, also those of its own services, is the gateway's one
+listener, and nothing differs from what its clients know."""
+
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import uuid
+
+from harness.grpc_stubs import compiled
+
+import grpc  # noqa: E402: after the harness, which settles how it forks
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from harness import sockets
+from harness.gateway import ROOT, listener, settings
+from harness.http2 import request_fields
+from harness.http2_ends import Client
+
+pb, rpc = compiled(ROOT / "contracts", "hipstershop")
+
+SERVICES = {
+    "cart": ("CartService", "CART"), "catalogue": ("ProductCatalogService", "PRODUCT_CATALOG"), "currency": ("CurrencyService", "CURRENCY"),
+    "shipping": ("ShippingService", "SHIPPING"), "payment": ("PaymentService", "PAYMENT"), "email": ("EmailService", "EMAIL"),
+    "recommendation": ("RecommendationService", "RECOMMENDATION"), "ad": ("AdService", "AD"), "checkout": ("CheckoutService", "CHECKOUT"),
+}
+INVALID = "Credit card info is invalid"
+CHARGE = "failed to charge card: could not charge the card: rpc error: code = Code(400) desc = "
+
+
+class Shop:
+    """The services as a process, behind a gateway; one stub for each."""
+
+    def __init__(self, folder: pathlib.Path, stage, without: tuple[str, ...] = ()):
+        address = f"127.0.0.1:{sockets.free_port()}"
+        everywhere = {f"{variable}_SERVICE_ADDR": address for _, variable in SERVICES.values()}
+        self.log = folder / "shop.log"
+        self.process = subprocess.Popen(
+            [ROOT / "examples/shop/run", "--base-port", "0", *(word for name in without for word in ("--except", name))],
+            env={**os.environ, **everywhere, "SHOP_PYTHON": sys.executable, "PYTHONDONTWRITEBYTECODE": "1"},
+            stdin=subprocess.DEVNULL, stdout=self.log.open("wb"), stderr=subprocess.STDOUT)
+        try:
+            sockets.wait_until(lambda: "ready\n" in self.said() or self.process.poll() is not None, 20, "the shop to be ready")
+            self.ports = {name: address for name, address in re.findall(r"^listening (\w+) (\S+)$", self.said(), re.M)}
+            closed = sockets.closed_address()
+            clusters = {name: {"endpoints": [self.ports.get(name, closed)], "protocol": "http2"} for name in SERVICES}
+            config = settings(listeners=[listener(address=address)], clusters=clusters)
+            self.gateway = stage.gateway(config, (ROOT / "routes/shop/services.yaml").read_text())
+        except BaseException:
+            self.close()
+            raise
+        self.channel = grpc.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)])
+        for name, (service, _) in SERVICES.items():
+            setattr(self, name, getattr(rpc, f"{service}Stub")(self.channel))
+
+    def said(self) -> str:
+        return self.log.read_text()
+
+    def close(self) -> None:
+        if hasattr(self, "channel"):
+            self.channel.close()
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            assert self.process.wait(10) == 0, self.said()
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+
+    def add(self, user: str, product: str, quantity: int = 1) -> None:
+        self.cart.AddItem(pb.AddItemRequest(user_id=user, item=pb.CartItem(product_id=product, quantity=quantity)), timeout=5)
+
+    def holds(self, user: str) -> list[tuple[str, int]]:
+        cart = self.cart.GetCart(pb.GetCartRequest(user_id=user), timeout=5)
+        return [(item.product_id, item.quantity) for item in cart.items]
+
+    def order(self, user: str, currency: str = "USD", faults: tuple[str, ...] = (), **over):
+        given = {
+            "user_id": user, "user_currency": currency, "email": "ann@example.org", "credit_card": card(),
+            "address": pb.Address(street_address="1 Harbour Street", city="Lisbon", country="Portugal", zip_code=1100), **over}
+        return self.checkout.PlaceOrder(pb.PlaceOrderRequest(**given), timeout=10, metadata=[("shop-fault", each) for each in faults]).order
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory, shared_stage):
+    made = Shop(tmp_path_factory.mktemp("shop"), shared_stage)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def user() -> str:
+    return str(uuid.uuid4())
+
+
+def card(number: str = "4111111111111111", year: int = 2039, month: int = 1):
+    return pb.CreditCardInfo(credit_card_number=number, credit_card_cvv=672, credit_card_expiration_year=year, credit_card_expiration_month=month)
+
+
+def money(code: str, units: int, nanos: int = 0):
+    return pb.Money(currency_code=code, units=units, nanos=nanos)
+
+
+def refused(call, *arguments, **options) -> tuple[str, str]:
+    with pytest.raises(grpc.RpcError) as raised:
+        call(*arguments, **options)
+    return raised.value.code().name, raised.value.details()
+
+
+# Cart
+
+
+def test_the_cart_merges_by_product(shop, user):
+    for product, quantity in (("OLJCESPC7Z", 2), ("66VCHSJNUP", 1), ("OLJCESPC7Z", 3), ("no such product", -4)):
+        shop.add(user, product, quantity)
+        assert (product, quantity) in shop.holds(user) or product == "OLJCESPC7Z"  # read-your-writes
+    cart = shop.cart.GetCart(pb.GetCartRequest(user_id=user), timeout=5)
+    assert cart.user_id == user
+    assert shop.holds(user) == [("OLJCESPC7Z", 5), ("66VCHSJNUP", 1), ("no such product", -4)]
+
+
+def test_a_cart_of_nobody_is_empty_and_has_no_user(shop, user):
+    assert shop.cart.GetCart(pb.GetCartRequest(user_id=user), timeout=5) == pb.Cart()
+
+
+def test_emptying_twice_is_no_error(shop, user):
+    shop.add(user, "OLJCESPC7Z")
+    for _ in range(2):
+        assert shop.cart.EmptyCart(pb.EmptyCartRequest(user_id=user), timeout=5) == pb.Empty()
+        assert shop.holds(user) == []
+
+
+def test_two_hundred_additions_at_once_on_one_connection_sum_up(shop, user):
+    ask = pb.AddItemRequest(user_id=user, item=pb.CartItem(product_id="OLJCESPC7Z", quantity=1))
+    calls = [shop.cart.AddItem.future(ask, timeout=20) for _ in range(200)]
+    assert all(call.result() == pb.Empty() for call in calls)
+    assert shop.holds(user) == [("OLJCESPC7Z", 200)]
+
+
+# Catalogue, currency, shipping, recommendations, ads
+
+
+def test_browsing(shop):
+    products = shop.catalogue.ListProducts(pb.Empty(), timeout=5).products
+    assert len(products) >= 9 and all(re.fullmatch(r"[A-Z0-9]{10}", each.id) and each.name and each.categories for each in products)
+    for product in products:
+        assert shop.catalogue.GetProduct(pb.GetProductRequest(id=product.id), timeout=5) == product
+    prices = {(each.price_usd.units, each.price_usd.nanos) for each in products}
+    assert {(19, 990000000), (18, 490000000)} <= prices
+
+
+def test_an_unknown_product_is_not_found(shop):
+    assert refused(shop.catalogue.GetProduct, pb.GetProductRequest(id="nothing"), timeout=5) == ("NOT_FOUND", "no product with ID nothing")
+
+
+def test_search_looks_into_names_and_descriptions(shop):
+    search = lambda text: [each.id for each in shop.catalogue.SearchProducts(pb.SearchProductsRequest(query=text), timeout=5).results]  # noqa: E731
+    assert search("sunGLASSES") == ["OLJCESPC7Z"] and search("TORTOISE") == ["OLJCESPC7Z"] and search("no such thing") == []
+
+
+@pytest.mark.parametrize(
+    ("amount", "code", "expected"), [
+        (money("USD", 19, 990000000), "EUR", (17, 682441398)), (money("USD", 18, 490000000), "JPY", (2067, 347191568)),
+        (money("EUR", 5), "EUR", (5, 0)), (money("USD", 19, 990000000), "XXX", (0, 0)), (money("USD", 19, 990000000), "", (0, 0))])
+def test_conversion(shop, amount, code, expected):
+    answer = shop.currency.Convert(pb.CurrencyConversionRequest(**{"from": amount}, to_code=code), timeout=5)
+    assert answer == money(code, *expected)
+
+
+def test_currencies(shop):
+    assert {"EUR", "USD", "JPY", "GBP", "CAD", "TRY"} <= set(shop.currency.GetSupportedCurrencies(pb.Empty(), timeout=5).currency_codes)
+
+
+def test_quotes(shop):
+    quote = lambda *quantities: shop.shipping.GetQuote(  # noqa: E731
+        pb.GetQuoteRequest(items=[pb.CartItem(product_id="x", quantity=each) for each in quantities]), timeout=5)
+    assert quote(1).cost_usd == quote(7, 3).cost_usd == quote(-1).cost_usd == money("USD", 8, 990000000)
+    # No cost is said, not left out.
+    assert quote().HasField("cost_usd") and (quote().cost_usd.units, quote(2, -2).cost_usd.units) == (0, 0)
+
+
+def test_recommendations_leave_out_what_was_given(shop):
+    everything = {each.id for each in shop.catalogue.ListProducts(pb.Empty(), timeout=5).products}
+    recommend = lambda ids: shop.recommendation.ListRecommendations(  # noqa: E731
+        pb.ListRecommendationsRequest(user_id="u", product_ids=ids), timeout=5).product_ids
+    assert len(set(recommend([]))) == 5 and set(recommend([])) <= everything
+    given = sorted(everything)[3:]
+    assert sorted(recommend(given)) == sorted(everything - set(given))
+
+
+@pytest.mark.parametrize("keys", [[], ["clothing"], ["no such category"]])
+def test_there_is_always_an_ad(shop, keys):
+    ads = shop.ad.GetAds(pb.AdRequest(context_keys=keys), timeout=5).ads
+    assert ads and all(each.redirect_url and each.text for each in ads)
+
+
+def test_slow_ads_are_given_up_after_their_deadline(shop):
+    """As the web front asks: 100 ms, and the page goes on without."""
+    slow = [("shop-fault", "AdService/GetAds=600ms")]
+    assert refused(shop.ad.GetAds, pb.AdRequest(), timeout=0.1, metadata=slow)[0] == "DEADLINE_EXCEEDED"
+
+
+def test_mail(shop):
+    assert shop.email.SendOrderConfirmation(pb.SendOrderConfirmationRequest(email="ann@example.org"), timeout=5) == pb.Empty()
+
+
+# Payment
+
+
+@pytest.mark.parametrize(
+    ("number", "year", "month", "text"), [
+        ("4111111111111112", 2039, 1, INVALID), ("", 2039, 1, INVALID), ("41111111111111", 2039, 1, INVALID), ("2223003122003222", 2039, 1, INVALID),
+        ("378282246310005", 2039, 1, "Sorry, we cannot process amex credit cards. Only VISA or MasterCard is accepted."),
+        ("4111-1111-1111-1111", 2020, 3, "Your credit card (ending 1111) expired on 3/2020")])
+def test_refused_cards(shop, user, number, year, month, text):
+    """The number 400 is in no enumeration and yet arrives: grpcio shows UNKNOWN for it, the wire says 400."""
+    charge = pb.ChargeRequest(amount=money("USD", 1), credit_card=card(number, year, month))
+    assert refused(shop.payment.Charge, charge, timeout=5) == ("UNKNOWN", text)
+    with Client(shop.gateway.address) as raw:
+        stream = raw.settle().open(request_fields(
+            "/hipstershop.PaymentService/Charge", ("content-type", "application/grpc"), ("te", "trailers"), method="POST"), False, "POST")
+        encoded = charge.SerializeToString()
+        raw.send_body(stream, b"\0" + len(encoded).to_bytes(4, "big") + encoded)
+        raw.finish(stream)
+    assert stream.status == 200 and dict([*stream.head, *stream.trailers])[b"grpc-status"] == b"400"
+    shop.add(user, "OLJCESPC7Z")
+    assert refused(shop.order, user, credit_card=card(number, year, month)) == ("INTERNAL", CHARGE + text)
+    assert shop.holds(user) == [("OLJCESPC7Z", 1)], "the cart is kept"
+
+
+@pytest.mark.parametrize("number", ["4111111111111111", "4432-8015-6152-0454", "5555555555554444", "5105 1051 0510 5100"])
+def test_accepted_cards(shop, number):
+    assert uuid.UUID(shop.payment.Charge(pb.ChargeRequest(amount=money("USD", 1), credit_card=card(number)), timeout=5).transaction_id)
+
+
+# Checkout
+
+
+def test_checkout(shop, user):
+    shop.add(user, "OLJCESPC7Z", 2)
+    shop.add(user, "LS4PSXUNUM", 1)
+    order = shop.order(user, "EUR")
+    assert uuid.UUID(order.order_id) and order.shipping_tracking_id and order.shipping_address.city == "Lisbon"
+    assert [(line.item.product_id, line.item.quantity) for line in order.items] == [("OLJCESPC7Z", 2), ("LS4PSXUNUM", 1)]
+    assert order.items[0].cost == money("EUR", 17, 682441398)
+    assert {order.shipping_cost.currency_code, *(line.cost.currency_code for line in order.items)} == {"EUR"}
+    assert order.shipping_cost.units == 7
+    assert shop.holds(user) == [], "the cart is empty at once"
+    sockets.wait_until(lambda: f"mail: order {order.order_id} confirmed" in shop.said(), 5, "the confirmation")
+
+
+def test_an_order_of_nothing(shop, user):
+    order = shop.order(user, email="")
+    assert not order.items and order.HasField("shipping_cost") and order.shipping_cost == money("USD", 0)
+    assert shop.order("").order_id != order.order_id
+
+
+@pytest.mark.parametrize("currency", ["XXX", ""])
+def test_an_unknown_currency_costs_nothing(shop, user, currency):
+    shop.add(user, "OLJCESPC7Z")
+    order = shop.order(user, currency)
+    assert order.items[0].HasField("cost") and order.items[0].cost == order.shipping_cost == money(currency, 0)
+
+
+def test_an_unknown_product_stops_the_checkout(shop, user):
+    shop.add(user, "OLJCESPC7Z")
+    shop.add(user, "nothing")
+    assert refused(shop.order, user) == ("INTERNAL", 'failed to prepare order: failed to get product #"nothing"')
+    assert shop.holds(user) == [("OLJCESPC7Z", 1), ("nothing", 1)]
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "text"), [
+        ("CartService/GetCart=FAILED_PRECONDITION:store", "INTERNAL",
+         "cart failure: failed to get user cart during checkout: rpc error: code = FailedPrecondition desc = store"),
+        ("ProductCatalogService/GetProduct=INTERNAL:x", "INTERNAL", 'failed to prepare order: failed to get product #"OLJCESPC7Z"'),
+        ("CurrencyService/Convert=INTERNAL:x", "INTERNAL", 'failed to prepare order: failed to convert price of "OLJCESPC7Z" to USD'),
+        ("ShippingService/GetQuote=UNAVAILABLE:no vans", "INTERNAL",
+         "shipping quote failure: failed to get shipping quote: rpc error: code = Unavailable desc = no vans"),
+        ("PaymentService/Charge=UNAVAILABLE:no bank", "INTERNAL",
+         "failed to charge card: could not charge the card: rpc error: code = Unavailable desc = no bank"),
+        ("ShippingService/ShipOrder=INTERNAL:no vans", "UNAVAILABLE",
+         "shipping error: shipment failed: rpc error: code = Internal desc = no vans")])
+def test_a_failing_service_is_told_in_its_words(shop, user, fault, code, text):
+    shop.add(user, "OLJCESPC7Z")
+    assert refused(shop.order, user, faults=(fault,)) == (code, text)
+    assert shop.holds(user) == [("OLJCESPC7Z", 1)]
+
+
+def test_a_shipping_cost_that_cannot_be_converted(shop, user):
+    assert refused(shop.order, user, faults=("CurrencyService/Convert=INTERNAL:x",)) == (
+        "INTERNAL", "failed to convert shipping cost to currency: failed to convert currency: rpc error: code = Internal desc = x")
+
+
+def test_what_comes_after_the_shipment_does_not_fail_the_order(shop, user):
+    shop.add(user, "OLJCESPC7Z")
+    order = shop.order(user, faults=("CartService/EmptyCart=INTERNAL", "EmailService/SendOrderConfirmation=UNAVAILABLE"))
+    assert order.shipping_tracking_id and shop.holds(user) == [("OLJCESPC7Z", 1)]
+
+
+def test_what_broke_the_legacy_does_not_break_the_shop(shop, user):
+    """A negative quantity made it add for ever, a missing address ended its shipping service after the charge."""
+    shop.add(user, "OLJCESPC7Z", -1)
+    ask = pb.PlaceOrderRequest(user_id=user, user_currency="USD", credit_card=card())
+    assert refused(shop.checkout.PlaceOrder, ask, timeout=0.5)[0] == "DEADLINE_EXCEEDED"
+    shop.add(user, "OLJCESPC7Z", 2)
+    code, text = refused(shop.checkout.PlaceOrder, ask, timeout=5)
+    assert code == "UNAVAILABLE" and text.startswith("shipping error: shipment failed: rpc error: code = Unavailable desc = ")
+    assert shop.order(user).items[0].item.quantity == 1
+
+
+# The services themselves
+
+
+def test_each_service_says_that_it_is_well(shop):
+    for name, address in shop.ports.items():
+        with grpc.insecure_channel(address) as channel:
+            for service in ("", f"hipstershop.{SERVICES[name][0]}"):
+                answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=service), timeout=5)
+                assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+def test_services_that_are_away(tmp_path, stage, user):
+    """Their callers get UNAVAILABLE from the gateway, and the checkout passes that on in its words."""
+    shop = Shop(tmp_path, stage, without=("cart", "recommendation"))
+    try:
+        assert refused(shop.recommendation.ListRecommendations, pb.ListRecommendationsRequest(), timeout=5)[0] == "UNAVAILABLE"
+        code, text = refused(shop.order, user)
+        assert code == "INTERNAL" and text.startswith("cart failure: failed to get user cart during checkout: rpc error: code = Unavailable desc = ")
+    finally:
+        shop.close()
+
+
+def test_payment_that_is_away(tmp_path, stage, user):
+    shop = Shop(tmp_path, stage, without=("payment",))
+    try:
+        shop.add(user, "OLJCESPC7Z")
+        code, text = refused(shop.order, user)
+        assert code == "INTERNAL" and text.startswith("failed to charge card: could not charge the card: rpc error: code = Unavailable desc = ")
+        assert shop.holds(user) == [("OLJCESPC7Z", 1)]
+    finally:
+        shop.close()
