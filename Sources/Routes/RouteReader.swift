@@ -177,6 +177,9 @@ struct RouteReader {
             }
         }
         if route.match.grpc { checkFacade(fields, route) }
+        for case .operation(let operation) in route.targets where operation.answersCalls && !route.match.grpc {
+            diagnostics.error(at: fields.position(of: "match"), "operation \(operation) answers gRPC calls: match 'grpc'")
+        }
         if let call = route.call {
             if route.match.grpc {
                 diagnostics.error(at: call.position, "requests of a gRPC route are calls already")
