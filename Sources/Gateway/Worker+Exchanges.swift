@@ -194,11 +194,12 @@ extension Worker {
         switch operation {
         case .live: exchange.wire?.answer(LocalReply(status: 200, body: Array(#"{"status":"UP"}"#.utf8)), of: exchange)
         case .ready:
-            let isReady = shared.ready.load(ordering: .relaxed) && !isDraining
             exchange.wire?.answer(
                 LocalReply(
                     status: isReady ? 200 : 503,
                     body: Array((isReady ? #"{"status":"UP"}"# : #"{"status":"OUT_OF_SERVICE"}"#).utf8)), of: exchange)
+        case .grpcHealth: HealthCall(self).begin(exchange)
+        case .grpcReflection: ReflectionCall(self, era: era).begin(exchange)
         case .metrics:
             let format: Exposition =
                 exchange.text?.withReadable { text in
@@ -221,6 +222,9 @@ extension Worker {
                 of: exchange)
         }
     }
+
+    /// Takes traffic, and will go on doing so.
+    var isReady: Bool { shared.ready.load(ordering: .relaxed) && !isDraining }
 
     /// Edits of the answer's head that the exchange's route asks for.
     func responseEdits(of exchange: Exchange) -> HeaderEditing? {
