@@ -11,7 +11,7 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
     let worker: Worker
     /// The worker's: what is a constant of this object is read without counting references.
     private let loop: EventLoop
-    private let fields: HTTP2FieldBlock
+    private let fields: FieldEntries
     let stream: HTTP2Stream
     private(set) var connection: HTTP2Connection?
     private var nobody: Session
@@ -43,7 +43,7 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
     init(worker: Worker, session: Session) {
         self.worker = worker
         loop = worker.loop
-        fields = worker.fieldBlock
+        fields = FieldEntries(block: worker.fieldBlock)
         nobody = session
         inbound = Buffer(pool: worker.loop.buffers)
         stream = HTTP2Stream(pool: worker.loop.buffers)
@@ -148,10 +148,10 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
         guard exchange === self.exchange, exchange.status == 0, let connection else { return }
         exchange.status = local.status
         let hasBody = local.mayHaveBody && exchange.head.verb != .head && !local.body.isEmpty
-        let head = fields
+        let head = fields.block
         head.clear()
         head.add(status: local.status)
-        ReplyFields.local(local, of: exchange, worker: worker, into: FieldEntries(block: head))
+        ReplyFields.local(local, of: exchange, worker: worker, into: fields)
         exchange.bytesOut += UInt64(head.count)
         connection.respond(stream, head, ended: !hasBody)
         if hasBody {
@@ -167,10 +167,10 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
 
     func interim(_ head: borrowing ReplyHead, in text: borrowing Span<UInt8>, of exchange: Exchange) {
         guard exchange === self.exchange, head.status != 101, let connection else { return }
-        let block = fields
+        let block = fields.block
         block.clear()
         block.add(status: head.status)
-        ReplyFields.interim(head, in: text, into: FieldEntries(block: block))
+        ReplyFields.interim(head, in: text, into: fields)
         connection.http.interim(stream, block)
         connection.flushSoon()
     }
@@ -180,10 +180,10 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
         exchange.status = head.status
         setDeadline(afterMS: 0)  // the body's; from now on it is the upstream's silence that counts
         bodiless = exchange.head.verb == .head || head.status == 204 || head.status == 304 || size == .none
-        let block = fields
+        let block = fields.block
         block.clear()
         block.add(status: head.status)
-        ReplyFields.proxied(head, in: text, of: exchange, worker: worker, into: FieldEntries(block: block))
+        ReplyFields.proxied(head, in: text, of: exchange, worker: worker, into: fields)
         exchange.bytesOut += UInt64(block.count)
         connection.respond(stream, block, ended: bodiless)
     }

@@ -8,11 +8,12 @@ import WireHTTP
 extension ForwardedRequest {
     /// - Parameters:
     ///   - scratch: empty; holds each text that has to be put together, for a moment.
-    ///   - block: takes the fields; what it held is forgotten.
+    ///   - out: takes the fields; what it held is forgotten.
     static func write(
         _ exchange: Exchange, session: Session, table: RouteTable, endpoint: [UInt8], isSecure: Bool, scratch: Buffer,
-        into block: HTTP2FieldBlock
+        into out: FieldEntries
     ) {
+        let block = out.block
         block.clear()
         guard let text = exchange.text else { return }
         text.withReadable { text in
@@ -24,7 +25,6 @@ extension ForwardedRequest {
             target(exchange, table, text, scratch)
             scratch.withReadable { block.add(":path", $0) }
             scratch.clear()
-            let out = FieldEntries(block: block)
             fields(exchange, session, table, text, out)
             bodyFields(exchange, text, out)
         }
