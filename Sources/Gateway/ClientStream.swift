@@ -13,6 +13,7 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
     private let loop: EventLoop
     private let fields: FieldEntries
     let stream: HTTP2Stream
+    private let outbound: Buffer
     private(set) var connection: HTTP2Connection?
     private var nobody: Session
     var exchange: Exchange?
@@ -47,6 +48,7 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
         nobody = session
         inbound = Buffer(pool: worker.loop.buffers)
         stream = HTTP2Stream(pool: worker.loop.buffers)
+        outbound = stream.outbound
         super.init()
         stream.handler = self
     }
@@ -87,7 +89,7 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
     // MARK: - Head
 
     func headReceived(_ block: HTTP2Block, ended: Bool) {
-        guard let connection else { return }
+        guard connection != nil else { return }
         let exchange = worker.takeExchange(wire: self)
         self.exchange = exchange
         let fault = block.resolve(into: &exchange.head)
@@ -111,9 +113,9 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
         if case .known(0) = exchange.requestBody {
             // Bytes may follow in spite of that; the request is whole, and true, at its end.
             isHeld = true
-            return setDeadline(afterMS: UInt64(connection.port.timeouts.head))
+            return setDeadline(afterMS: UInt64(connection?.port.timeouts.head ?? 1))
         }
-        worker.admit(exchange, session: connection.session, upgrade: false)
+        worker.admit(exchange, session: session, upgrade: false)
     }
 
     /// The end of a request whose length is zero: it may go on its way.
@@ -197,9 +199,9 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
 
     func send(_ bytes: borrowing Span<UInt8>, of exchange: Exchange) {
         guard exchange === self.exchange, !bodiless, bytes.count > 0 else { return }
-        stream.outbound.append(bytes)
+        outbound.append(bytes)
         exchange.bytesOut += UInt64(bytes.count)
-        if stream.outbound.count > Self.highWater, !paused, let origin = exchange.origin {
+        if outbound.count > Self.highWater, !paused, let origin = exchange.origin {
             paused = true
             origin.pause()
         }
@@ -280,24 +282,22 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
 
     /// Ends the exchange: recorded, and given back.
     private func settle() {
-        guard let exchange else { return }
+        guard let exchange = exchange.take() else { return }
         if let origin = exchange.origin {
             exchange.origin = nil
             origin.cancel()
         }
         if exchange.status == 0 { exchange.status = Code.cancelled.httpStatus }
-        self.exchange = nil
         worker.finish(exchange)
     }
 
     func streamClosed(_ error: HTTP2Error) {
-        guard let connection else { return }
+        guard let connection = connection.take() else { return }
         if error != .noError { worker.meters.count(.http2Resets) }
         if slot != .max { loop.unregister(self) }
         settle()
         inbound.clear()
         inbound.giveBack()
-        self.connection = nil
         connection.streamOver(self)
     }
 }

@@ -95,7 +95,11 @@ enum ForwardedRequest {
     ) {
         let replaced = exchange.body == nil ? Self.replaced : replacedWhenCollected
         guard exchange.rule.headerEdits != Rule.none else {
-            for field in exchange.head.fields where !replaced.contains(field.name) { out.write(field, of: text) }
+            // By place: walking the array itself would count a reference to it.
+            for i in exchange.head.fields.indices {
+                let field = exchange.head.fields[i]
+                if !replaced.contains(field.name) { out.write(field, of: text) }
+            }
             return
         }
         let edits = HeaderEditing(table: table, run: table.headerEdits[Int(exchange.rule.headerEdits)].request)

@@ -8,8 +8,8 @@ struct SocketState {
     var drained = false
     /// The last receive found nothing.
     var empty = false
-    /// Worth a call: nothing has said yet that there is no more. Set before OpenSSL is asked to go on.
-    var mayHold = true
+    /// After a short receive there is nothing to be had, not even the end of the stream.
+    var staysOpen = false
     /// What is sent now is not the last of it: the kernel may wait, and send it all in one packet.
     var more = false
     /// The peer has closed its side of the TCP connection.
@@ -46,16 +46,14 @@ enum SocketStream {
         guard let data = BIO_get_data(bio), let target else { return -1 }
         let state = data.assumingMemoryBound(to: SocketState.self)
         BIO_clear_flags(bio, NX_RETRY_ALL)
-        guard state.pointee.mayHold else {
+        if state.pointee.staysOpen && state.pointee.drained {
             state.pointee.empty = true
             BIO_set_flags(bio, NX_RETRY_READ)
             return -1
         }
         let n = recv(state.pointee.descriptor, target, Int(size), 0)
         if n > 0 {
-            // A short one took all there was; what comes later will be reported.
             state.pointee.drained = n < Int(size)
-            state.pointee.mayHold = !state.pointee.drained
             return Int32(n)
         }
         state.pointee.drained = true

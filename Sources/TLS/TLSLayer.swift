@@ -59,10 +59,14 @@ public final class TLSLayer: TransportLayer {
     }
 
     /// One step: as far as what has been received allows.
-    public func handshake() -> HandshakeStep {
+    /// - Parameter isPeerOpen: the peer has not ended the stream, as far as it has been reported: then a receive
+    ///   that comes back short need not be followed by another that finds nothing.
+    public func handshake(isPeerOpen: Bool = false) -> HandshakeStep {
         forgetErrors()
         state.pointee.empty = false
-        state.pointee.mayHold = true
+        state.pointee.drained = false
+        state.pointee.staysOpen = isPeerOpen
+        defer { state.pointee.staysOpen = false }
         let result = SSL_do_handshake(ssl)
         if result == 1 {
             handshaken = true
@@ -117,7 +121,6 @@ public final class TLSLayer: TransportLayer {
         while true {
             forgetErrors()
             state.pointee.empty = false
-            state.pointee.mayHold = true
             var n = 0
             let result = buffer.withUnsafeFree { SSL_read_ex(ssl, $0.baseAddress, $0.count, &n) }
             if result == 1 {
