@@ -110,7 +110,8 @@ extension Worker {
     /// The exchange's names: correlation id and trace (SPEC O-4, O-5).
     private func identify(_ exchange: Exchange, _ text: borrowing Span<UInt8>) {
         var parent: TraceContext?
-        for field in exchange.head.fields {
+        for i in exchange.head.fields.indices {
+            let field = exchange.head.fields[i]
             switch field.name {
             case .correlationID, .xCorrelationID:
                 let value = text.extracting(field.value.range)
