@@ -96,7 +96,7 @@ extension Worker {
 
     private func refuse(_ exchange: Exchange, _ invalid: Invalid) {
         let fields = invalid.fields.isEmpty ? [Invalid.Field("", invalid.message)] : invalid.fields
-        let problem = Problem(Outcome(.validationError, "the request is not valid"), exchange, fields: fields)
+        let problem = Problem(.invalid, exchange, fields: fields)
         exchange.wire?.answer(problem.reply(), of: exchange)
     }
 

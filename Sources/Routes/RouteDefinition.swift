@@ -13,6 +13,8 @@ public struct RouteDefinition: Sendable {
     public var flag: String?
     /// How the flag is asked; nil = it is off for everybody.
     public var steering: SteeringDefinition?
+    /// What the stage `inspect` wants of messages.
+    public var inspection: [FieldRule] = []
     /// Requests become calls of this method.
     public var call: CallDefinition?
     public var shield: ShieldLimit?

@@ -94,9 +94,10 @@ struct RouteReader {
             }
             route.collect = route.collect || collect
         }
+        readInspection(stages, &route)
         readSteering(stages, &route)
         for stage in Stage.allCases
-        where ![.shield, .collect, .steer].contains(stage) && stages.value("\(stage)") != nil {
+        where ![.shield, .collect, .inspect, .steer].contains(stage) && stages.value("\(stage)") != nil {
             diagnostics.error(at: stages.position(of: "\(stage)"), "the stage '\(stage)' is not available yet")
         }
         stages.finish()
