@@ -9,7 +9,9 @@ public final class Buffer {
     @usableFromInline var readIndex: Int
     @usableFromInline var writeIndex: Int
 
-    private let pool: BufferPool?
+    /// Not optional, and so free of reference counts to read; only storage of one size is the pool's.
+    private let pool: BufferPool
+    private let isPooled: Bool
 
     /// - Parameter capacity: bytes, at least 1.
     public init(capacity: Int) {
@@ -18,7 +20,8 @@ public final class Buffer {
         size = capacity
         readIndex = 0
         writeIndex = 0
-        pool = nil
+        pool = .none
+        isPooled = false
     }
 
     /// Without storage until something is written; `giveBack` returns it to the pool.
@@ -28,6 +31,7 @@ public final class Buffer {
         readIndex = 0
         writeIndex = 0
         self.pool = pool
+        isPooled = true
     }
 
     /// What a buffer without storage points at; nothing is ever read or written there.
@@ -37,13 +41,13 @@ public final class Buffer {
 
     private func dispose() {
         guard size > 0 else { return }
-        if let pool, size == BufferPool.size { pool.give(base) } else { base.deallocate() }
+        if isPooled && size == BufferPool.size { pool.give(base) } else { base.deallocate() }
     }
 
     /// Lets an empty buffer's storage go, to its pool when it has one.
     public func giveBack() {
         precondition(isEmpty)
-        guard size > 0, pool != nil else { return }
+        guard size > 0, isPooled else { return }
         dispose()
         base = Self.nothing
         size = 0
@@ -100,7 +104,7 @@ public final class Buffer {
     @usableFromInline func makeRoom(_ n: Int) {
         compact()
         guard size - writeIndex < n else { return }
-        if let pool, size < BufferPool.size, writeIndex + n <= BufferPool.size {
+        if isPooled, size < BufferPool.size, writeIndex + n <= BufferPool.size {
             move(to: pool.take(), size: BufferPool.size)
             return
         }
@@ -118,7 +122,7 @@ public final class Buffer {
 
     /// Keeps just the storage that the readable part needs: for bytes that will wait for long.
     public func trim() {
-        guard pool != nil, size > 2 * count else { return }
+        guard isPooled, size > 2 * count else { return }
         if isEmpty { return giveBack() }
         compact()
         move(to: .allocate(capacity: writeIndex), size: writeIndex)
@@ -176,6 +180,28 @@ public final class Buffer {
         bytes.withUnsafeBufferPointer { source in
             guard let start = source.baseAddress else { return }
             (base + writeIndex).update(from: start, count: n)
+        }
+        writeIndex &+= n
+    }
+
+    /// Appends `bytes` with their ASCII letters in lower case.
+    public func append(lowercasing bytes: borrowing Span<UInt8>) {
+        let n = bytes.count
+        reserve(n)
+        bytes.withUnsafeBytes { source in
+            let target = UnsafeMutableRawPointer(base + writeIndex)
+            var i = 0
+            // Whole words, the last of which may lie over the one before it.
+            while n >= 8 && i < n {
+                i = min(i, n &- 8)
+                let word = source.loadUnaligned(fromByteOffset: i, as: UInt64.self)
+                target.storeBytes(of: word.asciiLowercasedBytes, toByteOffset: i, as: UInt64.self)
+                i &+= 8
+            }
+            while i < n {
+                target.storeBytes(of: source[i].asciiLowercased, toByteOffset: i, as: UInt8.self)
+                i &+= 1
+            }
         }
         writeIndex &+= n
     }

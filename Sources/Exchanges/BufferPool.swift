@@ -12,6 +12,9 @@ public final class BufferPool {
         spare.reserveCapacity(bound)
     }
 
+    /// Stands where a buffer has no pool; nothing is ever taken from it or given to it, so all threads may hold it.
+    nonisolated(unsafe) static let none = BufferPool(bound: 0)
+
     deinit { for piece in spare { piece.deallocate() } }
 
     func take() -> UnsafeMutablePointer<UInt8> { spare.popLast() ?? .allocate(capacity: Self.size) }

@@ -39,12 +39,27 @@ extension Span where Element == UInt8 {
     @inlinable public func equalsIgnoringCase(_ other: StaticString) -> Bool {
         let n = other.utf8CodeUnitCount
         guard count == n else { return false }
-        let p = other.utf8Start
-        var i = 0
-        while i < n {
-            if self[i].asciiLowercased != p[i] { return false }
-            i &+= 1
+        let p = UnsafeRawPointer(other.utf8Start)
+        // Whole words, the last of which may lie over the one before it.
+        if n >= 8 {
+            var i = 0
+            while true {
+                let mine = bytes.unsafeLoadUnaligned(fromByteOffset: i, as: UInt64.self)
+                if mine.asciiLowercasedBytes != p.loadUnaligned(fromByteOffset: i, as: UInt64.self) { return false }
+                if i &+ 8 == n { return true }
+                i = min(i &+ 8, n &- 8)
+            }
         }
+        if n >= 4 {
+            let first = bytes.unsafeLoadUnaligned(as: UInt32.self)
+            let last = bytes.unsafeLoadUnaligned(fromByteOffset: n &- 4, as: UInt32.self)
+            let mine = UInt64(first) << 32 | UInt64(last)
+            let theirs =
+                UInt64(p.loadUnaligned(as: UInt32.self)) << 32
+                | UInt64(p.loadUnaligned(fromByteOffset: n &- 4, as: UInt32.self))
+            return mine.asciiLowercasedBytes == theirs
+        }
+        for i in 0..<n where self[i].asciiLowercased != other.utf8Start[i] { return false }
         return true
     }
 
@@ -91,6 +106,18 @@ extension Span where Element == UInt8 {
             i &+= 1
         }
         return value
+    }
+}
+
+extension UInt64 {
+    /// The ASCII letters among its eight bytes in lower case, the other bytes as they are.
+    @inlinable public var asciiLowercasedBytes: UInt64 {
+        let low = self & 0x7f7f_7f7f_7f7f_7f7f
+        // Bit 7 of each byte: not below `A`, and above `Z`.
+        let fromA = low &+ 0x3f3f_3f3f_3f3f_3f3f
+        let beyondZ = low &+ 0x2525_2525_2525_2525
+        let isLetter = (fromA ^ beyondZ) & ~self & 0x8080_8080_8080_8080
+        return self | isLetter >> 2
     }
 }
 

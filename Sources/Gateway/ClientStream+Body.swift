@@ -51,7 +51,8 @@ extension ClientStream {
     func inboundEnded() {
         isInboundOver = true
         admitHeld()
-        touch()
+        // A request without a body was whole when it was admitted.
+        if exchange?.requestBody != BodySize.none { touch() }
     }
 
     private func touch() {
@@ -138,7 +139,8 @@ extension ClientStream {
         bodyPassed = true
         inbound.clear()
         inbound.giveBack()
-        connection?.http.consumed(stream, stream.unusedBytes)
-        connection?.flushSoon()
+        guard stream.unusedBytes > 0, let connection else { return }
+        connection.http.consumed(stream, stream.unusedBytes)
+        connection.flushSoon()
     }
 }

@@ -54,11 +54,12 @@ final class CompiledCall: Sendable {
         options.printsDefaults = call.writesDefaults
         self.options = options
         func resolve(_ field: String, _ message: Int) -> ProtoFieldPath? {
-            let found = schema.path(field, in: message)
-            if found == nil {
-                diagnostics.error(at: call.position, "\(schema.name(ofMessage: message)) has no field '\(field)'")
+            do throws(ProtoJSONError) {
+                return try schema.path(field, in: message)
+            } catch {
+                diagnostics.error(at: call.position, "\(schema.name(ofMessage: message)), '\(field)': \(error.text)")
+                return nil
             }
-            return found
         }
         let input = method.input
         self.captures = captures.compactMap { capture in
@@ -94,7 +95,7 @@ final class CompiledCall: Sendable {
         try text.withReadable { text throws(ProtoJSONError) in
             for (i, path) in captures.enumerated() {
                 let value = PercentDecoding.decode(text.extracting(exchange.captures[i].range))
-                try transcoder.appendField(path, text: value.span, schema, into: out)
+                try schema.appendField(path, text: value.span, into: out)
             }
             if case .message = body { return }
             try appendQuery(text.extracting(exchange.head.query.range), into: out, &transcoder)
@@ -133,11 +134,19 @@ final class CompiledCall: Sendable {
         let name = QueryDecoding.decode(pair.extracting(0..<equals))
         let value = QueryDecoding.decode(pair.extracting(min(equals + 1, pair.count)..<pair.count))
         let text = String(decoding: name, as: UTF8.self)
-        guard let path = schema.path(text, in: method.input) else {
+        let path: ProtoFieldPath
+        do throws(ProtoJSONError) {
+            path = try schema.path(text, in: method.input)
+        } catch {
             if options.ignoresUnknown { return }
-            throw ProtoJSONError("/" + text, "there is no such parameter")
+            throw error
         }
-        try transcoder.appendField(path, text: value.span, schema, into: out)
+        do throws(ProtoJSONError) {
+            try schema.appendField(path, text: value.span, into: out)
+        } catch {
+            // Named as the client named it.
+            throw ProtoJSONError("/" + text.split(separator: ".").joined(separator: "/"), error.text)
+        }
     }
 
     /// Appends the answer's message, or the field of it that is the answer, as JSON.

@@ -18,6 +18,7 @@ final class Endpoint {
     /// Whom a TLS handshake is meant for.
     let serverName: TLSServerName
     let worker: Worker
+    private let loop: EventLoop
     /// What all workers know of it, and this one's part of its load.
     let state: EndpointState
     private let load = EndpointLoad()
@@ -40,6 +41,7 @@ final class Endpoint {
         self.cluster = cluster
         serverName = Self.serverName(cluster.specification.tls, authority: authority)
         self.worker = worker
+        loop = worker.loop
         label = Array(address.description.utf8)
         state = cluster.state.endpoint(address, nowMS: worker.loop.nowMS)
         state.add(load)
@@ -50,12 +52,12 @@ final class Endpoint {
     }
 
     /// Gives the exchange a connection; false = there is none, and none can even be begun.
-    func carry(_ exchange: Exchange, session: Session, mustBeQuiet: Bool) -> Bool {
+    func carry(_ exchange: Exchange, session: Session, era: Era, mustBeQuiet: Bool) -> Bool {
         if isShared { return share(exchange, mustBeQuiet: mustBeQuiet) }
         guard let connection = takeIdle(mustBeQuiet: mustBeQuiet) ?? UpstreamConnection(to: self, worker: worker) else {
             return false
         }
-        connection.begin(exchange, session: session, era: worker.era(of: exchange))
+        connection.begin(exchange, session: session, era: era)
         return true
     }
 
@@ -76,9 +78,12 @@ final class Endpoint {
             connection.close()
         } else {
             idle.append(connection)
-            worker.loop.setDeadline(connection, afterMS: UInt64(pool.idleTimeout))
+            loop.setDeadline(connection, afterMS: UInt64(pool.idleTimeout))
         }
     }
+
+    /// A connection has become free, or one may be made.
+    func serveWaiting() { cluster.serveWaiting() }
 
     /// An exchange was given to one of this endpoint's connections.
     func attemptBegan() {

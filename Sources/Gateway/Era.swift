@@ -26,7 +26,7 @@ public final class Generation: Sendable {
 /// A worker's own view of a generation: its upstream pools and label numbers, and how many
 /// exchanges still run under it. A reload makes a new era; an old one goes with its last exchange.
 final class Era {
-    let generation: Generation
+    let table: RouteTable
     /// By the numbers of `Target.upstream`.
     let clusters: [Cluster]
     /// Metric label of each route: its template (SPEC O-6), shared by routes that differ in method or host.
@@ -39,6 +39,7 @@ final class Era {
     let routeNames: [[UInt8]]
     /// Names of each route's path parameters, in the order of the captures.
     let captureNames: [[String]]
+    let contracts: RouteContracts
     /// The gRPC services that the routes know, in order.
     let services: [String]
     /// The constant answers of the route files.
@@ -47,7 +48,8 @@ final class Era {
 
     /// - Parameter previous: clusters whose settings did not change keep their pools.
     init(_ generation: Generation, previous: Era?, worker: Worker) {
-        self.generation = generation
+        table = generation.table
+        contracts = generation.contracts
         let meters = worker.shared.meters
         let specifications = generation.configuration.clusters
         clusters = generation.table.clusters.map { name in
@@ -70,8 +72,6 @@ final class Era {
         services = Set(generation.table.routes.filter(\.match.grpc).map(\.service)).sorted()
         fixedReplies = generation.table.fixed.map { LocalReply($0) }
     }
-
-    var table: RouteTable { generation.table }
 }
 
 extension RouteDefinition {

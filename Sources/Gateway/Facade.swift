@@ -32,7 +32,7 @@ struct Facade: Sendable {
         guard isCore else { return nil }
         let input = method.input
         parameters = names.compactMap { name in
-            let found = schema.path(name, in: input)
+            let found = try? schema.path(name, in: input)
             if found == nil {
                 diagnostics.error(
                     at: route.position,
@@ -56,7 +56,7 @@ struct Facade: Sendable {
     func parameters(in message: Span<UInt8>) -> [[UInt8]?] {
         var values: [[UInt8]?] = []
         for path in parameters {
-            values.append(schema.value(path, of: message).map { message.extracting($0.range).bytes } ?? [])
+            values.append(schema.field(path, of: message).map { message.extracting($0.range).bytes } ?? [])
         }
         return values
     }
@@ -75,7 +75,7 @@ extension Worker {
     /// The façade of the exchange's route, when it came as a call.
     func facade(of exchange: Exchange) -> Facade? {
         guard exchange.rule.isGRPC else { return nil }
-        return era(of: exchange).generation.contracts.facades[Int(exchange.route)]
+        return era(of: exchange).contracts.facades[Int(exchange.route)]
     }
 
     /// The one message of a call's body, or what is wrong with it.
@@ -119,6 +119,5 @@ extension Worker {
         trailers.append("grpc-status: 0\r\n" as StaticString)
         exchange.grpcStatus = GRPCStatus.ok.rawValue
         wire.end(trailers: trailers, of: exchange)
-        wire.flush()
     }
 }

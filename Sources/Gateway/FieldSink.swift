@@ -8,8 +8,9 @@ protocol FieldSink {
     func write(_ field: Field, of text: borrowing Span<UInt8>)
     /// A field of our own. - Parameters: `number`: its number where it has one; `title` and `lower`: its two spellings.
     func write(_ number: FieldName, _ title: StaticString, _ lower: StaticString, _ value: borrowing Span<UInt8>)
-    /// Begins a field of our own whose value is put together: append it to the buffer, then `finish`.
-    func begin(_ number: FieldName, _ title: StaticString, _ lower: StaticString) -> Buffer
+    /// Begins a field of our own whose value is put together: append it to `text`, then `finish`.
+    func begin(_ number: FieldName, _ title: StaticString, _ lower: StaticString)
+    var text: Buffer { get }
     func finish()
     func writeDate(of worker: Worker)
     /// Whole lines, for what is rare: they are taken apart again where that is needed.
@@ -19,6 +20,7 @@ protocol FieldSink {
 /// Fields as lines.
 struct FieldLines: FieldSink {
     let out: Buffer
+    var text: Buffer { out }
 
     @inline(__always) func write(_ field: Field, of text: borrowing Span<UInt8>) {
         HTTP1Encoder.field(field, of: text, into: out)
@@ -29,10 +31,9 @@ struct FieldLines: FieldSink {
         HTTP1Encoder.field(title, value, into: out)
     }
 
-    @inline(__always) func begin(_ number: FieldName, _ title: StaticString, _ lower: StaticString) -> Buffer {
+    @inline(__always) func begin(_ number: FieldName, _ title: StaticString, _ lower: StaticString) {
         out.append(title)
         out.append(": " as StaticString)
-        return out
     }
 
     @inline(__always) func finish() { HTTP1Encoder.crlf(out) }
@@ -44,6 +45,12 @@ struct FieldLines: FieldSink {
 /// Fields for an encoder.
 struct FieldEntries: FieldSink {
     let block: HTTP2FieldBlock
+    let text: Buffer
+
+    init(block: HTTP2FieldBlock) {
+        self.block = block
+        text = block.text
+    }
 
     @inline(__always) func write(_ field: Field, of text: borrowing Span<UInt8>) { block.add(field, of: text) }
 
@@ -52,7 +59,7 @@ struct FieldEntries: FieldSink {
         block.add(lower, number, value)
     }
 
-    @inline(__always) func begin(_ number: FieldName, _ title: StaticString, _ lower: StaticString) -> Buffer {
+    @inline(__always) func begin(_ number: FieldName, _ title: StaticString, _ lower: StaticString) {
         block.begin(lower, number)
     }
 

@@ -5,14 +5,15 @@ import Pipeline
 /// (RFC 9110 section 7.6.3). What a trusted proxy said goes on, and the proxy itself is added.
 enum ForwardedOrigin {
     static func write(_ exchange: Exchange, _ session: Session, _ text: borrowing Span<UInt8>, _ out: some FieldSink) {
-        let peers = out.begin(.xForwardedFor, "X-Forwarded-For", "x-forwarded-for")
-        if session.trusted { joined(.xForwardedFor, exchange, text, peers) }
-        peers.append(session.peerText)
+        out.begin(.xForwardedFor, "X-Forwarded-For", "x-forwarded-for")
+        if session.trusted { joined(.xForwardedFor, exchange, text, out.text) }
+        out.text.append(session.peerText)
         out.finish()
         if session.trusted, let given = exchange.head.first(.xForwardedProto) {
             out.write(given, of: text)
         } else {
-            out.begin(.xForwardedProto, "X-Forwarded-Proto", "x-forwarded-proto").append(scheme(session))
+            out.begin(.xForwardedProto, "X-Forwarded-Proto", "x-forwarded-proto")
+            out.text.append(scheme(session))
             out.finish()
         }
         if session.trusted, let given = exchange.head.first(.xForwardedHost) {
@@ -21,12 +22,13 @@ enum ForwardedOrigin {
             out.write(
                 .xForwardedHost, "X-Forwarded-Host", "x-forwarded-host", text.extracting(exchange.head.authority.range))
         }
-        forwarded(exchange, session, text, out.begin(.forwarded, "Forwarded", "forwarded"))
+        out.begin(.forwarded, "Forwarded", "forwarded")
+        forwarded(exchange, session, text, out.text)
         out.finish()
-        let via = out.begin(.via, "Via", "via")
-        joined(.via, exchange, text, via)
-        via.append(exchange.head.version.number)
-        via.append(" nexus-gateway" as StaticString)
+        out.begin(.via, "Via", "via")
+        joined(.via, exchange, text, out.text)
+        out.text.append(exchange.head.version.number)
+        out.text.append(" nexus-gateway" as StaticString)
         out.finish()
     }
 
@@ -53,7 +55,9 @@ enum ForwardedOrigin {
     private static func joined(
         _ name: FieldName, _ exchange: Exchange, _ text: borrowing Span<UInt8>, _ out: Buffer
     ) {
-        for field in exchange.head.fields where field.name == name && !field.value.isEmpty {
+        for i in exchange.head.fields.indices {
+            let field = exchange.head.fields[i]
+            guard field.name == name && !field.value.isEmpty else { continue }
             out.append(field.value, of: text)
             out.append(", " as StaticString)
         }

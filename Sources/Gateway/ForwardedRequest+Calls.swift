@@ -35,13 +35,13 @@ extension ForwardedRequest {
     /// be larger or smaller than what they are made of.
     static func callFields(_ exchange: Exchange, _ text: borrowing Span<UInt8>, _ out: FieldEntries) {
         out.block.add("te", "trailers" as StaticString)
-        let type = out.begin(.contentType, "Content-Type", "content-type")
-        type.append("application/grpc" as StaticString)
+        out.begin(.contentType, "Content-Type", "content-type")
+        out.text.append("application/grpc" as StaticString)
         switch exchange.head.dialect {
         case .grpcWeb, .grpcWebText:
             if let asked = exchange.head.first(.contentType) {
                 let value = text.extracting(asked.value.range)
-                type.append(GRPCWebType.format(of: value), of: value)
+                out.text.append(GRPCWebType.format(of: value), of: value)
             }
         case .http, .grpc, .soap, .eventStream, .webSocket, .mqtt, .connect: break
         }

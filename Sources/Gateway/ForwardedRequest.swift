@@ -94,8 +94,10 @@ enum ForwardedRequest {
         // It counts a call's time as well.
         if exchange.isCall { replaced.insert(.grpcTimeout) }
         guard exchange.rule.headerEdits != Rule.none else {
-            for field in exchange.head.fields where !replaced.contains(field.name) {
-                if isTranslated && isCoding(field, text) { continue }
+            // By place: walking the array itself would count a reference to it.
+            for i in exchange.head.fields.indices {
+                let field = exchange.head.fields[i]
+                if replaced.contains(field.name) || isTranslated && isCoding(field, text) { continue }
                 out.write(field, of: text)
             }
             return
@@ -112,7 +114,8 @@ enum ForwardedRequest {
     /// Correlation and trace.
     private static func names(_ exchange: Exchange, _ text: borrowing Span<UInt8>, _ out: some FieldSink) {
         exchange.correlationID.withReadable { out.write(.correlationID, "Correlation-Id", "correlation-id", $0) }
-        exchange.trace.append(to: out.begin(.traceparent, "traceparent", "traceparent"))
+        out.begin(.traceparent, "traceparent", "traceparent")
+        exchange.trace.append(to: out.text)
         out.finish()
         guard exchange.continuesTrace, hasValidTraceState(exchange, text) else { return }
         for field in exchange.head.fields where field.name == .tracestate { out.write(field, of: text) }

@@ -20,11 +20,15 @@ final class HTTP2Connection: ServedConnection, HTTP2SessionHandler {
     }
 
     let worker: Worker
+    private let loop: EventLoop
     let port: ListenerPort
     let session: Session
     /// The connection's state without its socket.
     let http: HTTP2Session
     private var transport: Transport
+    /// The worker's, for what leaves at once; nearly everything does.
+    private let outgoing: Buffer
+    /// What the socket did not take.
     private let output: Buffer
     private(set) var phase = Phase.open
     private var readable = true
@@ -43,8 +47,10 @@ final class HTTP2Connection: ServedConnection, HTTP2SessionHandler {
         self.session = session
         self.port = port
         self.worker = worker
+        loop = worker.loop
+        outgoing = worker.outgoing
         output = Buffer(pool: worker.loop.buffers)
-        http = HTTP2Session(.server, settings: port.http2, nowMS: worker.loop.nowMS)
+        http = HTTP2Session(.server, settings: port.http2, nowMS: worker.loop.nowMS, memory: worker.http2Memory)
         super.init()
         http.handler = self
         worker.meters.count(.http2Opened)
@@ -159,8 +165,19 @@ final class HTTP2Connection: ServedConnection, HTTP2SessionHandler {
     /// The stream has something to be put on its way when what is being read has been read.
     func touch(_ stream: ClientStream) { touched.append(stream) }
 
-    /// The stream has something to write.
-    func sending(_ stream: ClientStream) { senders.append(stream) }
+    // Not inlined: inside, this object is the caller's to keep, and its constants are read without counting.
+
+    /// The head of the stream's answer.
+    @inline(never)
+    func respond(_ stream: HTTP2Stream, _ head: HTTP2FieldBlock, ended: Bool) { http.respond(stream, head, ended: ended) }
+
+    /// What the stream has said leaves at the end of this turn, as far as the client gives credit for it.
+    @inline(never)
+    func push(_ client: ClientStream) {
+        http.resume(client.stream)
+        if client.joinsSenders() { senders.append(client) }
+        flushSoon()
+    }
 
     /// The stream is gone.
     func streamOver(_ stream: ClientStream) {
@@ -173,7 +190,7 @@ final class HTTP2Connection: ServedConnection, HTTP2SessionHandler {
     func flushSoon() {
         guard !flushAsked, phase != .closed else { return }
         flushAsked = true
-        worker.loop.atEndOfTurn(self)
+        loop.atEndOfTurn(self)
     }
 
     override func turnEnded() {
@@ -185,9 +202,15 @@ final class HTTP2Connection: ServedConnection, HTTP2SessionHandler {
         guard phase != .closed, phase != .lingering else { return }
         var progress = !outputBlocked
         while true {
-            let more = http.write(into: output, upTo: Self.highWater)
-            guard !output.isEmpty else { break }
-            switch transport.send(output) {
+            let out = output.isEmpty ? outgoing : output
+            let more = http.write(into: out, upTo: Self.highWater)
+            guard !out.isEmpty else { break }
+            let result = transport.send(out)
+            if out !== output && !out.isEmpty {
+                out.withReadable { output.append($0) }
+                out.clear()
+            }
+            switch result {
             case .moved(let n):
                 progress = true
                 worker.meters.count(.bytesOut, by: UInt64(n))

@@ -29,7 +29,7 @@ extension HTTP2Upstream {
         var reads = 0
         while state == .open && readable {
             if reads == Self.readsPerTurn {
-                worker.loop.again(self)
+                loop.again(self)
                 break
             }
             reads += 1
@@ -38,9 +38,9 @@ extension HTTP2Upstream {
             switch transport.receive(into: buffer) {
             case .moved:
                 if transport.isDrained(buffer) && !peerClosed { readable = false }
-                heardMS = worker.loop.nowMS
+                heardMS = loop.nowMS
                 receives &+= 1
-                let isSound = buffer.withReadable { session.receive($0, nowMS: worker.loop.nowMS) }
+                let isSound = buffer.withReadable { session.receive($0, nowMS: loop.nowMS) }
                 buffer.clear()
                 if !isSound { return broken() }
             case .wouldBlock: readable = false
@@ -65,20 +65,20 @@ extension HTTP2Upstream {
     func mark() {
         guard !isMarked, state == .open else { return }
         isMarked = true
-        worker.loop.atEndOfTurn(self)
+        loop.atEndOfTurn(self)
     }
 
     /// The end of a turn in which something was marked.
     func writeTurn() {
         isMarked = false
         guard state == .open else { return }
-        if flushedNS != worker.loop.nowNS {
-            flushedNS = worker.loop.nowNS
+        if flushedNS != loop.nowNS {
+            flushedNS = loop.nowNS
             flushes = 0
         }
         flushes += 1
         if flushes > Self.flushesPerTurn {
-            worker.loop.again(self)
+            loop.again(self)
             return
         }
         flush()
@@ -105,7 +105,7 @@ extension HTTP2Upstream {
                 outputBlocked = true
                 peerClosed = true
                 readable = true
-                worker.loop.again(self)
+                loop.again(self)
                 return
             }
             if out !== output && !out.isEmpty {

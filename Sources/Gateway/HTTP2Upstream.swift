@@ -16,6 +16,12 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
     enum State { case connecting, open, closed }
 
     let worker: Worker
+    /// The worker's, and the endpoint's: what is a constant of this object is read without counting references.
+    let loop: EventLoop
+    private let spares: HTTP2UpstreamSpares
+    private let fields: FieldEntries
+    private let scratch: Buffer
+    private let authority: [UInt8]
     let endpoint: Endpoint
     var transport: Transport
     private(set) var state = State.connecting
@@ -75,6 +81,11 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
         guard case .success(let descriptor) = Dial.start(endpoint.address) else { return nil }
         self.endpoint = endpoint
         self.worker = worker
+        loop = worker.loop
+        spares = worker.http2Spares
+        fields = spares.fields
+        scratch = spares.scratch
+        authority = endpoint.authority
         transport = Transport(descriptor: descriptor)
         let isSecure = endpoint.cluster.tls != nil
         approach = Approach(to: endpoint, worker: worker, required: isSecure ? .http2 : nil)
@@ -84,7 +95,8 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
         mostRequests = pool.requests > 0 ? pool.requests : .max
         mostStreams = endpoint.cluster.specification.http2.maxConcurrentStreams
         output = Buffer(pool: worker.loop.buffers)
-        session = HTTP2Session(.client, settings: endpoint.cluster.http2, nowMS: worker.loop.nowMS)
+        session = HTTP2Session(
+            .client, settings: endpoint.cluster.http2, nowMS: worker.loop.nowMS, memory: worker.http2Memory)
         super.init()
         session.handler = self
         guard worker.loop.register(self, descriptor: descriptor) == 0 else {
@@ -115,7 +127,7 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
 
     /// Takes the exchange; its request leaves at the end of this turn, or when the connection is there.
     func begin(_ exchange: Exchange) {
-        let stream = worker.http2Spares.takeStream(worker)
+        let stream = spares.takeStream(worker)
         stream.place = streams.count
         streams.append(stream)
         served += 1
@@ -123,7 +135,7 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
         if heardMS > unheardMS { unheardMS = worker.loop.nowMS }
         if !isGreeted {
             if streams.count == 1 {
-                worker.loop.setDeadline(self, afterMS: UInt64(approach.patience(exchange.rule.timeouts)))
+                loop.setDeadline(self, afterMS: UInt64(approach.patience(exchange.rule.timeouts)))
             }
         } else if streams.count == 1 {
             watch()
@@ -144,6 +156,30 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
     }
 
     // MARK: - From streams
+
+    // Not inlined: inside, this object is the caller's to keep, and its constants are read without counting.
+
+    /// Opens the stream with the exchange's request. False = the connection takes no more streams.
+    @inline(never)
+    func open(_ stream: HTTP2Stream, for exchange: Exchange, of client: Session, ended: Bool) -> Bool {
+        ForwardedRequest.write(
+            exchange, session: client, table: worker.era(of: exchange).table, endpoint: authority,
+            isSecure: transport.layer != nil, nowMS: worker.loop.nowMS, scratch: scratch, into: fields)
+        return session.request(stream, fields.block, ended: ended)
+    }
+
+    /// There is something in the stream's `outbound`, or its end has been said.
+    @inline(never)
+    func push(_ stream: HTTP2Stream) {
+        session.resume(stream)
+        mark()
+    }
+
+    /// `n` bytes of the answer wait in memory of their own.
+    @inline(never) func stored(_ stream: HTTP2Stream, _ n: Int) { session.stored(stream, n) }
+
+    /// All bytes of the stream's answer have been used.
+    @inline(never) func consumed(_ stream: HTTP2Stream) { session.consumed(stream, stream.unusedBytes) }
 
     /// The wire of this stream's exchange has something to hear at the end of this turn.
     func touch(_ stream: HTTP2UpstreamStream) { touched.append(stream) }
@@ -169,7 +205,7 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
             streams[stream.place] = last
             last.place = stream.place
         }
-        if isClean { worker.http2Spares.give(stream) } else { stream.discard() }
+        if isClean { spares.give(stream) } else { stream.discard() }
         if streams.isEmpty { rest() }
     }
 
@@ -179,7 +215,7 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
         if isRetired || endpoint.hasEnoughResting {
             worker.loop.again(self)
         } else {
-            worker.loop.setDeadline(self, afterMS: UInt64(endpoint.cluster.specification.pool.idleTimeout))
+            loop.setDeadline(self, afterMS: UInt64(endpoint.cluster.specification.pool.idleTimeout))
         }
     }
 
@@ -193,7 +229,7 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
 
     private func watch(from startMS: UInt64) {
         let end = startMS + Self.silenceMS
-        worker.loop.setDeadline(self, afterMS: end > worker.loop.nowMS ? end - worker.loop.nowMS : 1)
+        loop.setDeadline(self, afterMS: end > worker.loop.nowMS ? end - worker.loop.nowMS : 1)
     }
 
     /// Requests are out. A way that has broken without a word would be found out by the first of them to time
@@ -261,7 +297,7 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
             case .waiting: return
             case .onward:
                 if let exchange = streams.first?.exchange {
-                    worker.loop.setDeadline(self, afterMS: UInt64(approach.patience(exchange.rule.timeouts)))
+                    loop.setDeadline(self, afterMS: UInt64(approach.patience(exchange.rule.timeouts)))
                 }
                 return worker.loop.again(self)
             case .later: return worker.loop.again(self)
@@ -281,7 +317,7 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
         readable = transport.layer != nil
         heardMS = worker.loop.nowMS
         if let exchange = streams.first?.exchange {
-            worker.loop.setDeadline(self, afterMS: UInt64(exchange.rule.timeouts.connect))
+            loop.setDeadline(self, afterMS: UInt64(exchange.rule.timeouts.connect))
         }
         unheardMS = heardMS
         mark()

@@ -40,9 +40,7 @@ extension HTTP2UpstreamStream: HTTP2StreamHandler {
             }
         }
         headSeen = true
-        worker.replay.lose(exchange)
-        worker.meters.recordFirstByte(
-            cluster: connection.endpoint.cluster.label, nanoseconds: worker.loop.nowNS &- sentNS)
+        worker.answerBegins(exchange, from: connection.endpoint, nanoseconds: worker.loop.nowNS &- sentNS)
         let size = size(of: block, ended: ended, to: exchange.translation == nil ? exchange.head.verb : .post)
         block.text.withReadable { wire.start(reply, size: size, in: $0, of: exchange) }
         touch()
@@ -57,7 +55,7 @@ extension HTTP2UpstreamStream: HTTP2StreamHandler {
     func dataReceived(_ bytes: borrowing Span<UInt8>) {
         guard let connection else { return }
         // A client that reads slowly holds up its own stream, by the stream's window, and no other.
-        connection.session.stored(http2, bytes.count)
+        connection.stored(http2, bytes.count)
         guard let exchange, headSeen, refusal == nil else { return giveCredit() }
         exchange.wire?.send(bytes, of: exchange)
         touch()

@@ -9,6 +9,7 @@ import WireHTTP
 /// This file is the request and the endings; `+Answer` takes the answer.
 final class HTTP2UpstreamStream: Source, Origin {
     let worker: Worker
+    private let loop: EventLoop
     /// The stream as the session sees it.
     let http2: HTTP2Stream
     private(set) var connection: HTTP2Upstream?
@@ -48,6 +49,7 @@ final class HTTP2UpstreamStream: Source, Origin {
 
     init(_ worker: Worker) {
         self.worker = worker
+        loop = worker.loop
         http2 = HTTP2Stream(pool: worker.loop.buffers)
         super.init()
         http2.handler = self
@@ -90,15 +92,10 @@ final class HTTP2UpstreamStream: Source, Origin {
 
     func sendRequest() {
         guard let exchange, let connection, let client = exchange.wire?.session else { return }
-        let spares = worker.http2Spares
-        ForwardedRequest.write(
-            exchange, session: client, table: worker.era(of: exchange).table, endpoint: connection.endpoint.authority,
-            isSecure: connection.transport.layer != nil, nowMS: worker.loop.nowMS, scratch: spares.scratch,
-            into: spares.fields)
         writesBefore = connection.writes
         sentNS = worker.loop.nowNS
         receivesBefore = connection.receives
-        guard connection.session.request(http2, spares.fields, ended: requestDone) else {
+        guard connection.open(http2, for: exchange, of: client, ended: requestDone) else {
             connection.retire()
             fail(.unprocessed)
             connection.remove(self, isClean: false)
@@ -115,7 +112,7 @@ final class HTTP2UpstreamStream: Source, Origin {
             if exchange.sent.isWhole { finishBody(trailers: exchange.sent.trailers) }
         }
         connection.mark()
-        armAnswerDeadline()
+        armAnswerDeadline(exchange)
     }
 
     private func finishBody(trailers: Buffer?) {
@@ -157,8 +154,7 @@ final class HTTP2UpstreamStream: Source, Origin {
 
     func flush() {
         guard isOpen, let connection else { return }
-        connection.session.resume(http2)
-        connection.mark()
+        connection.push(http2)
         // What the endpoint gives no credit for stays here, and nobody else measures that silence.
         if deadlineMS == 0 { armAnswerDeadline() }
     }
@@ -179,7 +175,7 @@ final class HTTP2UpstreamStream: Source, Origin {
 
     func giveCredit() {
         guard isOpen, http2.unusedBytes > 0 else { return }
-        connection?.session.consumed(http2, http2.unusedBytes)
+        connection?.consumed(http2)
     }
 
     func cancel() {
@@ -192,14 +188,15 @@ final class HTTP2UpstreamStream: Source, Origin {
 
     /// As on an HTTP/1.1 connection: `firstByte` from the last progress of the request, then `streamIdle`.
     /// While the connection is being made, only what bounds the attempt or the exchange as a whole.
-    func armAnswerDeadline() {
-        guard let exchange else { return }
+    func armAnswerDeadline() { if let exchange { armAnswerDeadline(exchange) } }
+
+    func armAnswerDeadline(_ exchange: Exchange) {
         let timeouts = exchange.rule.timeouts
         takenAtDeadline = given - http2.outbound.count
         var wait = waitsForUpstream(exchange) ? UInt64(headSeen ? timeouts.streamIdle : timeouts.firstByte) : 0
         if exchange.endsByMS > 0 { wait = notAfter(exchange.endsByMS, wait) }
         if tryEndsByMS > 0 && !headSeen { wait = notAfter(tryEndsByMS, wait) }
-        worker.loop.setDeadline(self, afterMS: wait)
+        loop.setDeadline(self, afterMS: wait)
     }
 
     /// `wait` milliseconds (0 = for ever), but not beyond `endMS`.
@@ -240,7 +237,6 @@ final class HTTP2UpstreamStream: Source, Origin {
         // Nobody will read the rest of the request (RFC 9113 section 8.1).
         if !requestDone || !http2.outbound.isEmpty { abandon() } else { giveCredit() }
         exchange.wire?.end(trailers: trailers, of: exchange)
-        exchange.wire?.flush()
     }
 
     /// The answer is not what was asked for: the client hears `outcome` instead.
@@ -318,7 +314,7 @@ final class HTTP2UpstreamStream: Source, Origin {
         let left = exchange
         left?.origin = nil
         exchange = nil
-        worker.loop.setDeadline(self, afterMS: 0)
+        loop.setDeadline(self, afterMS: 0)
         connection?.endpoint.attemptEnded(result, of: left)
     }
 

@@ -137,17 +137,17 @@ final class HealthProbe: Source {
             var parser = HTTP1ResponseParser()
             var framing = HTTP1Framing()
             var body = BodyFraming.none
-            let reply = worker.takeReply()
-            defer { worker.giveReply(reply) }
+            var head = worker.takeReply()
+            defer { worker.giveReply(head) }
             let progress = input.withReadable { text in
                 parser.parse(
-                    text, to: .get, into: &reply.head, framing: &framing, body: &body, limits: endpoint.cluster.limits)
+                    text, to: .get, into: &head, framing: &framing, body: &body, limits: endpoint.cluster.limits)
             }
             switch progress {
             case .needMore: return nil
             case .failed: return false
             case .complete(let length):
-                if reply.head.status >= 200 || reply.head.status == 101 { return expect.contains(reply.head.status) }
+                if head.status >= 200 || head.status == 101 { return expect.contains(head.status) }
                 interimCount += 1
                 guard interimCount <= endpoint.cluster.limits.informational else { return false }
                 input.consume(length)

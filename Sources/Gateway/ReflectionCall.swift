@@ -12,7 +12,7 @@ final class ReflectionCall: LocalCall {
     private var told: Set<Int> = []
 
     init(_ worker: Worker, era: Era) {
-        schema = era.generation.contracts.schema
+        schema = era.contracts.schema
         services = era.services
         super.init(worker)
     }

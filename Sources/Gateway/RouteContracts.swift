@@ -89,7 +89,7 @@ public final class RouteContracts: Sendable {
             diagnostics.error(at: route.position, "route '\(route.name)' is steered by the field '\(path)' of a message that is not known")
             return nil
         }
-        guard let found = schema.path(path, in: schema.methods[method].input) else {
+        guard let found = try? schema.path(path, in: schema.methods[method].input) else {
             let name = schema.name(ofMessage: schema.methods[method].input)
             diagnostics.error(at: route.position, "\(name) has no field '\(path)' to steer route '\(route.name)' by")
             return nil
@@ -111,7 +111,7 @@ public final class RouteContracts: Sendable {
             case .message(let path):
                 guard let schema, bytes.count > 5, bytes[0] == 0 else { return [] }
                 let message = bytes.extracting(5..<bytes.count)
-                return schema.value(path, of: message).map { message.extracting($0.range).bytes } ?? []
+                return schema.field(path, of: message).map { message.extracting($0.range).bytes } ?? []
             case .json(let names):
                 guard let tape = try? JSONTape(bytes) else { return [] }
                 var at = 0

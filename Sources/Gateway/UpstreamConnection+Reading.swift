@@ -21,7 +21,7 @@ extension UpstreamConnection {
             reads += 1
             // Reading is never nested: only the loop starts it. So all connections share one buffer,
             // and only one with an unfinished head or chunk line has its own.
-            let buffer = kept.isEmpty ? worker.scratch : kept
+            let buffer = kept.isEmpty ? scratch : kept
             buffer.reserve(1024)
             switch transport.receive(into: buffer) {
             case .moved:
@@ -63,7 +63,7 @@ extension UpstreamConnection {
             if state == .active && !paused { armAnswerDeadline() }
         case .finished(let n):
             keepRest(of: buffer, from: n)
-            finish()
+            finish(exchange, wire)
         case .unwanted(let n):
             keepRest(of: buffer, from: n)
             giveUpAnswer()
@@ -114,10 +114,10 @@ extension UpstreamConnection {
             var parser = HTTP1ResponseParser()
             var framing = HTTP1Framing()
             var bodyFraming = BodyFraming.none
-            let reply = worker.takeReply()
-            defer { worker.giveReply(reply) }
+            var head = worker.takeReply()
+            defer { worker.giveReply(head) }
             let progress = parser.parse(
-                rest, to: exchange.head.verb, into: &reply.head, framing: &framing, body: &bodyFraming,
+                rest, to: exchange.head.verb, into: &head, framing: &framing, body: &bodyFraming,
                 limits: endpoint.cluster.limits)
             switch progress {
             case .needMore: return .more
@@ -126,23 +126,23 @@ extension UpstreamConnection {
                 return .failed(.protocolError)
             case .complete(let length):
                 position += length
-                reply.head.dropNamedFields(framing, in: rest)
-                if reply.head.status == 101 {
+                head.dropNamedFields(framing, in: rest)
+                if head.status == 101 {
                     guard exchange.wantsUpgrade, framing.requestsUpgrade else { return .failed(.protocolError) }
                     beginTunnel()
-                    wire.startTunnel(reply.head, in: rest, of: exchange)
+                    wire.startTunnel(head, in: rest, of: exchange)
                     return .more
                 }
-                if reply.head.status < 200 {
+                if head.status < 200 {
                     interimCount += 1
                     guard interimCount <= endpoint.cluster.limits.informational else { return .failed(.protocolError) }
-                    wire.interim(reply.head, in: rest, of: exchange)
+                    wire.interim(head, in: rest, of: exchange)
                     continue
                 }
-                answerStatus = reply.head.status
+                answerStatus = head.status
                 persistent = framing.persistent
                 body = HTTP1BodyReader(bodyFraming)
-                let reason = RetryPolicy.Reasons(status: reply.head.status)
+                let reason = RetryPolicy.Reasons(status: head.status)
                 if !reason.isEmpty,
                     worker.takesRetry(exchange, reason, provenUnprocessed: false, of: endpoint.cluster)
                 {
@@ -150,10 +150,8 @@ extension UpstreamConnection {
                     return .unwanted(position)
                 }
                 headSeen = true
-                worker.replay.lose(exchange)
-                worker.meters.recordFirstByte(
-                    cluster: endpoint.cluster.label, nanoseconds: worker.loop.nowNS &- sentNS)
-                wire.start(reply.head, size: BodySize(bodyFraming), in: rest, of: exchange)
+                worker.answerBegins(exchange, from: endpoint, nanoseconds: worker.loop.nowNS &- sentNS)
+                wire.start(head, size: BodySize(bodyFraming), in: rest, of: exchange)
                 return .more
             }
         }

@@ -12,6 +12,10 @@ final class UpstreamConnection: Source, Origin {
     enum State { case connecting, idle, active, closed }
 
     let worker: Worker
+    /// The worker's, and the endpoint's: what is a constant of this object is read without counting references.
+    let loop: EventLoop
+    let scratch: Buffer
+    private let authority: [UInt8]
     let endpoint: Endpoint
     var transport: Transport
     var state = State.connecting
@@ -52,6 +56,9 @@ final class UpstreamConnection: Source, Origin {
         guard case .success(let descriptor) = Dial.start(endpoint.address) else { return nil }
         self.endpoint = endpoint
         self.worker = worker
+        loop = worker.loop
+        scratch = worker.scratch
+        authority = endpoint.authority
         transport = Transport(descriptor: descriptor)
         approach = Approach(to: endpoint, worker: worker)
         bornMS = worker.loop.nowMS
@@ -88,7 +95,7 @@ final class UpstreamConnection: Source, Origin {
         tryEndsByMS = perTry > 0 ? worker.loop.nowMS + perTry : 0
         let out = output
         ForwardedRequest.write(
-            exchange, session: session, table: era.table, endpoint: endpoint.authority, into: out)
+            exchange, session: session, table: era.table, endpoint: authority, into: out)
         if let collected = exchange.body {
             collected.withReadable { out.append($0) }
             requestDone = true
@@ -99,7 +106,7 @@ final class UpstreamConnection: Source, Origin {
             armApproach(exchange)
         } else {
             state = .active
-            flush()
+            flush(for: exchange)
         }
     }
 
@@ -165,7 +172,9 @@ final class UpstreamConnection: Source, Origin {
         HTTP1Encoder.lastChunk(trailers: trailers, into: out)
     }
 
-    func flush() {
+    func flush() { if let exchange { flush(for: exchange) } }
+
+    private func flush(for exchange: Exchange) {
         let out = output
         guard state == .active, !out.isEmpty else { return }
         while !out.isEmpty {
@@ -173,7 +182,7 @@ final class UpstreamConnection: Source, Origin {
             case .moved: sentAny = true
             case .wouldBlock, .ended:
                 outputBlocked = true
-                armAnswerDeadline()
+                armAnswerDeadline(exchange)
                 return
             case .failed:
                 // An answer may already be there (an early refusal): reading finds it, or the end.
@@ -188,11 +197,11 @@ final class UpstreamConnection: Source, Origin {
         dropOutput()
         outputBlocked = false
         sentNS = worker.loop.nowNS
-        armAnswerDeadline()
+        armAnswerDeadline(exchange)
         guard tunnel && requestDone else { return }
         transport.shutdownSending()
         // The other direction may have waited for this one.
-        if peerClosed, let exchange { exchange.wire?.end(trailers: nil, of: exchange) }
+        if peerClosed { exchange.wire?.end(trailers: nil, of: exchange) }
     }
 
     private func dropOutput() {
@@ -228,13 +237,14 @@ final class UpstreamConnection: Source, Origin {
 
     /// Silence is measured from the last progress: before the answer by `firstByte`, inside it by
     /// `streamIdle`; a stream with a longest life ends at the earlier of the two.
-    func armAnswerDeadline() {
-        guard let exchange else { return }
+    func armAnswerDeadline() { if let exchange { armAnswerDeadline(exchange) } }
+
+    func armAnswerDeadline(_ exchange: Exchange) {
         let timeouts = exchange.rule.timeouts
         var wait = waitsForUpstream(exchange) ? UInt64(headSeen ? timeouts.streamIdle : timeouts.firstByte) : 0
         if exchange.endsByMS > 0 { wait = notAfter(exchange.endsByMS, wait) }
         if tryEndsByMS > 0 && !headSeen { wait = notAfter(tryEndsByMS, wait) }
-        worker.loop.setDeadline(self, afterMS: wait)
+        loop.setDeadline(self, afterMS: wait)
     }
 
     /// The way to the endpoint has its own patience, within that of the attempt and of the exchange.
@@ -326,26 +336,27 @@ final class UpstreamConnection: Source, Origin {
     // MARK: - Endings
 
     /// The answer is complete. Frees this connection first, so that the next request may use it.
-    func finish() {
-        guard let exchange = release() else { return }
+    func finish() { if let exchange, let wire = exchange.wire { finish(exchange, wire) } }
+
+    func finish(_ exchange: Exchange, _ wire: any Wire) {
+        leave(exchange)
         let trailers = self.trailers
         self.trailers = nil
-        exchange.wire?.end(trailers: trailers, of: exchange)
-        exchange.wire?.flush()
-        endpoint.cluster.serveWaiting()
+        wire.end(trailers: trailers, of: exchange)
+        endpoint.serveWaiting()
     }
 
     /// The answer is not wanted, and another attempt is: nothing of this one has gone to the client.
     func giveUpAnswer() {
-        guard let exchange = release() else { return }
+        guard let exchange else { return }
+        leave(exchange)
         trailers = nil
         worker.retry(exchange, after: endpoint)
         endpoint.cluster.serveWaiting()
     }
 
     /// Parts with the exchange after an answer; the connection goes back to the pool if it is clean.
-    private func release() -> Exchange? {
-        guard let exchange else { return nil }
+    private func leave(_ exchange: Exchange) {
         self.exchange = nil
         exchange.origin = nil
         endpoint.attemptEnded(.answered(status: answerStatus), of: exchange)
@@ -354,7 +365,6 @@ final class UpstreamConnection: Source, Origin {
         } else {
             close()
         }
-        return exchange
     }
 
     private var isWithinQuota: Bool {

@@ -64,7 +64,7 @@ extension Worker {
 
     /// A request's head is complete and normalised: correlate, match, and enter the pipeline.
     func admit(_ exchange: Exchange, session: Session, upgrade: Bool) {
-        guard let text = exchange.text, let wire = exchange.wire else { return }
+        guard let text = exchange.text else { return }
         let era = era(of: exchange)
         let match: Match = text.withReadable { text in
             identify(exchange, text)
@@ -81,30 +81,37 @@ extension Worker {
             var problem = Problem(
                 Outcome(.methodNotAllowed, "this path does not take this method"), exchange, fields: nil)
             problem.allow = allow.copyReadable()
-            return wire.answer(problem.reply(), of: exchange)
+            exchange.wire?.answer(problem.reply(), of: exchange)
+            return
         case .none:
-            return wire.answer(Outcome(.noRoute, "no route matches this request"), of: exchange)
+            exchange.wire?.answer(Outcome(.noRoute, "no route matches this request"), of: exchange)
+            return
         }
         exchange.target = exchange.rule.targetWithFlagsOff
         if exchange.head.dialect.callsGRPC || exchange.rule.call != Rule.none {
-            if let refusal = takeLane(exchange, era: era) { return wire.answer(refusal, of: exchange) }
+            if let refusal = takeLane(exchange, era: era) {
+                exchange.wire?.answer(refusal, of: exchange)
+                return
+            }
         }
         // Bytes of a body and bytes of a tunnel could be taken for each other: an upgrade has no body here.
         exchange.wantsUpgrade = upgrade && exchange.rule.upgrade && exchange.requestBody == .none
         if case .known(let length) = exchange.requestBody, length > exchange.rule.bodyLimit {
-            return wire.answer(
+            exchange.wire?.answer(
                 Outcome(.tooLarge, "the request body is larger than this route allows"), of: exchange)
+            return
         }
         if exchange.rule.timeouts.streamMax > 0 {
             exchange.end(byMS: loop.nowMS + UInt64(exchange.rule.timeouts.streamMax))
         }
-        advance(exchange, session: session)
+        advance(exchange, session: session, era: era)
     }
 
     /// The exchange's names: correlation id and trace (SPEC O-4, O-5).
     private func identify(_ exchange: Exchange, _ text: borrowing Span<UInt8>) {
         var parent: TraceContext?
-        for field in exchange.head.fields {
+        for i in exchange.head.fields.indices {
+            let field = exchange.head.fields[i]
             switch field.name {
             case .correlationID, .xCorrelationID:
                 let value = text.extracting(field.value.range)
@@ -123,9 +130,9 @@ extension Worker {
     }
 
     /// Runs the stages that are left.
-    func advance(_ exchange: Exchange, session: Session) {
-        guard let wire = exchange.wire else { return }
-        let era = era(of: exchange)
+    func advance(_ exchange: Exchange, session: Session) { advance(exchange, session: session, era: era(of: exchange)) }
+
+    private func advance(_ exchange: Exchange, session: Session, era: Era) {
         let shielded = exchange.rule.stages.contains(StageSet(.shield))
         let admitted = admission.advance(
             exchange, table: era.table, peer: shielded ? clientAddress(exchange, session) : session.peer,
@@ -135,12 +142,12 @@ extension Worker {
         }
         switch admitted {
         case .dispatch: dispatch(exchange, session: session, era: era)
-        case .refused(let outcome): wire.answer(outcome, of: exchange)
+        case .refused(let outcome): exchange.wire?.answer(outcome, of: exchange)
         case .parked:
             // The only stage that waits today is `collect`.
             exchange.body = Buffer(capacity: Int(min(exchange.requestBody.bytes ?? 4096, 65_536)) + 1)
             watch(exchange)
-            wire.resumeBody(of: exchange)
+            exchange.wire?.resumeBody(of: exchange)
         }
     }
 
@@ -176,7 +183,7 @@ extension Worker {
     private func dispatch(_ exchange: Exchange, session: Session, era: Era) {
         guard isTranslated(exchange) else { return }
         switch exchange.target {
-        case .upstream(let index): proxy(exchange, by: era.clusters[Int(index)], avoiding: nil)
+        case .upstream(let index): proxy(exchange, session, era, by: era.clusters[Int(index)], avoiding: nil, hasPlace: false)
         case .command(let index): command(Int(index), exchange)
         case .query(let index): query(Int(index), exchange, era: era)
         case .fixed(let index): exchange.wire?.answer(era.fixedReplies[Int(index)], of: exchange)

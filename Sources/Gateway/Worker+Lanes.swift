@@ -37,9 +37,9 @@ extension Worker {
             exchange.translation = translation
             exchange.wire = translation
             return nil
-        case .connect: return takeConnect(exchange, era.generation.contracts)
+        case .connect: return takeConnect(exchange, era.contracts)
         case .http:
-            translate(exchange, by: era.generation.contracts.calls[Int(exchange.rule.call)])
+            translate(exchange, by: era.contracts.calls[Int(exchange.rule.call)])
             return nil
         case .soap, .eventStream, .webSocket, .mqtt: return nil
         }

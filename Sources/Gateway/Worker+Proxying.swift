@@ -9,6 +9,10 @@ extension Worker {
     /// - Parameter hasPlace: the cluster's bulkhead has let it in.
     func proxy(_ exchange: Exchange, by cluster: Cluster, avoiding: Endpoint?, hasPlace: Bool = false) {
         guard let session = exchange.wire?.session else { return }
+        proxy(exchange, session, era(of: exchange), by: cluster, avoiding: avoiding, hasPlace: hasPlace)
+    }
+
+    func proxy(_ exchange: Exchange, _ session: Session, _ era: Era, by cluster: Cluster, avoiding: Endpoint?, hasPlace: Bool) {
         guard var endpoint = cluster.choose(for: exchange, session, avoiding: avoiding) else {
             if hasPlace { leaveBulkhead(of: cluster) }
             // A name that has just been configured is being asked for.
@@ -35,7 +39,7 @@ extension Worker {
         let mayFail =
             exchange.head.verb.isIdempotent && exchange.requestBody == .none && exchange.attempts + 1 < policy.attempts
             && policy.reasons.contains(.reset)
-        guard endpoint.carry(exchange, session: session, mustBeQuiet: !mayFail) else {
+        guard endpoint.carry(exchange, session: session, era: era, mustBeQuiet: !mayFail) else {
             exchange.attempts += 1
             endpoint.attemptBegan()
             endpoint.attemptEnded(.failed(.refused), of: exchange)
@@ -44,7 +48,14 @@ extension Worker {
         if let translation = exchange.translation, let origin = exchange.origin {
             exchange.origin = translation.requestOrigin(origin, of: exchange)
         }
-        if let origin = exchange.origin, origin.wantsBody { exchange.wire?.resumeBody(of: exchange) }
+        if exchange.requestBody != .none, let origin = exchange.origin, origin.wantsBody { exchange.wire?.resumeBody(of: exchange) }
+    }
+
+    /// The head of an answer is here, and is passed on.
+    /// - Parameter nanoseconds: from the request sent.
+    func answerBegins(_ exchange: Exchange, from endpoint: Endpoint, nanoseconds: UInt64) {
+        replay.lose(exchange)
+        meters.recordFirstByte(cluster: endpoint.cluster.label, nanoseconds: nanoseconds)
     }
 
     /// An attempt ended without an answer. Another one is made where the route wants it and it can do no harm.

@@ -8,7 +8,7 @@ extension Worker {
     /// 0 to 9,999. Who cannot be told from others shares a bucket with all of them: nobody is moved about.
     func bucket(of exchange: Exchange, _ era: Era) -> UInt16 {
         let key = steeringKey(of: exchange, era)
-        return era.generation.contracts.steers[Int(exchange.rule.flag)].bucket(of: key.span)
+        return era.contracts.steers[Int(exchange.rule.flag)].bucket(of: key.span)
     }
 
     private func steeringKey(of exchange: Exchange, _ era: Era) -> [UInt8] {
@@ -21,7 +21,7 @@ extension Worker {
             }
         case .capture(_, let place):
             return text.withReadable { PercentDecoding.decode($0.extracting(exchange.captures[place].range)) }
-        case .field: return era.generation.contracts.steeringValue(of: exchange)
+        case .field: return era.contracts.steeringValue(of: exchange)
         }
     }
 }

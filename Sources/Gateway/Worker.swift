@@ -58,11 +58,15 @@ final class Worker {
 
     /// What one receive from an upstream goes into; whatever is left of it moves to the connection.
     let scratch = Buffer(capacity: 128 << 10)
+    /// What an HTTP/2 connection sends in one go; empty between two of them.
+    let outgoing = Buffer(capacity: 128 << 10)
+    /// For the engines of its HTTP/2 connections.
+    let http2Memory = HTTP2Memory()
     /// Request bodies that may have to go again.
     let replay = RequestReplay()
     /// What HTTP/2 connections to upstreams use one after the other.
     let http2Spares = HTTP2UpstreamSpares()
-    private var spareReplies: [ReplyBox] = []
+    private var spareReplies: [ReplyHead] = []
     private var spareStreams: [ClientStream] = []
     /// Fields on their way into an HTTP/2 encoder; used and done with inside one call.
     let fieldBlock = HTTP2FieldBlock()
@@ -264,11 +268,11 @@ final class Worker {
     // MARK: - Small things every connection needs
 
     /// A reply head to parse into, from the spare ones.
-    func takeReply() -> ReplyBox { spareReplies.popLast() ?? ReplyBox() }
+    func takeReply() -> ReplyHead { spareReplies.popLast() ?? ReplyHead() }
 
-    func giveReply(_ box: ReplyBox) {
-        box.head.clear()
-        spareReplies.append(box)
+    func giveReply(_ head: consuming ReplyHead) {
+        head.clear()
+        spareReplies.append(head)
     }
 
     func dateField(into out: Buffer) { date.append(nowNS: loop.nowNS, to: out) }
@@ -284,9 +288,4 @@ final class Worker {
     func draw(below bound: Int) -> Int {
         Int(((identifiers.next() >> 32) &* UInt64(bound)) >> 32)
     }
-}
-
-/// A reply head that is used again and again.
-final class ReplyBox {
-    var head = ReplyHead()
 }

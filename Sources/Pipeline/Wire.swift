@@ -35,7 +35,7 @@ public protocol Wire: AnyObject {
     func startTunnel(_ reply: borrowing ReplyHead, in text: borrowing Span<UInt8>, of exchange: Exchange)
     /// Body bytes of a proxied answer.
     func send(_ bytes: borrowing Span<UInt8>, of exchange: Exchange)
-    /// The answer is complete. `trailers`: whole field lines, or nil.
+    /// The answer is complete, and goes on its way: no `flush` is needed. `trailers`: whole field lines, or nil.
     func end(trailers: Buffer?, of exchange: Exchange)
     /// Puts what was written on its way.
     func flush()

@@ -21,8 +21,9 @@ open class TransportLayer {
     /// Receives into the free part of `buffer`.
     open func receive(_ descriptor: Int32, into buffer: Buffer) -> IOResult { .failed(ENOSYS) }
     /// Sends from the readable part of `buffer`, without consuming it.
-    open func send(_ descriptor: Int32, from buffer: Buffer) -> IOResult { .failed(ENOSYS) }
-    /// Ends the sending side (close_notify).
+    /// - Parameter more: as for `Transport.send`.
+    open func send(_ descriptor: Int32, from buffer: Buffer, more: Bool) -> IOResult { .failed(ENOSYS) }
+    /// Ends the sending side (close_notify). The transport then ends that of the socket.
     open func shutdownSending(_ descriptor: Int32) {}
     /// Nothing more can be received until the loop reports it.
     open var isDrained: Bool { true }
@@ -36,7 +37,12 @@ open class TransportLayer {
 public struct Transport {
     public private(set) var descriptor: Int32
     /// nil = plain bytes straight to the kernel.
-    public var layer: TransportLayer?
+    public var layer: TransportLayer? {
+        didSet { called = layer.map(Unmanaged.passUnretained) }
+    }
+    /// `layer` again, to be called without counting references. A layer never calls back, so nobody can take it
+    /// away while it runs.
+    private var called: Unmanaged<TransportLayer>?
 
     public init(descriptor: Int32) { self.descriptor = descriptor }
 
@@ -45,7 +51,7 @@ public struct Transport {
     /// Receives at most `buffer.free` bytes behind what `buffer` holds.
     @inline(__always)
     public func receive(into buffer: Buffer) -> IOResult {
-        if let layer { return layer.receive(descriptor, into: buffer) }
+        if let called { return called._withUnsafeGuaranteedRef { $0.receive(descriptor, into: buffer) } }
         let n = buffer.withUnsafeFree { recv(descriptor, $0.baseAddress, $0.count, 0) }
         if n > 0 {
             buffer.produced(n)
@@ -58,26 +64,28 @@ public struct Transport {
     /// it has. A short read says so of a plain socket; a layer has its own ways.
     @inline(__always)
     public func isDrained(_ buffer: Buffer) -> Bool {
-        if let layer { return layer.isDrained }
+        if let called { return called._withUnsafeGuaranteedRef { $0.isDrained } }
         return buffer.free > 0
     }
 
     /// A report of the loop, as it is meant for who receives and sends here.
     @inline(__always)
     public func translate(_ readiness: Readiness) -> Readiness {
-        if let layer { return layer.translate(readiness) }
+        if let called { return called._withUnsafeGuaranteedRef { $0.translate(readiness) } }
         return readiness
     }
 
     /// Sends what `buffer` holds and consumes what was taken.
+    /// - Parameter more: if all is taken, `shutdownSending` follows at once: the end goes in the same packet.
     @inline(__always)
-    public func send(_ buffer: Buffer) -> IOResult {
-        if let layer {
-            let result = layer.send(descriptor, from: buffer)
+    public func send(_ buffer: Buffer, more: Bool = false) -> IOResult {
+        if let called {
+            let result = called._withUnsafeGuaranteedRef { $0.send(descriptor, from: buffer, more: more) }
             if case .moved(let n) = result { buffer.consume(n) }
             return result
         }
-        let n = buffer.withUnsafeReadable { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+        let flags = more ? Int32(MSG_NOSIGNAL) | Int32(MSG_MORE) : Int32(MSG_NOSIGNAL)
+        let n = buffer.withUnsafeReadable { Glibc.send(descriptor, $0.baseAddress, $0.count, flags) }
         guard n >= 0 else { return Self.failure(errno) }
         buffer.consume(n)
         return .moved(n)
@@ -96,9 +104,11 @@ public struct Transport {
         return n < 0 && (errno == EAGAIN || errno == EINTR)
     }
 
-    public func shutdownSending() {
+    /// Ends our side of the stream. - Returns: false = the peer has reset it meanwhile, and there is nobody left.
+    @discardableResult
+    public func shutdownSending() -> Bool {
         layer?.shutdownSending(descriptor)
-        shutdown(descriptor, Int32(SHUT_WR))
+        return shutdown(descriptor, Int32(SHUT_WR)) == 0 || errno != ENOTCONN
     }
 
     /// The first byte that waits to be received, left where it is; nil when none does.

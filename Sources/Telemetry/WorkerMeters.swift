@@ -36,8 +36,9 @@ final class WorkerBoard: Sendable {
 /// five counters and allocates nothing.
 public final class WorkerMeters {
     private let board: WorkerBoard
-    private var routes: [RouteSeries?]
-    private var clusters: [ClusterSeries?]
+    // The board keeps every series for good; so they are reached without counting references.
+    private var routes: [Unmanaged<RouteSeries>?]
+    private var clusters: [Unmanaged<ClusterSeries>?]
 
     /// - Parameter meters: where the scraper will find these counters.
     public init(_ meters: Meters) {
@@ -60,11 +61,9 @@ public final class WorkerMeters {
         _ dialect: Dialect, route: LabelTable.ID, status: UInt16, nanoseconds: UInt64, bytesIn: UInt64, bytesOut: UInt64
     ) {
         let place = Int(route) &* Dialect.count &+ Int(dialect.rawValue)
-        if let series = routes[place] {
-            series.record(status: status, nanoseconds: nanoseconds, bytesIn: bytesIn, bytesOut: bytesOut)
-        } else {
-            makeRoute(dialect, route, place)
-                .record(status: status, nanoseconds: nanoseconds, bytesIn: bytesIn, bytesOut: bytesOut)
+        let series = routes[place] ?? makeRoute(dialect, route, place)
+        series._withUnsafeGuaranteedRef {
+            $0.record(status: status, nanoseconds: nanoseconds, bytesIn: bytesIn, bytesOut: bytesOut)
         }
     }
 
@@ -86,30 +85,30 @@ public final class WorkerMeters {
 
     /// Something happened between this worker and a cluster (number from `Meters.clusters`).
     @inline(__always) public func count(_ event: UpstreamEvent, cluster: LabelTable.ID) {
-        series(cluster).count(event)
+        series(cluster)._withUnsafeGuaranteedRef { $0.count(event) }
     }
 
     /// The first byte of an upstream's answer came, `nanoseconds` after the request was sent.
     @inline(__always) public func recordFirstByte(cluster: LabelTable.ID, nanoseconds: UInt64) {
-        series(cluster).firstByte(nanoseconds: nanoseconds)
+        series(cluster)._withUnsafeGuaranteedRef { $0.firstByte(nanoseconds: nanoseconds) }
     }
 
-    @inline(__always) private func series(_ id: LabelTable.ID) -> ClusterSeries {
-        if let series = clusters[Int(id)] { return series }
-        return makeCluster(id)
+    @inline(__always) private func series(_ id: LabelTable.ID) -> Unmanaged<ClusterSeries> {
+        clusters[Int(id)] ?? makeCluster(id)
     }
 
-    @inline(never) private func makeRoute(_ dialect: Dialect, _ route: LabelTable.ID, _ place: Int) -> RouteSeries {
+    @inline(never)
+    private func makeRoute(_ dialect: Dialect, _ route: LabelTable.ID, _ place: Int) -> Unmanaged<RouteSeries> {
         let series = RouteSeries(dialect: dialect, route: route)
-        routes[place] = series
         board.routes.withLock { $0.append(series) }
-        return series
+        routes[place] = .passUnretained(series)
+        return .passUnretained(series)
     }
 
-    @inline(never) private func makeCluster(_ id: LabelTable.ID) -> ClusterSeries {
+    @inline(never) private func makeCluster(_ id: LabelTable.ID) -> Unmanaged<ClusterSeries> {
         let series = ClusterSeries(cluster: id)
-        clusters[Int(id)] = series
         board.clusters.withLock { $0.append(series) }
-        return series
+        clusters[Int(id)] = .passUnretained(series)
+        return .passUnretained(series)
     }
 }

@@ -53,11 +53,19 @@ enum HTTP2Callbacks {
         return Unmanaged<HTTP2Session>.fromOpaque(user)._withUnsafeGuaranteedRef(body)
     }
 
-    /// The stream object left with the engine, or nil: the stream was refused, or is gone.
-    @inline(__always)
-    private static func stream(_ engine: OpaquePointer?, _ id: Int32) -> HTTP2Stream? {
-        guard let pointer = nghttp2_session_get_stream_user_data(engine, id) else { return nil }
-        return Unmanaged<HTTP2Stream>.fromOpaque(pointer).takeUnretainedValue()
+    /// Calls the handler of the stream that was left with the engine. False = the stream was refused, or is gone.
+    ///
+    /// The handler is kept for the length of the call, and with it the stream, which is the handler's.
+    @inline(__always) @discardableResult
+    private static func tell(
+        _ engine: OpaquePointer?, _ id: Int32, _ body: (HTTP2Stream, any HTTP2StreamHandler) -> Void
+    ) -> Bool {
+        guard let pointer = nghttp2_session_get_stream_user_data(engine, id) else { return false }
+        return Unmanaged<HTTP2Stream>.fromOpaque(pointer)._withUnsafeGuaranteedRef { stream in
+            guard let handler = stream.handler else { return false }
+            body(stream, handler)
+            return true
+        }
     }
 
     // MARK: - In
@@ -120,7 +128,7 @@ enum HTTP2Callbacks {
                 if header.length > 0 && header.length == frame.pointee.data.padlen && !session.bounds.empty(nowMS: session.nowMS) {
                     session.terminate(.enhanceYourCalm)
                 }
-                if ended { HTTP2Callbacks.stream(engine, header.stream_id)?.handler?.inboundEnded() }
+                if ended { HTTP2Callbacks.tell(engine, header.stream_id) { _, handler in handler.inboundEnded() } }
             case NGHTTP2_SETTINGS.rawValue:
                 if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 {
                     session.settingsReceived(frame.pointee.settings)
@@ -136,23 +144,25 @@ enum HTTP2Callbacks {
 
     private static let onData: nghttp2_on_data_chunk_recv_callback = { engine, _, id, data, count, user in
         HTTP2Callbacks.session(user) { session in
-            guard let stream = HTTP2Callbacks.stream(engine, id) else {
-                nghttp2_session_consume(engine, id, count)
-                return 0
+            let isKnown = HTTP2Callbacks.tell(engine, id) { stream, handler in
+                stream.unused += count
+                handler.dataReceived(UnsafeBufferPointer(start: data, count: count).span)
             }
-            stream.unused += count
-            stream.handler?.dataReceived(UnsafeBufferPointer(start: data, count: count).span)
+            if !isKnown { nghttp2_session_consume(engine, id, count) }
             return 0
         } ?? 0
     }
 
     private static let onStreamClose: nghttp2_on_stream_close_callback = { engine, id, code, user in
         HTTP2Callbacks.session(user) { session in
-            guard let stream = HTTP2Callbacks.stream(engine, id) else { return 0 }
+            guard let pointer = nghttp2_session_get_stream_user_data(engine, id) else { return 0 }
             nghttp2_session_set_stream_user_data(engine, id, nil)
-            let handler = stream.handler
-            session.drop(stream)
-            handler?.streamClosed(HTTP2Error(code: code))
+            Unmanaged<HTTP2Stream>.fromOpaque(pointer)._withUnsafeGuaranteedRef { stream in
+                // The session's list keeps the stream until it is dropped, and then the handler, which has it.
+                guard let keeper = stream.keeper else { return session.drop(stream) }
+                session.drop(stream)
+                keeper.streamClosed(HTTP2Error(code: code))
+            }
             return 0
         } ?? 0
     }
@@ -184,10 +194,12 @@ enum HTTP2Callbacks {
     private static let sendData: nghttp2_send_data_callback = { _, frame, header, length, source, user in
         guard let pointer = source?.pointee.ptr, let header, let frame else { return HTTP2Callbacks.fatal }
         return HTTP2Callbacks.session(user) { session in
-            guard let out = session.sink else { return HTTP2Callbacks.fatal }
+            guard let sink = session.sink else { return HTTP2Callbacks.fatal }
             return Unmanaged<HTTP2Stream>.fromOpaque(pointer)._withUnsafeGuaranteedRef { stream in
-                out.append(UnsafeBufferPointer(start: header, count: 9).span)
-                stream.outbound.withReadable { out.append($0.extracting(0..<length)) }
+                sink._withUnsafeGuaranteedRef { out in
+                    out.append(UnsafeBufferPointer(start: header, count: 9).span)
+                    stream.outbound.withReadable { out.append($0.extracting(0..<length)) }
+                }
                 stream.outbound.consume(length)
                 session.bounds.dataSent()
                 if stream.outbound.isEmpty {
@@ -212,7 +224,7 @@ enum HTTP2Callbacks {
                 if error != .noError { session.ending = HTTP2Ending(isAsked: true, error: error) }
             case NGHTTP2_DATA.rawValue, NGHTTP2_HEADERS.rawValue:
                 if header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0 {
-                    HTTP2Callbacks.stream(engine, header.stream_id)?.handler?.outboundFinished()
+                    HTTP2Callbacks.tell(engine, header.stream_id) { _, handler in handler.outboundFinished() }
                 }
             default: break
             }

@@ -10,28 +10,66 @@ public final class HTTP2FieldBlock {
         var isIndexed: Bool
     }
 
-    private let text = Buffer(capacity: 2048)
-    private var entries: [Entry] = []
-    private var pairs: [nghttp2_nv] = []
+    /// Names and values, one behind the other. Append to it between `begin` and `finish`, and nowhere else.
+    public let text = Buffer(capacity: 2048)
+    /// Where names and values stand in `text`, and room for as many pairs. Plain memory: arrays would ask at every
+    /// step whether somebody else has them too.
+    private var entries: UnsafeMutablePointer<Entry>
+    private var pairs: UnsafeMutablePointer<nghttp2_nv>
+    private var room = 32
+    private var used = 0
 
-    public init() {}
+    public init() {
+        entries = .allocate(capacity: room)
+        pairs = .allocate(capacity: room)
+    }
+
+    deinit {
+        entries.deallocate()
+        pairs.deallocate()
+    }
 
     /// Bytes of all names and values.
     public var count: Int { text.count }
 
     public func clear() {
         text.clear()
-        entries.removeAll(keepingCapacity: true)
+        used = 0
+    }
+
+    /// The field whose name begins at `start` of `text` and whose value begins at `middle`; the value ends with it.
+    @inline(__always)
+    private func note(_ start: Int, _ middle: Int, _ end: Int, isIndexed: Bool) {
+        note(start, middle, middle, end, isIndexed: isIndexed)
+    }
+
+    @inline(__always)
+    private func note(_ start: Int, _ nameEnd: Int, _ valueStart: Int, _ end: Int, isIndexed: Bool) {
+        if used == room { grow() }
+        entries[used] = Entry(name: Slice(start, nameEnd), value: Slice(valueStart, end), isIndexed: isIndexed)
+        used &+= 1
+    }
+
+    @inline(never) private func grow() {
+        let more = UnsafeMutablePointer<Entry>.allocate(capacity: room * 2)
+        more.update(from: entries, count: used)
+        entries.deallocate()
+        entries = more
+        pairs.deallocate()
+        room *= 2
+        pairs = .allocate(capacity: room)
     }
 
     /// - Parameter name: lower case.
-    public func add(_ name: StaticString, _ value: borrowing Span<UInt8>) {
+    public func add(_ name: StaticString, _ value: borrowing Span<UInt8>) { add(name, value, isIndexed: true) }
+
+    @inline(__always) private func add(_ name: StaticString, _ value: borrowing Span<UInt8>, isIndexed: Bool) {
         let text = text
         let start = text.count
         text.append(name)
         let middle = text.count
         text.append(value)
-        entries.append(Entry(name: Slice(start, middle), value: Slice(middle, text.count), isIndexed: true))
+        note(start, middle, text.count, isIndexed: isIndexed)
     }
 
     public func add(_ name: StaticString, _ value: StaticString) {
@@ -40,53 +78,44 @@ public final class HTTP2FieldBlock {
         text.append(name)
         let middle = text.count
         text.append(value)
-        entries.append(Entry(name: Slice(start, middle), value: Slice(middle, text.count), isIndexed: true))
+        note(start, middle, text.count, isIndexed: true)
     }
 
     /// A received field, its name in lower case.
     public func add(_ field: Field, of source: borrowing Span<UInt8>) {
         let text = text
         let start = text.count
-        let name = Int(field.nameText.count)
-        text.append(field.nameText, of: source)
+        text.append(lowercasing: source.extracting(field.nameText.range))
+        let middle = text.count
         text.append(field.value, of: source)
-        text.withMutableReadable { text in
-            for i in start..<(start &+ name) { text[i] = text[i].asciiLowercased }
-        }
-        entries.append(
-            Entry(
-                name: Slice(start, start &+ name), value: Slice(start &+ name, text.count),
-                isIndexed: !Self.differing.contains(field.name)))
+        note(start, middle, text.count, isIndexed: !Self.differing.contains(field.name))
     }
 
     /// - Parameters:
     ///   - name: lower case.
     ///   - number: its number, where it has one.
     public func add(_ name: StaticString, _ number: FieldName, _ value: borrowing Span<UInt8>) {
-        add(name, value)
-        if Self.differing.contains(number) { entries[entries.count - 1].isIndexed = false }
+        add(name, value, isIndexed: !Self.differing.contains(number))
     }
 
-    /// Begins a field whose value is put together: append it to the buffer, then `finish`.
-    public func begin(_ name: StaticString, _ number: FieldName) -> Buffer {
+    /// Begins a field whose value is put together: append it to `text`, then `finish`.
+    public func begin(_ name: StaticString, _ number: FieldName) {
         let text = text
         let start = text.count
         text.append(name)
-        entries.append(
-            Entry(
-                name: Slice(start, text.count), value: Slice(text.count, text.count),
-                isIndexed: !Self.differing.contains(number)))
-        return text
+        note(start, text.count, text.count, isIndexed: !Self.differing.contains(number))
     }
 
     public func finish() {
-        let last = entries.count - 1
-        entries[last].value = Slice(Int(entries[last].value.start), text.count)
+        precondition(used > 0)
+        let start = Int(entries[used &- 1].value.start)
+        entries[used &- 1].value = Slice(start, text.count)
     }
 
     /// `content-length`.
     public func add(contentLength: UInt64) {
-        begin("content-length", .contentLength).append(decimal: contentLength)
+        begin("content-length", .contentLength)
+        text.append(decimal: contentLength)
         finish()
     }
 
@@ -96,7 +125,7 @@ public final class HTTP2FieldBlock {
         text.append(":status" as StaticString)
         let middle = text.count
         text.append(decimal: UInt64(status))
-        entries.append(Entry(name: Slice(start, middle), value: Slice(middle, text.count), isIndexed: true))
+        note(start, middle, text.count, isIndexed: true)
     }
 
     /// Fields as `write` writes them: whole HTTP/1 lines. Names become lower case here, and what belongs
@@ -118,11 +147,8 @@ public final class HTTP2FieldBlock {
                 let valueStart = at
                 at = text.span.firstIndex(of: 0x0d, from: at)
                 guard at &+ 1 < text.count else { return }
-                let name = FieldName.intern(text.span.extracting(start..<nameEnd))
-                entries.append(
-                    Entry(
-                        name: Slice(start, nameEnd), value: Slice(valueStart, at),
-                        isIndexed: !Self.differing.contains(name)))
+                let number = FieldName.intern(text.span.extracting(start..<nameEnd))
+                note(start, nameEnd, valueStart, at, isIndexed: !Self.differing.contains(number))
                 at &+= 2
             }
         }
@@ -135,18 +161,20 @@ public final class HTTP2FieldBlock {
 
     /// The fields as the encoder wants them, for the length of the call.
     func withPairs<R>(_ body: (UnsafePointer<nghttp2_nv>?, Int) -> R) -> R {
-        pairs.removeAll(keepingCapacity: true)
-        return text.withUnsafeReadable { memory in
+        text.withUnsafeReadable { memory in
             // The encoder only reads; its structure has no const.
-            let base = UnsafeMutablePointer(mutating: memory.bindMemory(to: UInt8.self).baseAddress)
-            for entry in entries {
-                pairs.append(
-                    nghttp2_nv(
-                        name: base.map { $0 + Int(entry.name.start) }, value: base.map { $0 + Int(entry.value.start) },
-                        namelen: Int(entry.name.count), valuelen: Int(entry.value.count),
-                        flags: entry.isIndexed ? 0 : UInt8(NGHTTP2_NV_FLAG_NO_INDEX.rawValue)))
+            guard let base = UnsafeMutablePointer(mutating: memory.bindMemory(to: UInt8.self).baseAddress) else {
+                return body(nil, 0)
             }
-            return pairs.withUnsafeBufferPointer { body($0.baseAddress, $0.count) }
+            for i in 0..<used {
+                let entry = entries[i]
+                precondition(entry.name.end <= memory.count && entry.value.end <= memory.count)
+                pairs[i] = nghttp2_nv(
+                    name: base + Int(entry.name.start), value: base + Int(entry.value.start),
+                    namelen: Int(entry.name.count), valuelen: Int(entry.value.count),
+                    flags: entry.isIndexed ? 0 : UInt8(NGHTTP2_NV_FLAG_NO_INDEX.rawValue))
+            }
+            return body(pairs, used)
         }
     }
 }

@@ -15,11 +15,13 @@ public final class HTTP2Session {
     let role: Role
     /// nghttp2's session; nil only when memory ran out at the start.
     let engine: OpaquePointer?
+    /// What the engine's memory comes from.
+    private let memory: HTTP2Memory
     let block = HTTP2Block()
     var open: [HTTP2Stream] = []
     var bounds: HTTP2Bounds
     /// Where `write` puts frames, while it runs.
-    var sink: Buffer?
+    var sink: Unmanaged<Buffer>?
     var nowMS: UInt64 = 0
     var ending = HTTP2Ending()
     /// The stream windows before the SETTINGS frame that is being read.
@@ -37,9 +39,12 @@ public final class HTTP2Session {
     }
 
     /// Follow with `handler`.
-    /// - Parameter nowMS: monotonic milliseconds, as for `receive`.
-    public init(_ role: Role, settings: HTTP2Settings, nowMS: UInt64) {
+    /// - Parameters:
+    ///   - nowMS: monotonic milliseconds, as for `receive`.
+    ///   - memory: shared by the sessions of one thread.
+    public init(_ role: Role, settings: HTTP2Settings, nowMS: UInt64, memory: HTTP2Memory = HTTP2Memory()) {
         self.role = role
+        self.memory = memory
         self.settings = settings
         self.nowMS = nowMS
         bounds = HTTP2Bounds(settings, role: role)
@@ -47,9 +52,10 @@ public final class HTTP2Session {
         let callbacks = HTTP2Callbacks.table
         let options = HTTP2Callbacks.options
         // `self` is not complete yet; the pointer is set right after.
+        var functions = memory.functions  // copied by the engine
         switch role {
-        case .server: nghttp2_session_server_new2(&made, callbacks, nil, options)
-        case .client: nghttp2_session_client_new2(&made, callbacks, nil, options)
+        case .server: nghttp2_session_server_new3(&made, callbacks, nil, options, &functions)
+        case .client: nghttp2_session_client_new3(&made, callbacks, nil, options, &functions)
         }
         engine = made
         guard let engine else { return }
@@ -99,7 +105,7 @@ public final class HTTP2Session {
     /// Moves frames that wait to `out`, until it holds `limit` bytes. - Returns: true = more waits.
     public func write(into out: Buffer, upTo limit: Int) -> Bool {
         guard let engine else { return false }
-        sink = out
+        sink = .passUnretained(out)
         defer { sink = nil }
         while out.count < limit {
             var data: UnsafePointer<UInt8>?
@@ -243,7 +249,7 @@ public final class HTTP2Session {
     func keep(_ stream: HTTP2Stream, _ id: Int32) {
         stream.id = id
         stream.place = open.count
-        stream.keeper = stream.handler
+        if stream.keeper == nil { stream.keeper = stream.handler }
         open.append(stream)
     }
 

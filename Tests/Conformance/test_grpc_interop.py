@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from harness import procfs, sockets
-from harness.gateway import OPERATIONS, listener, route, settings
+from harness.gateway import OPERATIONS, listener, settings
 
 MIB = 1 << 20
 
@@ -30,7 +30,10 @@ def gateway(shared_stage, server):
     config = settings(
         server.address, listeners=[public],
         clusters={"up": {"protocol": "http2", "http2": {"max_concurrent_streams": 1000}}})
-    return shared_stage.gateway(config, [*OPERATIONS, route(body_limit="unlimited", timeouts={"first_byte": "30s"})])
+    calls = {
+        "name": "interop", "match": {"grpc": "nexus.interop.Interop/*"}, "target": {"cluster": "up"}, "body_limit": "unlimited",
+        "timeouts": {"first_byte": "30s"}}
+    return shared_stage.gateway(config, [*OPERATIONS, calls])
 
 
 @pytest.fixture(params=["direct", "gateway"])

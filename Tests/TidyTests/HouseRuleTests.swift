@@ -34,8 +34,11 @@ import Testing
     static let pointerFiles: [String: String] = [
         "Sources/Exchanges/Buffer.swift": "the kernel writes into it; every access from outside is bounds-checked",
         "Sources/Exchanges/BufferPool.swift": "keeps the storage of buffers that are empty",
+        "Sources/Exchanges/Slice.swift": "compares with constant text, a word at a time",
+        "Sources/Telemetry/WorkerMeters.swift": "reaches counters that live for ever without counting references",
         "Sources/WireHTTP/HTTP2Session.swift": "nghttp2's session, and the bytes it lends for a moment",
         "Sources/WireHTTP/HTTP2Callbacks.swift": "nghttp2 calls C functions with pointers to what was left with it",
+        "Sources/WireHTTP/HTTP2Memory.swift": "is nghttp2's malloc",
         "Sources/WireHTTP/HTTP2FieldBlock.swift": "hands names and values to nghttp2, which copies them",
         "Sources/Telemetry/LogWriter.swift": "hands its start over to a new thread",
         "Sources/EventCore/Threads.swift": "a semaphore needs a fixed address; threads start through a C callback",

@@ -38,7 +38,7 @@ struct MessageScan: ~Copyable {
         for i in pieces {
             try scan(found[i].slice, base, message, schema, bytes, depth: depth, &isOrdered)
         }
-        end(base, message, schema, isOrdered)
+        if !isOrdered { try order(base, message, schema, bytes, depth: depth) }
         return base
     }
 
@@ -49,7 +49,7 @@ struct MessageScan: ~Copyable {
         let base = begin(message)
         var isOrdered = true
         try scan(slice, base, message, schema, bytes, depth: depth, &isOrdered)
-        end(base, message, schema, isOrdered)
+        if !isOrdered { try order(base, message, schema, bytes, depth: depth) }
         return base
     }
 
@@ -89,7 +89,7 @@ struct MessageScan: ~Copyable {
             switch type {
             case field.kind.wireType:
                 switch type {
-                case .varint: value.bits = try reader.varint(bytes)
+                case .varint: value.bits = try reader.varint(bytes) & field.kind.mask
                 case .fixed32: value.bits = UInt64(try reader.fixed32(bytes))
                 case .fixed64: value.bits = try reader.fixed64(bytes)
                 case .bytes, .groupStart, .groupEnd:
@@ -123,20 +123,46 @@ struct MessageScan: ~Copyable {
         }
     }
 
-    private mutating func end(_ base: Int, _ message: ProtoMessage, _ schema: ProtoSchema, _ isOrdered: Bool) {
-        guard !isOrdered else { return }
+    /// The slow part, for what an encoder rarely writes: members of a oneof that another replaced go,
+    /// the others are sorted by field, occurrences of one field staying in their order.
+    private mutating func order(
+        _ base: Int, _ message: ProtoMessage, _ schema: ProtoSchema, _ bytes: Span<UInt8>, depth: Int
+    ) throws(WireError) {
         if message.oneofCount > 0 {
             var kept = base
+            var replaced: [Occurrence] = []
             for i in base..<found.count {
                 let oneof = schema.fields[found[i].index].oneof
-                if oneof >= 0, found[i].start < oneofs[Int(oneof)].from { continue }
-                found[kept] = found[i]
-                kept += 1
+                if oneof >= 0, found[i].start < oneofs[Int(oneof)].from {
+                    replaced.append(found[i])
+                } else {
+                    found[kept] = found[i]
+                    kept += 1
+                }
             }
             pop(to: kept)
+            for value in replaced { try check(value, schema, bytes, depth: depth - 1) }
         }
         found[base...].sort { (left: Occurrence, right: Occurrence) -> Bool in
             left.index == right.index ? left.start < right.start : left.index < right.index
+        }
+    }
+
+    /// A value that another replaced is not printed, but a message is refused for what is wrong in it.
+    mutating func check(
+        _ value: Occurrence, _ schema: ProtoSchema, _ bytes: Span<UInt8>, depth: Int
+    ) throws(WireError) {
+        let field = schema.fields[value.index]
+        if field.flags.contains(.utf8) {
+            guard JSONString.isUTF8(bytes.extracting(value.slice.range)) else { throw .utf8 }
+        } else if field.kind.isMessage {
+            guard depth > 0 else { throw .tooDeep }
+            let base = try scan(value.slice, schema.messages[Int(field.type)], schema, bytes, depth: depth)
+            for i in base..<found.count { try check(found[i], schema, bytes, depth: depth - 1) }
+            pop(to: base)
+        } else if value.isPacked {
+            var reader = WireReader(value.slice)
+            while !reader.isAtEnd { try reader.skip(field.number, field.kind.wireType, bytes, depth: 1) }
         }
     }
 }

@@ -96,15 +96,15 @@ extension WellKnownType {
 
 extension WireWriter {
     /// The fields of a Timestamp, Duration or FieldMask from its JSON string; false when it is none.
-    func text(_ text: Span<UInt8>, _ type: WellKnownType) -> Bool {
+    func text(_ text: Span<UInt8>, _ type: WellKnownType, omitsZero: Bool = true) -> Bool {
         switch type {
         case .timestamp, .duration:
             guard let moment = type == .timestamp ? TimeText.timestamp(text) : TimeText.duration(text) else { return false }
-            if moment.seconds != 0 {
+            if moment.seconds != 0 || !omitsZero {
                 tag(1, .varint)
                 varint(UInt64(bitPattern: moment.seconds))
             }
-            if moment.nanos != 0 {
+            if moment.nanos != 0 || !omitsZero {
                 tag(2, .varint)
                 varint(UInt64(bitPattern: Int64(moment.nanos)))
             }

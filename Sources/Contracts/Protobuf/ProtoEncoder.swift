@@ -43,6 +43,24 @@ struct ProtoEncoder {
         try message(0, type, json, depth: options.depth)
     }
 
+    /// Writes one field, and the messages around it, from the whole document.
+    mutating func field(_ path: ProtoFieldPath, level: Int, _ json: Span<UInt8>) throws(ProtoJSONError) {
+        let field = schema.fields[path.step(level)]
+        if level == path.count - 1 {
+            if kind(0) == .null, field.isRepeated || !field.flags.contains(.takesNull) { return }
+            try value(0, field, json, depth: options.depth)
+        } else if field.kind == .group {
+            wire.tag(field.number, .groupStart)
+            try self.field(path, level: level + 1, json)
+            wire.tag(field.number, .groupEnd)
+        } else {
+            wire.tag(field.number, .bytes)
+            let opened = wire.open(estimate: json.count / 2)
+            try self.field(path, level: level + 1, json)
+            wire.close(opened)
+        }
+    }
+
     // MARK: - The tape
 
     @inline(__always) func kind(_ node: Int) -> JSONTape.Kind { scratch.entries[node].kind }

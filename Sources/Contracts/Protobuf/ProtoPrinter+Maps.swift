@@ -17,6 +17,7 @@ extension ProtoPrinter {
             while values < end, scan.found[values].index == entry.fields.lowerBound { values &+= 1 }
             if comma { out.append(UInt8(ascii: ",")) }
             comma = true
+            for i in (base..<values).dropLast() { try check(scan.found[i], bytes, depth: depth) }
             try key(keyField, values > base ? scan.found[values &- 1] : nil, bytes)
             out.append(UInt8(ascii: ":"))
             if values < end || valueField.kind.isMessage {
@@ -71,6 +72,7 @@ extension ProtoPrinter {
                 guard let key = try key(of: scan.found[i].slice, entry, isClosed ? valueField : nil, bytes, depth: depth),
                     scan.keys.insert(key, isText: schema.fields[entry.fields.lowerBound].kind == .string, bytes)
                 else {
+                    try scan.check(scan.found[i], schema, bytes, depth: depth)
                     scan.found[i].field = Occurrence.dropped
                     continue
                 }
@@ -92,7 +94,7 @@ extension ProtoPrinter {
             let (number, type) = try reader.tag(bytes)
             if number == 1, type == field.kind.wireType {
                 switch type {
-                case .varint: key.bits = try reader.varint(bytes)
+                case .varint: key.bits = try reader.varint(bytes) & field.kind.mask
                 case .fixed32: key.bits = UInt64(try reader.fixed32(bytes))
                 case .fixed64: key.bits = try reader.fixed64(bytes)
                 default:
@@ -100,12 +102,7 @@ extension ProtoPrinter {
                     key.start = text.start
                     key.bits = UInt64(text.count)
                 }
-                // The same number may come in more bits than the key has.
-                switch field.kind {
-                case .bool: key.bits = key.bits == 0 ? 0 : 1
-                case .int32, .uint32, .sint32: key.bits &= 0xFFFF_FFFF
-                default: break
-                }
+                if field.kind == .bool, key.bits != 0 { key.bits = 1 }
             } else if number == 2, type == .varint, let closed {
                 let value = Int32(truncatingIfNeeded: try reader.varint(bytes))
                 if schema.value(value, of: schema.enums[Int(closed.type)]) < 0 { isKnown = false }

@@ -18,6 +18,35 @@ struct ProtoPrinter: ~Copyable {
         try message(type, pieces, bytes, depth: options.depth)
     }
 
+    /// Prints the value of one field.
+    mutating func field(_ path: ProtoFieldPath, _ bytes: Span<UInt8>) throws(ProtoJSONError) {
+        var pieces = push(Slice(0, bytes.count))
+        for level in 0..<path.count {
+            let index = path.step(level)
+            let field = schema.fields[index]
+            let type = level == 0 ? path.type : Int(schema.fields[path.step(level - 1)].type)
+            let base = try occurrences(pieces, schema.messages[type], bytes, depth: options.depth - level)
+            pieces = base..<base
+            for i in base..<scan.found.count where scan.found[i].index == index {
+                pieces = (pieces.isEmpty ? i : pieces.lowerBound)..<i + 1
+            }
+            guard level == path.count - 1 else { continue }
+            let depth = options.depth - level
+            if field.isMap {
+                try keepLastOfEachKey(field, pieces, bytes, depth: depth)
+                try map(field, pieces, bytes, depth: depth)
+            } else if field.isRepeated {
+                try list(field, pieces, bytes, depth: depth)
+            } else if !pieces.isEmpty {
+                try value(field, pieces, bytes, depth: depth)
+            } else if field.hasPresence {
+                out.append("null")
+            } else {
+                zero(field)
+            }
+        }
+    }
+
     /// Puts a slice on the stack, to be scanned as a message.
     mutating func push(_ slice: Slice) -> Range<Int> {
         scan.found.append(Occurrence(field: Occurrence.dropped, start: slice.start, bits: UInt64(slice.count)))
@@ -137,7 +166,17 @@ struct ProtoPrinter: ~Copyable {
         if field.kind.isMessage {
             try message(Int(field.type), run, bytes, depth: depth - 1)
         } else {
+            for i in run.dropLast() { try check(scan.found[i], bytes, depth: depth) }
             try scalar(field, scan.found[run.upperBound - 1], bytes)
+        }
+    }
+
+    /// See `MessageScan.check`.
+    mutating func check(_ replaced: Occurrence, _ bytes: Span<UInt8>, depth: Int) throws(ProtoJSONError) {
+        do throws(WireError) {
+            try scan.check(replaced, schema, bytes, depth: depth)
+        } catch {
+            throw ProtoJSONError("", error.text.description)
         }
     }
 

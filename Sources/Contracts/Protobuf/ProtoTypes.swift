@@ -106,6 +106,14 @@ public struct ProtoField: Sendable, BitwiseCopyable {
             }
         }
 
+        /// The bits of a varint that count.
+        var mask: UInt64 {
+            switch self {
+            case .int32, .uint32, .sint32, .enum: 0xFFFF_FFFF
+            default: .max
+            }
+        }
+
         var isMessage: Bool { self == .message || self == .group }
         /// May its repetitions stand packed in one length-delimited value?
         var isPackable: Bool {
@@ -127,6 +135,8 @@ public struct ProtoField: Sendable, BitwiseCopyable {
         /// Its enum keeps unknown numbers.
         static let openEnum = Flags(rawValue: 32)
         static let isExtension = Flags(rawValue: 64)
+        /// A string that must be UTF-8 even where it is not looked at: not in proto2.
+        static let utf8 = Flags(rawValue: 256)
         /// An unset one prints as null and null sets it: google.protobuf.Value and NullValue.
         static let takesNull = Flags(rawValue: 128)
     }

@@ -7,6 +7,7 @@ enum WireError: UInt8, Error {
     case tag
     case groupEnd
     case tooDeep
+    case utf8
 
     /// A constant, safe to show to whoever sent the bytes.
     var text: StaticString {
@@ -16,6 +17,7 @@ enum WireError: UInt8, Error {
         case .tag: "not a field's tag"
         case .groupEnd: "a group ends that did not begin, or the other way round"
         case .tooDeep: "nested too deeply"
+        case .utf8: "a string is not UTF-8"
         }
     }
 }

@@ -1,0 +1,1 @@
+"""Messages for the ProtoJSON conformance tests: .proto files, generators, and the reference."""

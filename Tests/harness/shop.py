@@ -1,0 +1,107 @@
+"""The shop of examples/shop behind a gateway, which is every address its services and its clients know."""
+
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+
+from . import sockets
+from .gateway import ROOT, listener, settings
+from .grpc_stubs import compiled
+
+import grpc  # noqa: E402: after grpc_stubs, which settles how it forks
+
+pb, rpc = compiled(ROOT / "contracts", "hipstershop")
+
+SERVICES = {
+    "cart": ("CartService", "CART"), "catalogue": ("ProductCatalogService", "PRODUCT_CATALOG"), "currency": ("CurrencyService", "CURRENCY"),
+    "shipping": ("ShippingService", "SHIPPING"), "payment": ("PaymentService", "PAYMENT"), "email": ("EmailService", "EMAIL"),
+    "recommendation": ("RecommendationService", "RECOMMENDATION"), "ad": ("AdService", "AD"), "checkout": ("CheckoutService", "CHECKOUT"),
+}
+
+
+def card(number: str = "4111111111111111", year: int = 2039, month: int = 1):
+    return pb.CreditCardInfo(credit_card_number=number, credit_card_cvv=672, credit_card_expiration_year=year, credit_card_expiration_month=month)
+
+
+class Services:
+    """`examples/shop/run` as a process; `ports` are the addresses of what it runs, by name."""
+
+    def __init__(self, log: pathlib.Path, *options: str, everywhere: str | None = None):
+        """`everywhere`: where the services find each other, instead of where they are."""
+        addresses = {f"{variable}_SERVICE_ADDR": everywhere for _, variable in SERVICES.values()} if everywhere else {}
+        self._log = log
+        self.process = subprocess.Popen(
+            [ROOT / "examples/shop/run", *options],
+            env={**os.environ, **addresses, "SHOP_PYTHON": sys.executable, "PYTHONDONTWRITEBYTECODE": "1"},
+            stdin=subprocess.DEVNULL, stdout=log.open("wb"), stderr=subprocess.STDOUT)
+        sockets.wait_until(lambda: "ready\n" in self.said() or self.process.poll() is not None, 20, "the shop to be ready")
+        assert self.process.poll() is None, self.said()
+        self.ports = {name: address for name, address in re.findall(r"^listening (\w+) (\S+)$", self.said(), re.M)}
+
+    def said(self) -> str:
+        return self._log.read_text()
+
+    def kill(self) -> None:
+        """Without a word to anybody."""
+        self.process.kill()
+        self.process.wait()
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                assert self.process.wait(10) == 0, self.said()
+            finally:
+                if self.process.poll() is None:
+                    self.kill()
+
+
+class Shop:
+    """The services behind a gateway, and a stub for each. `weight` percent of the users have their carts
+    in the event core, the others in the legacy service. Services in `elsewhere` are at those addresses."""
+
+    def __init__(self, folder: pathlib.Path, stage, weight: int = 0, elsewhere: dict[str, str] | None = None):
+        routes = shutil.copytree(ROOT / "routes/shop", folder / "routes")
+        carts = (routes / "cart.yaml").read_text()
+        assert "weight: 0" in carts
+        (routes / "cart.yaml").write_text(carts.replace("weight: 0", f"weight: {weight}"))
+        contracts = folder / "shop.binpb"
+        subprocess.run([ROOT / "contracts/compile", contracts], check=True, stdin=subprocess.DEVNULL)
+        address = f"127.0.0.1:{sockets.free_port()}"
+        without = [word for name in elsewhere or {} for word in ("--except", name)]
+        self.services = Services(folder / "shop.log", "--base-port", "0", *without, everywhere=address)
+        try:
+            clusters = {name: {"endpoints": [at], "protocol": "http2"} for name, at in {**self.services.ports, **(elsewhere or {})}.items()}
+            config = settings(
+                listeners=[listener(address=address)], clusters=clusters, routes=[str(routes)], contracts={"descriptors": str(contracts)})
+            self.gateway = stage.gateway(config, [])
+        except BaseException:
+            self.services.close()
+            raise
+        self.channel = grpc.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)])
+        for name, (service, _) in SERVICES.items():
+            setattr(self, name, getattr(rpc, f"{service}Stub")(self.channel))
+
+    def __enter__(self) -> "Shop":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.channel.close()
+        self.services.close()
+
+    def add(self, user: str, product: str, quantity: int = 1) -> None:
+        self.cart.AddItem(pb.AddItemRequest(user_id=user, item=pb.CartItem(product_id=product, quantity=quantity)), timeout=5)
+
+    def holds(self, user: str) -> list[tuple[str, int]]:
+        cart = self.cart.GetCart(pb.GetCartRequest(user_id=user), timeout=5)
+        return [(item.product_id, item.quantity) for item in cart.items]
+
+    def order(self, user: str, currency: str = "USD", faults: tuple[str, ...] = (), **over):
+        given = {
+            "user_id": user, "user_currency": currency, "email": "ann@example.org", "credit_card": card(),
+            "address": pb.Address(street_address="1 Harbour Street", city="Lisbon", country="Portugal", zip_code=1100), **over}
+        return self.checkout.PlaceOrder(pb.PlaceOrderRequest(**given), timeout=10, metadata=[("shop-fault", each) for each in faults]).order
