@@ -60,8 +60,26 @@ public enum Target: Sendable, Hashable, BitwiseCopyable {
 }
 
 /// What the gateway answers about itself.
-public enum Operation: UInt8, Sendable, BitwiseCopyable, CaseIterable {
+public enum Operation: UInt8, Sendable, BitwiseCopyable, CaseIterable, CustomStringConvertible {
     case live, ready, metrics, routes, upstreams
+    /// gRPC services: `grpc.health.v1.Health`, `grpc.reflection.v1.ServerReflection`.
+    case grpcHealth, grpcReflection
+
+    /// The name in route files.
+    public var description: String {
+        switch self {
+        case .live: "live"
+        case .ready: "ready"
+        case .metrics: "metrics"
+        case .routes: "routes"
+        case .upstreams: "upstreams"
+        case .grpcHealth: "grpc_health"
+        case .grpcReflection: "grpc_reflection"
+        }
+    }
+
+    /// Does it answer gRPC calls, and nothing else?
+    public var answersCalls: Bool { self == .grpcHealth || self == .grpcReflection }
 }
 
 /// Milliseconds; 0 = no limit. DESIGN 4.5: separate deadlines, none of them total.

@@ -59,13 +59,13 @@ struct CallStatus {
             status.status = value.decimal.flatMap { UInt32(exactly: $0) }.map { GRPCStatus(rawValue: $0) } ?? .unknown
             found = status
         } else if name.equalsIgnoringCase("grpc-message") {
-            let text = Buffer(capacity: value.count)
+            let text = Buffer(capacity: value.count + 1)
             GRPCMessageText.decode(value, into: text)
             var status = found ?? CallStatus(.unknown, "")
             status.message = text.copyReadable()
             found = status
         } else if name.equalsIgnoringCase("grpc-status-details-bin") {
-            let bytes = Buffer(capacity: value.count)
+            let bytes = Buffer(capacity: value.count + 1)
             guard GRPCBinary.decode(value, into: bytes) else { return }
             var status = found ?? CallStatus(.unknown, "")
             status.details = bytes.copyReadable()

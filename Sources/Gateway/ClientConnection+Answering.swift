@@ -56,7 +56,7 @@ extension ClientConnection {
         HTTP1Encoder.crlf(out)
         if exchange.head.verb != .head && local.mayHaveBody { out.append(local.body) }
         exchange.bytesOut += UInt64(out.count - before)
-        flush()
+        flush(isLast: !reply.keepAlive)
         if exchange === self.exchange { exchangeOver() }
     }
 
@@ -141,7 +141,7 @@ extension ClientConnection {
             return
         }
         if reply.framing == .chunked && !reply.bodiless { HTTP1Encoder.lastChunk(trailers: trailers, into: output) }
-        flush()
+        flush(isLast: !reply.keepAlive)
         if exchange === self.exchange { exchangeOver() }
     }
 
@@ -169,12 +169,15 @@ extension ClientConnection {
 
     // MARK: - Out
 
-    func flush() {
+    func flush() { flush(isLast: false) }
+
+    /// - Parameter isLast: the connection ends with this.
+    private func flush(isLast: Bool) {
         let out = output
         guard phase != .closed, !out.isEmpty else { return }
         var progress = !outputBlocked
         while !out.isEmpty {
-            switch transport.send(out) {
+            switch transport.send(out, more: isLast) {
             case .moved(let n):
                 progress = true
                 worker.meters.count(.bytesOut, by: UInt64(n))

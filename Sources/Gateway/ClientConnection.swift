@@ -311,7 +311,7 @@ final class ClientConnection: ServedConnection, Wire {
     /// reset the connection and could take the answer with it (RFC 9112 section 9.6).
     func linger() {
         guard phase != .closed, phase != .lingering else { return }
-        transport.shutdownSending()
+        guard transport.shutdownSending() else { return close() }
         if inputEnded && !readable && input.isEmpty || port.timeouts.linger == 0 { return close() }
         phase = .lingering
         worker.loop.setDeadline(self, afterMS: UInt64(port.timeouts.linger))

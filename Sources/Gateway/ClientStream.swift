@@ -12,8 +12,9 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
     let worker: Worker
     /// The worker's: what is a constant of this object is read without counting references.
     private let loop: EventLoop
-    private let fields: HTTP2FieldBlock
+    private let fields: FieldEntries
     let stream: HTTP2Stream
+    private let outbound: Buffer
     private(set) var connection: HTTP2Connection?
     private var nobody: Session
     var exchange: Exchange?
@@ -44,10 +45,11 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
     init(worker: Worker, session: Session) {
         self.worker = worker
         loop = worker.loop
-        fields = worker.fieldBlock
+        fields = FieldEntries(block: worker.fieldBlock)
         nobody = session
         inbound = Buffer(pool: worker.loop.buffers)
         stream = HTTP2Stream(pool: worker.loop.buffers)
+        outbound = stream.outbound
         super.init()
         stream.handler = self
     }
@@ -88,7 +90,7 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
     // MARK: - Head
 
     func headReceived(_ block: HTTP2Block, ended: Bool) {
-        guard let connection else { return }
+        guard connection != nil else { return }
         let exchange = worker.takeExchange(wire: self)
         self.exchange = exchange
         let fault = block.resolve(into: &exchange.head)
@@ -112,9 +114,9 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
         if case .known(0) = exchange.requestBody {
             // Bytes may follow in spite of that; the request is whole, and true, at its end.
             isHeld = true
-            return setDeadline(afterMS: UInt64(connection.port.timeouts.head))
+            return setDeadline(afterMS: UInt64(connection?.port.timeouts.head ?? 1))
         }
-        worker.admit(exchange, session: connection.session, upgrade: false)
+        worker.admit(exchange, session: session, upgrade: false)
     }
 
     /// The end of a request whose length is zero: it may go on its way.
@@ -149,10 +151,10 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
         guard exchange === self.exchange, exchange.status == 0, let connection else { return }
         exchange.status = local.status
         let hasBody = local.mayHaveBody && exchange.head.verb != .head && !local.body.isEmpty
-        let head = fields
+        let head = fields.block
         head.clear()
         head.add(status: local.status)
-        ReplyFields.local(local, of: exchange, worker: worker, into: FieldEntries(block: head))
+        ReplyFields.local(local, of: exchange, worker: worker, into: fields)
         exchange.bytesOut += UInt64(head.count)
         connection.respond(stream, head, ended: !hasBody)
         if hasBody {
@@ -168,10 +170,10 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
 
     func interim(_ head: borrowing ReplyHead, in text: borrowing Span<UInt8>, of exchange: Exchange) {
         guard exchange === self.exchange, head.status != 101, let connection else { return }
-        let block = fields
+        let block = fields.block
         block.clear()
         block.add(status: head.status)
-        ReplyFields.interim(head, in: text, into: FieldEntries(block: block))
+        ReplyFields.interim(head, in: text, into: fields)
         connection.http.interim(stream, block)
         connection.flushSoon()
     }
@@ -181,10 +183,10 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
         exchange.status = head.status
         setDeadline(afterMS: 0)  // the body's; from now on it is the upstream's silence that counts
         bodiless = exchange.head.verb == .head || head.status == 204 || head.status == 304 || size == .none
-        let block = fields
+        let block = fields.block
         block.clear()
         block.add(status: head.status)
-        ReplyFields.proxied(head, in: text, of: exchange, worker: worker, into: FieldEntries(block: block))
+        ReplyFields.proxied(head, in: text, of: exchange, worker: worker, into: fields)
         exchange.bytesOut += UInt64(block.count)
         connection.respond(stream, block, ended: bodiless)
     }
@@ -198,9 +200,9 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
 
     func send(_ bytes: borrowing Span<UInt8>, of exchange: Exchange) {
         guard exchange === self.exchange, !bodiless, bytes.count > 0 else { return }
-        stream.outbound.append(bytes)
+        outbound.append(bytes)
         exchange.bytesOut += UInt64(bytes.count)
-        if stream.outbound.count > Self.highWater, !paused, let origin = exchange.origin {
+        if outbound.count > Self.highWater, !paused, let origin = exchange.origin {
             paused = true
             origin.pause()
         }
@@ -289,7 +291,7 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
 
     /// Ends the exchange: recorded, and given back.
     private func settle(_ error: HTTP2Error) {
-        guard let exchange else { return }
+        guard let exchange = exchange.take() else { return }
         if let origin = exchange.origin {
             exchange.origin = nil
             origin.cancel()
@@ -298,18 +300,16 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
         if error != .noError && exchange.head.dialect.callsGRPC && exchange.grpcStatus == nil {
             exchange.grpcStatus = GRPCStatus.cancelled.rawValue
         }
-        self.exchange = nil
         worker.finish(exchange)
     }
 
     func streamClosed(_ error: HTTP2Error) {
-        guard let connection else { return }
+        guard let connection = connection.take() else { return }
         if error != .noError { worker.meters.count(.http2Resets) }
         if slot != .max { loop.unregister(self) }
         settle(error)
         inbound.clear()
         inbound.giveBack()
-        self.connection = nil
         connection.streamOver(self)
     }
 }

@@ -141,7 +141,12 @@ final class CompiledCall: Sendable {
             if options.ignoresUnknown { return }
             throw error
         }
-        try schema.appendField(path, text: value.span, into: out)
+        do throws(ProtoJSONError) {
+            try schema.appendField(path, text: value.span, into: out)
+        } catch {
+            // Named as the client named it.
+            throw ProtoJSONError("/" + text.split(separator: ".").joined(separator: "/"), error.text)
+        }
     }
 
     /// Appends the answer's message, or the field of it that is the answer, as JSON.

@@ -40,6 +40,8 @@ final class Era {
     /// Names of each route's path parameters, in the order of the captures.
     let captureNames: [[String]]
     let contracts: RouteContracts
+    /// The gRPC services that the routes know, in order.
+    let services: [String]
     /// The constant answers of the route files.
     let fixedReplies: [LocalReply]
     var exchanges = 0
@@ -67,9 +69,14 @@ final class Era {
         unrouted = meters.routes.intern("(none)")
         routeNames = generation.table.routes.map { Array($0.name.utf8) }
         captureNames = generation.table.routes.map { $0.match.path.captureNames }
+        services = Set(generation.table.routes.filter(\.match.grpc).map(\.service)).sorted()
         fixedReplies = generation.table.fixed.map { LocalReply($0) }
     }
+}
 
+extension RouteDefinition {
+    /// The service of a gRPC route's method or methods: `package.Service`.
+    fileprivate var service: String { String(match.path.text.dropFirst().prefix { $0 != "/" }) }
 }
 
 extension LocalReply {

@@ -55,7 +55,9 @@ enum ForwardedOrigin {
     private static func joined(
         _ name: FieldName, _ exchange: Exchange, _ text: borrowing Span<UInt8>, _ out: Buffer
     ) {
-        for field in exchange.head.fields where field.name == name && !field.value.isEmpty {
+        for i in exchange.head.fields.indices {
+            let field = exchange.head.fields[i]
+            guard field.name == name && !field.value.isEmpty else { continue }
             out.append(field.value, of: text)
             out.append(", " as StaticString)
         }

@@ -10,11 +10,12 @@ extension ForwardedRequest {
     /// - Parameters:
     ///   - nowMS: loop milliseconds, for the time a call has left.
     ///   - scratch: empty; holds each text that has to be put together, for a moment.
-    ///   - block: takes the fields; what it held is forgotten.
+    ///   - out: takes the fields; what it held is forgotten.
     static func write(
         _ exchange: Exchange, session: Session, table: RouteTable, endpoint: [UInt8], isSecure: Bool, nowMS: UInt64,
-        scratch: Buffer, into block: HTTP2FieldBlock
+        scratch: Buffer, into out: FieldEntries
     ) {
+        let block = out.block
         block.clear()
         guard let text = exchange.text else { return }
         text.withReadable { text in
@@ -31,7 +32,6 @@ extension ForwardedRequest {
             if let call { callTarget(call, exchange, table, text, scratch) } else { target(exchange, table, text, scratch) }
             scratch.withReadable { block.add(":path", $0) }
             scratch.clear()
-            let out = FieldEntries(block: block)
             fields(exchange, session, table, text, out)
             if call == nil { bodyFields(exchange, text, out) } else { callFields(exchange, text, out) }
             if exchange.isCall && exchange.endsByMS > 0 { timeout(exchange, nowMS, out) }

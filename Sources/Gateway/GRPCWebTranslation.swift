@@ -1,16 +1,11 @@
 import Exchanges
 import Pipeline
+import Reactor
 import WireGRPC
 
 /// Between a client that speaks gRPC-Web and an origin that speaks gRPC: messages pass as they are, or in base64;
 /// the trailers become the last frame of the body. The statuses of an answer without messages stay in its head.
 final class GRPCWebTranslation: Translation {
-    /// Why an answer cannot go on.
-    private struct Fault {
-        var status: GRPCStatus
-        var message: StaticString
-    }
-
     let client: any Wire
     private let worker: Worker
     /// The circle is broken when the exchange is given back.
@@ -24,10 +19,10 @@ final class GRPCWebTranslation: Translation {
 
     // The answer.
     private var boundary = GRPCWebBoundary()
-    /// Its head has the status already: there is no trailer frame.
-    private var hasStatus = false
+    /// Its head is all of it, the status included.
+    private var isHeadOnly = false
     /// Nothing may be ended inside the calls that pass an answer on: it is kept for the flush that follows.
-    private var fault: Fault?
+    private var fault: Outcome?
 
     /// Takes the client's wire's place in the exchange.
     init(_ exchange: Exchange, client: any Wire, worker: Worker) {
@@ -94,48 +89,24 @@ final class GRPCWebTranslation: Translation {
 
     func start(_ reply: borrowing ReplyHead, size: BodySize, in text: borrowing Span<UInt8>, of exchange: Exchange) {
         guard isLive else { return }
-        let type = reply.first(.contentType)?.value ?? .none
-        guard reply.status == 200, Dialect(contentType: text.extracting(type.range)) == .grpc else {
-            fault = Fault(status: GRPCStatus(httpStatus: reply.status), message: "the upstream's answer is not gRPC")
-            return
-        }
-        for field in reply.fields where text.extracting(field.nameText.range).equalsIgnoringCase("grpc-status") {
-            hasStatus = true
-            exchange.grpcStatus = GRPCStatus(decimal: text.extracting(field.value.range))?.rawValue
-        }
-        guard size != .none || hasStatus else {
-            fault = Fault(status: .unknown, message: "the upstream's answer has no status")
-            return
-        }
-        var own = worker.takeReply()
-        defer { worker.giveReply(own) }
-        scratch.clear()
-        rewrite(reply, of: text, into: &own)
-        scratch.withReadable { client.start(own, size: size == .none ? .none : .unknown, in: $0, of: exchange) }
-        scratch.clear()
-    }
-
-    /// The head as gRPC-Web's: another type, no length, all else as it is. Its text goes to `scratch`.
-    private func rewrite(_ reply: borrowing ReplyHead, of text: borrowing Span<UInt8>, into own: inout ReplyHead) {
-        own.status = 200
+        isHeadOnly = size == .none
+        let head = ReplyLines(status: 200)
         for field in reply.fields where !Self.replaced.contains(field.name) {
-            let start = scratch.count
-            scratch.append(field.nameText, of: text)
-            scratch.append(": " as StaticString)
-            scratch.append(field.value, of: text)
-            let nameEnd = start + Int(field.nameText.count)
-            own.fields.append(
-                Field(name: field.name, nameText: Slice(start, nameEnd), value: Slice(nameEnd + 2, scratch.count)))
+            // A status that more could follow is none: the trailers have it.
+            if !isHeadOnly && Self.isStatus(field, text) { continue }
+            head.add(field, of: text)
         }
-        let start = scratch.count
-        scratch.append("content-type: " as StaticString)
-        let nameEnd = scratch.count - 2
-        appendType(to: scratch)
-        own.fields.append(
-            Field(name: .contentType, nameText: Slice(start, nameEnd), value: Slice(nameEnd + 2, scratch.count)))
+        head.add(.contentType, "content-type") { appendType(to: $0) }
+        head.withHead { client.start($0, size: isHeadOnly ? .none : .unknown, in: $1, of: exchange) }
     }
 
     private static let replaced = FieldNameSet(.contentType, .contentLength, .trailer)
+
+    private static func isStatus(_ field: Field, _ text: borrowing Span<UInt8>) -> Bool {
+        guard field.name == .other else { return false }
+        let name = text.extracting(field.nameText.range)
+        return name.equalsIgnoringCase("grpc-status") || name.equalsIgnoringCase("grpc-message")
+    }
 
     /// The format is said even where the request left it out: PROTOCOL-WEB asks for that.
     private func appendType(to out: Buffer) {
@@ -157,7 +128,7 @@ final class GRPCWebTranslation: Translation {
     func send(_ bytes: borrowing Span<UInt8>, of exchange: Exchange) {
         guard isLive, fault == nil else { return }
         guard boundary.pass(bytes) else {
-            fault = Fault(status: .internalError, message: "the upstream's answer was malformed")
+            fault = Outcome(.badUpstream, grpc: 13, "a message of the upstream's has unknown flags")
             return
         }
         pass(bytes)
@@ -174,13 +145,14 @@ final class GRPCWebTranslation: Translation {
     func end(trailers: Buffer?, of exchange: Exchange) {
         guard isLive else { return }
         if let fault { return fail(fault) }
-        let status = trailers?.withReadable { GRPCWebTrailers.status(in: $0) }
-        if let status { exchange.grpcStatus = status.rawValue }
-        if hasStatus && status == nil { return client.end(trailers: nil, of: exchange) }
-        guard let trailers, status != nil else {
-            return fail(Fault(status: .unknown, message: "the upstream's answer has no status"))
+        if isHeadOnly { return client.end(trailers: nil, of: exchange) }
+        guard let trailers, boundary.isBetweenMessages else {
+            return client.abort(exchange, UpstreamFault.incomplete.outcome)
         }
-        guard boundary.isBetweenMessages else { return client.abort(exchange, UpstreamFault.incomplete.outcome) }
+        end(with: trailers)
+    }
+
+    private func end(with trailers: Buffer) {
         let frame = Buffer(capacity: trailers.count + 5)
         trailers.withReadable { GRPCWebTrailers.append($0, into: frame) }
         frame.withReadable { pass($0) }
@@ -195,47 +167,30 @@ final class GRPCWebTranslation: Translation {
     // MARK: - Endings that are not the origin's
 
     func abort(_ exchange: Exchange, _ why: Outcome) {
-        guard isLive else { return }
-        fail(Fault(status: GRPCStatus(why), message: why.detail))
+        if isLive { fail(why) }
     }
 
     /// The request's text is no base64.
     func refuseRequest() {
-        guard isLive else { return }
-        fail(Fault(status: GRPCStatus(.notBase64), message: Outcome.notBase64.detail))
+        if isLive { fail(.notBase64) }
     }
 
     /// Says how the call ends: in the head while that has not gone, else in a trailer frame, if one can follow.
-    private func fail(_ fault: Fault) {
-        self.fault = nil
+    private func fail(_ why: Outcome) {
+        fault = nil
         exchange.origin?.cancel()
         exchange.origin = nil
-        if exchange.status == 0 {
-            exchange.grpcStatus = fault.status.rawValue
-            return client.answer(head(of: fault), of: exchange)
-        }
-        guard boundary.isBetweenMessages, !hasStatus else {
-            return client.abort(exchange, Outcome(.badUpstream, fault.message))
-        }
-        exchange.grpcStatus = fault.status.rawValue
-        worker.countAborted(exchange)
-        let frame = Buffer(capacity: 128)
-        GRPCWebTrailers.append(fault.status, fault.message, into: frame)
-        frame.withReadable { pass($0) }
-        client.end(trailers: nil, of: exchange)
-    }
-
-    private func head(of fault: Fault) -> LocalReply {
-        let fields = Buffer(capacity: 128)
-        fields.append("Content-Type: " as StaticString)
-        appendType(to: fields)
-        fields.append("\r\n" as StaticString)
-        GRPCWebTrailers.appendLines(fault.status, fault.message, into: fields)
-        return LocalReply(status: 200, contentType: "", body: [], fields: fields.copyReadable())
+        if exchange.status == 0 { return client.answer(why, of: exchange) }
+        guard boundary.isBetweenMessages, !isHeadOnly else { return client.abort(exchange, why) }
+        if !exchange.isPastItsEnd(worker.loop.nowMS) { worker.countAborted(exchange) }
+        exchange.grpcStatus = GRPCStatus(why).rawValue
+        let trailers = Buffer(capacity: 384)
+        Problem(why, exchange, fields: nil).trailers(into: trailers)
+        end(with: trailers)
     }
 }
 
 extension Outcome {
     /// A body of `application/grpc-web-text` that is no base64.
-    fileprivate static var notBase64: Outcome { Outcome(.internalError, "the request body is not base64") }
+    fileprivate static var notBase64: Outcome { Outcome(.validationError, grpc: 13, "the request body is not base64") }
 }

@@ -19,7 +19,8 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
     /// The worker's, and the endpoint's: what is a constant of this object is read without counting references.
     let loop: EventLoop
     private let spares: HTTP2UpstreamSpares
-    private let fields: HTTP2FieldBlock
+    private let fields: FieldEntries
+    private let scratch: Buffer
     private let authority: [UInt8]
     let endpoint: Endpoint
     var transport: Transport
@@ -83,6 +84,7 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
         loop = worker.loop
         spares = worker.http2Spares
         fields = spares.fields
+        scratch = spares.scratch
         authority = endpoint.authority
         transport = Transport(descriptor: descriptor)
         let isSecure = endpoint.cluster.tls != nil
@@ -162,8 +164,8 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
     func open(_ stream: HTTP2Stream, for exchange: Exchange, of client: Session, ended: Bool) -> Bool {
         ForwardedRequest.write(
             exchange, session: client, table: worker.era(of: exchange).table, endpoint: authority,
-            isSecure: transport.layer != nil, nowMS: worker.loop.nowMS, scratch: spares.scratch, into: fields)
-        return session.request(stream, fields, ended: ended)
+            isSecure: transport.layer != nil, nowMS: worker.loop.nowMS, scratch: scratch, into: fields)
+        return session.request(stream, fields.block, ended: ended)
     }
 
     /// There is something in the stream's `outbound`, or its end has been said.

@@ -84,7 +84,7 @@ final class HTTP2UpstreamSpares {
     private var streams: [HTTP2UpstreamStream] = []
 
     /// The fields of the request that is being sent.
-    let fields = HTTP2FieldBlock()
+    let fields = FieldEntries(block: HTTP2FieldBlock())
     /// One text of it.
     let scratch = Buffer(capacity: 1024)
     /// Frames on their way to a socket.

@@ -53,7 +53,7 @@ final class Handshake: ServedConnection {
     func step() {
         guard phase == .shaking else { return }
         guard let layer = layer ?? begin() else { return }
-        switch layer.handshake() {
+        switch layer.handshake(isPeerOpen: !peerClosed) {
         case .done(let agreement): finish(agreement, layer)
         case .wantsToReceive:
             waitsToSend = false

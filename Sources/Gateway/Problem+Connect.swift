@@ -29,7 +29,7 @@ extension Problem {
                 json.name("type")
                 json.string(detail.type)
                 json.name("value")
-                let value = Buffer(capacity: detail.value.count * 2)
+                let value = Buffer(capacity: detail.value.count * 2 + 4)
                 GRPCBinary.encode(detail.value.span, into: value)
                 json.string(utf8: value.copyReadable())
                 json.endObject()

@@ -6,7 +6,7 @@ import WireGRPC
 import WireHTTP
 
 /// An error of the gateway's own, on its way to a client. The dialect says what it looks like there: a problem
-/// document (RFC 9457) with the members of SPEC 26 in this file, gRPC's form in `Problem+GRPC`.
+/// document (RFC 9457) with the members of SPEC 26 in this file, the other forms in `Problem+….swift`.
 struct Problem {
     let outcome: Outcome
     let exchange: Exchange

@@ -13,12 +13,22 @@ final class ReplyLines {
         add(number, name) { $0.append(value) }
     }
 
-    private func add(_ number: FieldName, _ name: StaticString, _ value: (Buffer) -> Void) {
+    /// - Parameter value: appends it.
+    func add(_ number: FieldName, _ name: StaticString, _ value: (Buffer) -> Void) {
         let start = text.count
         text.append(name)
         let middle = text.count
         value(text)
         head.fields.append(Field(name: number, nameText: Slice(start, middle), value: Slice(middle, text.count)))
+    }
+
+    /// A field of another head.
+    func add(_ field: Field, of source: borrowing Span<UInt8>) {
+        let start = text.count
+        text.append(field.nameText, of: source)
+        let middle = text.count
+        text.append(field.value, of: source)
+        head.fields.append(Field(name: field.name, nameText: Slice(start, middle), value: Slice(middle, text.count)))
     }
 
     /// Whole lines, `name: value` and CRLF each.

@@ -21,7 +21,7 @@ extension UpstreamConnection {
             reads += 1
             // Reading is never nested: only the loop starts it. So all connections share one buffer,
             // and only one with an unfinished head or chunk line has its own.
-            let buffer = kept.isEmpty ? worker.scratch : kept
+            let buffer = kept.isEmpty ? scratch : kept
             buffer.reserve(1024)
             switch transport.receive(into: buffer) {
             case .moved:

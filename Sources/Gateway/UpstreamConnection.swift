@@ -14,6 +14,7 @@ final class UpstreamConnection: Source, Origin {
     let worker: Worker
     /// The worker's, and the endpoint's: what is a constant of this object is read without counting references.
     let loop: EventLoop
+    let scratch: Buffer
     private let authority: [UInt8]
     let endpoint: Endpoint
     var transport: Transport
@@ -56,6 +57,7 @@ final class UpstreamConnection: Source, Origin {
         self.endpoint = endpoint
         self.worker = worker
         loop = worker.loop
+        scratch = worker.scratch
         authority = endpoint.authority
         transport = Transport(descriptor: descriptor)
         approach = Approach(to: endpoint, worker: worker)

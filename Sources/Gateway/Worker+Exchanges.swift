@@ -110,7 +110,8 @@ extension Worker {
     /// The exchange's names: correlation id and trace (SPEC O-4, O-5).
     private func identify(_ exchange: Exchange, _ text: borrowing Span<UInt8>) {
         var parent: TraceContext?
-        for field in exchange.head.fields {
+        for i in exchange.head.fields.indices {
+            let field = exchange.head.fields[i]
             switch field.name {
             case .correlationID, .xCorrelationID:
                 let value = text.extracting(field.value.range)
@@ -194,11 +195,12 @@ extension Worker {
         switch operation {
         case .live: exchange.wire?.answer(LocalReply(status: 200, body: Array(#"{"status":"UP"}"#.utf8)), of: exchange)
         case .ready:
-            let isReady = shared.ready.load(ordering: .relaxed) && !isDraining
             exchange.wire?.answer(
                 LocalReply(
                     status: isReady ? 200 : 503,
                     body: Array((isReady ? #"{"status":"UP"}"# : #"{"status":"OUT_OF_SERVICE"}"#).utf8)), of: exchange)
+        case .grpcHealth: HealthCall(self).begin(exchange)
+        case .grpcReflection: ReflectionCall(self, era: era).begin(exchange)
         case .metrics:
             let format: Exposition =
                 exchange.text?.withReadable { text in
@@ -221,6 +223,9 @@ extension Worker {
                 of: exchange)
         }
     }
+
+    /// Takes traffic, and will go on doing so.
+    var isReady: Bool { shared.ready.load(ordering: .relaxed) && !isDraining }
 
     /// Edits of the answer's head that the exchange's route asks for.
     func responseEdits(of exchange: Exchange) -> HeaderEditing? {

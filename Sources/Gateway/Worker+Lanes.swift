@@ -32,6 +32,7 @@ extension Worker {
         case .grpcWeb, .grpcWebText:
             // Whoever is behind a route of plain HTTP may speak gRPC-Web itself.
             guard exchange.rule.isGRPC, let client = exchange.wire else { return nil }
+            boundBody(of: exchange)
             let translation = GRPCWebTranslation(exchange, client: client, worker: self)
             exchange.translation = translation
             exchange.wire = translation
@@ -56,6 +57,14 @@ extension Worker {
         return nil
     }
 
+    /// gRPC's streams may be silent for ever. What browsers send is one body like any other, and has to come.
+    private func boundBody(of exchange: Exchange) {
+        guard exchange.rule.timeouts.body == 0 else { return }
+        let plain = Timeouts()
+        exchange.rule.timeouts.body = plain.body
+        exchange.rule.timeouts.bodyRate = plain.bodyRate
+    }
+
     /// The unary form of the Connect protocol: the method's message in JSON, and nothing around it.
     private func takeConnect(_ exchange: Exchange, _ contracts: RouteContracts) -> Outcome? {
         let method = exchange.text?.withReadable { text -> Int? in
@@ -67,6 +76,7 @@ extension Worker {
             exchange.head.dialect = .http
             return Outcome(.validationError, status: 415, "this method takes application/grpc")
         }
+        boundBody(of: exchange)
         // A message is made of the whole body.
         exchange.rule.stages.insert(StageSet(.collect))
         exchange.rule.bodyLimit = min(exchange.rule.bodyLimit, UInt64(call.messageLimit))

@@ -74,6 +74,8 @@ final class Worker {
     /// Between messages and JSON.
     var transcoder = ProtoTranscoder()
     private lazy var ends = WaitingEnds(self)
+    /// Calls of Health/Watch.
+    var healthWatches: [ObjectIdentifier: HealthCall] = [:]
     private let date = DateField()
 
     /// On the worker's own thread.
@@ -151,6 +153,7 @@ final class Worker {
         }
         retireIfOver(old)
         for port in ports { port.adopt(generation) }
+        for watch in healthWatches.values { watch.look() }
     }
 
     /// Lets a past era go once nothing runs under it, with the pools that no other era uses.
@@ -168,6 +171,7 @@ final class Worker {
         isDraining = true
         // Who listens on a supervisor's socket after us answers there; elsewhere we are the only one who can.
         closeListeners { $0.isInherited }
+        for watch in healthWatches.values { watch.look() }
         for connection in allConnections() { connection.drain() }
         for era in eras { era?.clusters.forEach { $0.endpoints.forEach { $0.retire() } } }
     }

@@ -22,6 +22,7 @@ public struct ListeningSocket: Sendable {
                 if shared { setIntOption(fd, SOL_SOCKET, SO_REUSEPORT, 1) }
                 // Accepted sockets inherit it.
                 setIntOption(fd, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+                Self.askForLife(fd)
             }
             if case .v6 = address { setIntOption(fd, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1) }
             let bound = address.withKernelForm { bind(fd, $0, $1) == 0 ? 0 : errno } ?? ENAMETOOLONG
@@ -33,6 +34,15 @@ public struct ListeningSocket: Sendable {
         }
         descriptor = fd
         self.address = Self.boundAddress(fd) ?? address
+    }
+
+    /// A client whose machine or network is gone says nothing, and a stream may be silent for ever: after two
+    /// minutes of silence the kernel asks four times, every 15 s. Accepted sockets inherit this too.
+    private static func askForLife(_ fd: Int32) {
+        setIntOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1)
+        setIntOption(fd, Int32(IPPROTO_TCP), TCP_KEEPIDLE, 120)
+        setIntOption(fd, Int32(IPPROTO_TCP), TCP_KEEPINTVL, 15)
+        setIntOption(fd, Int32(IPPROTO_TCP), TCP_KEEPCNT, 4)
     }
 
     /// A socket handed over by a supervisor (socket activation): already bound and listening.

@@ -21,8 +21,9 @@ open class TransportLayer {
     /// Receives into the free part of `buffer`.
     open func receive(_ descriptor: Int32, into buffer: Buffer) -> IOResult { .failed(ENOSYS) }
     /// Sends from the readable part of `buffer`, without consuming it.
-    open func send(_ descriptor: Int32, from buffer: Buffer) -> IOResult { .failed(ENOSYS) }
-    /// Ends the sending side (close_notify).
+    /// - Parameter more: as for `Transport.send`.
+    open func send(_ descriptor: Int32, from buffer: Buffer, more: Bool) -> IOResult { .failed(ENOSYS) }
+    /// Ends the sending side (close_notify). The transport then ends that of the socket.
     open func shutdownSending(_ descriptor: Int32) {}
     /// Nothing more can be received until the loop reports it.
     open var isDrained: Bool { true }
@@ -75,14 +76,16 @@ public struct Transport {
     }
 
     /// Sends what `buffer` holds and consumes what was taken.
+    /// - Parameter more: if all is taken, `shutdownSending` follows at once: the end goes in the same packet.
     @inline(__always)
-    public func send(_ buffer: Buffer) -> IOResult {
+    public func send(_ buffer: Buffer, more: Bool = false) -> IOResult {
         if let called {
-            let result = called._withUnsafeGuaranteedRef { $0.send(descriptor, from: buffer) }
+            let result = called._withUnsafeGuaranteedRef { $0.send(descriptor, from: buffer, more: more) }
             if case .moved(let n) = result { buffer.consume(n) }
             return result
         }
-        let n = buffer.withUnsafeReadable { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+        let flags = more ? Int32(MSG_NOSIGNAL) | Int32(MSG_MORE) : Int32(MSG_NOSIGNAL)
+        let n = buffer.withUnsafeReadable { Glibc.send(descriptor, $0.baseAddress, $0.count, flags) }
         guard n >= 0 else { return Self.failure(errno) }
         buffer.consume(n)
         return .moved(n)
@@ -101,9 +104,11 @@ public struct Transport {
         return n < 0 && (errno == EAGAIN || errno == EINTR)
     }
 
-    public func shutdownSending() {
+    /// Ends our side of the stream. - Returns: false = the peer has reset it meanwhile, and there is nobody left.
+    @discardableResult
+    public func shutdownSending() -> Bool {
         layer?.shutdownSending(descriptor)
-        shutdown(descriptor, Int32(SHUT_WR))
+        return shutdown(descriptor, Int32(SHUT_WR)) == 0 || errno != ENOTCONN
     }
 
     /// The first byte that waits to be received, left where it is; nil when none does.

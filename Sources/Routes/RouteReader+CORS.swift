@@ -4,7 +4,7 @@ import Settings
 extension RouteReader {
     /// `cors`: which pages of other origins may use the route.
     func readCORS(_ fields: Fields, _ route: inout RouteDefinition) {
-        guard let section = fields.fields("cors", "the CORS rules of a route") else { return }
+        guard let section = fields.fields("cors", "the CORS rules of a route"), case .map = section.value.shape else { return }
         var rules = CORSDefinition()
         rules.origins = readOrigins(section)
         rules.methods = readCORSMethods(section, route.match)

@@ -64,7 +64,9 @@ extension RouteReader {
         let place = fields.position(of: "match")
         for target in route.targets {
             switch target {
-            case .cluster, .operation: continue
+            case .cluster: continue
+            case .operation(let operation):
+                if !operation.answersCalls { diagnostics.error(at: place, "\(target) does not answer gRPC calls") }
             case .fixed: diagnostics.error(at: place, "a gRPC route cannot have the answer \(target): it is no message")
             case .command, .query:
                 guard route.match.path.captureNames.isEmpty else {

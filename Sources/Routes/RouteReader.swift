@@ -30,7 +30,7 @@ struct RouteReader {
         readTranscode(fields, &route)
         readStages(fields, &route)
         if route.match.grpc {
-            route.timeouts = .ofCalls
+            route.timeouts = .ofCalls(isCollected: route.collect)
             // A stream of messages has no whole that could be too large; what is collected has.
             if !route.collect { route.bodyLimit = .max }
         }
@@ -177,6 +177,9 @@ struct RouteReader {
             }
         }
         if route.match.grpc { checkFacade(fields, route) }
+        for case .operation(let operation) in route.targets where operation.answersCalls && !route.match.grpc {
+            diagnostics.error(at: fields.position(of: "match"), "operation \(operation) answers gRPC calls: match 'grpc'")
+        }
         if let call = route.call {
             if route.match.grpc {
                 diagnostics.error(at: call.position, "requests of a gRPC route are calls already")
@@ -191,13 +194,8 @@ struct RouteReader {
             for case .cluster(let name, let number) in route.targets
             where configuration.clusters[Int(number)].wireProtocol != .http2 {
                 diagnostics.error(
-                    at: fields.position(of: "match"), "gRPC needs HTTP/2, and cluster \(name) speaks HTTP/1.1: protocol: http2")
+                    at: fields.position(of: "match"), "gRPC needs HTTP/2, and cluster \(name) speaks HTTP/1.1: give it 'protocol: http2'")
             }
-        }
-        for case .cluster(let name, let number) in route.targets
-        where route.match.grpc && configuration.clusters[Int(number)].wireProtocol != .http2 {
-            diagnostics.error(
-                at: fields.position(of: "match"), "gRPC needs HTTP/2, and cluster \(name) speaks HTTP/1.1: give it 'protocol: http2'")
         }
         if route.match.path.isAsterisk, route.rewrite != nil {
             diagnostics.error(at: fields.position(of: "rewrite"), "the target * has no path to rewrite")
@@ -208,14 +206,16 @@ struct RouteReader {
 extension Timeouts {
     /// What gRPC routes begin with. A stream may be silent for long in either direction, and a call without a
     /// deadline waits as long as it likes: what bounds it is `grpc-timeout`.
-    fileprivate static let ofCalls: Timeouts = {
+    fileprivate static func ofCalls(isCollected: Bool) -> Timeouts {
         var timeouts = Timeouts()
-        timeouts.body = 0
-        timeouts.bodyRate = 0
         timeouts.firstByte = 0
         timeouts.streamIdle = 0
+        if !isCollected {
+            timeouts.body = 0
+            timeouts.bodyRate = 0
+        }
         return timeouts
-    }()
+    }
 
     /// 0 where waiting for ever is a reasonable wish; never for connecting and queueing.
     fileprivate mutating func read(_ fields: Fields) {

@@ -8,6 +8,10 @@ struct SocketState {
     var drained = false
     /// The last receive found nothing.
     var empty = false
+    /// After a short receive there is nothing to be had, not even the end of the stream.
+    var staysOpen = false
+    /// What is sent now is not the last of it: the kernel may wait, and send it all in one packet.
+    var more = false
     /// The peer has closed its side of the TCP connection.
     var ended = false
     /// errno of the last call that failed for good; 0 = none has.
@@ -42,6 +46,11 @@ enum SocketStream {
         guard let data = BIO_get_data(bio), let target else { return -1 }
         let state = data.assumingMemoryBound(to: SocketState.self)
         BIO_clear_flags(bio, NX_RETRY_ALL)
+        if state.pointee.staysOpen && state.pointee.drained {
+            state.pointee.empty = true
+            BIO_set_flags(bio, NX_RETRY_READ)
+            return -1
+        }
         let n = recv(state.pointee.descriptor, target, Int(size), 0)
         if n > 0 {
             state.pointee.drained = n < Int(size)
@@ -65,7 +74,8 @@ enum SocketStream {
         guard let data = BIO_get_data(bio), let bytes else { return -1 }
         let state = data.assumingMemoryBound(to: SocketState.self)
         BIO_clear_flags(bio, NX_RETRY_ALL)
-        let n = Glibc.send(state.pointee.descriptor, bytes, Int(count), Int32(MSG_NOSIGNAL))
+        let flags = state.pointee.more ? Int32(MSG_NOSIGNAL) | Int32(MSG_MORE) : Int32(MSG_NOSIGNAL)
+        let n = Glibc.send(state.pointee.descriptor, bytes, Int(count), flags)
         if n >= 0 { return Int32(n) }
         if errno == EAGAIN || errno == EINTR {
             BIO_set_flags(bio, NX_RETRY_WRITE)

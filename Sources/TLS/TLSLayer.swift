@@ -59,9 +59,14 @@ public final class TLSLayer: TransportLayer {
     }
 
     /// One step: as far as what has been received allows.
-    public func handshake() -> HandshakeStep {
-        ERR_clear_error()
+    /// - Parameter isPeerOpen: the peer has not ended the stream, as far as it has been reported: then a receive
+    ///   that comes back short need not be followed by another that finds nothing.
+    public func handshake(isPeerOpen: Bool = false) -> HandshakeStep {
+        forgetErrors()
         state.pointee.empty = false
+        state.pointee.drained = false
+        state.pointee.staysOpen = isPeerOpen
+        defer { state.pointee.staysOpen = false }
         let result = SSL_do_handshake(ssl)
         if result == 1 {
             handshaken = true
@@ -75,6 +80,10 @@ public final class TLSLayer: TransportLayer {
             return .failed(failure)
         }
     }
+
+    /// OpenSSL judges by what is in the thread's list of errors, which must be empty before each call; it nearly
+    /// always is, and looking costs less than clearing.
+    private func forgetErrors() { if ERR_peek_error() != 0 { ERR_clear_error() } }
 
     private var agreement: TLSAgreement {
         var name: UnsafePointer<UInt8>?
@@ -110,7 +119,7 @@ public final class TLSLayer: TransportLayer {
     public override func receive(_ descriptor: Int32, into buffer: Buffer) -> IOResult {
         guard !broken else { return .failed(EPROTO) }
         while true {
-            ERR_clear_error()
+            forgetErrors()
             state.pointee.empty = false
             var n = 0
             let result = buffer.withUnsafeFree { SSL_read_ex(ssl, $0.baseAddress, $0.count, &n) }
@@ -134,10 +143,12 @@ public final class TLSLayer: TransportLayer {
         }
     }
 
-    public override func send(_ descriptor: Int32, from buffer: Buffer) -> IOResult {
+    public override func send(_ descriptor: Int32, from buffer: Buffer, more: Bool) -> IOResult {
         guard !broken, !mute else { return .failed(EPROTO) }
-        ERR_clear_error()
+        forgetErrors()
         state.pointee.empty = false
+        state.pointee.more = more
+        defer { state.pointee.more = false }
         var n = 0
         let result = buffer.withUnsafeReadable { SSL_write_ex(ssl, $0.baseAddress, $0.count, &n) }
         if result == 1 { return .moved(n) }
@@ -177,11 +188,13 @@ public final class TLSLayer: TransportLayer {
         return readiness
     }
 
-    /// Sends close_notify, once, unless the connection is in no state to.
+    /// Sends close_notify, once, unless the connection is in no state to. The end of the TCP stream follows at
+    /// once, and takes it along.
     public override func shutdownSending(_ descriptor: Int32) {
         guard handshaken, !broken, !mute, !closing else { return }
         closing = true
-        ERR_clear_error()
+        forgetErrors()
+        state.pointee.more = true
         if SSL_shutdown(ssl) < 0 { ERR_clear_error() }
     }
 }

@@ -52,39 +52,12 @@ public struct GRPCErrorDetails: Sendable {
     }
 }
 
-/// A protobuf message being written: varints and length-delimited fields are all that is needed here.
-struct ProtobufText {
-    private(set) var bytes: [UInt8] = []
-
-    /// A number; zero is the default, which is not written.
-    mutating func add(_ field: UInt8, _ value: UInt64) {
-        guard value != 0 else { return }
-        bytes.append(field << 3)
-        varint(value)
-    }
-
-    /// Text, bytes or a message; empty is the default, which is not written.
-    mutating func add(_ field: UInt8, _ value: [UInt8]) {
-        guard !value.isEmpty else { return }
-        bytes.append(field << 3 | 2)
-        varint(UInt64(value.count))
-        bytes += value
-    }
-
+extension ProtobufText {
     /// One of the `details`: a message with the name of its type.
-    mutating func add(any type: String, _ message: ProtobufText) {
+    fileprivate mutating func add(any type: String, _ message: ProtobufText) {
         var any = ProtobufText()
         any.add(1, Array(type.utf8))
         any.add(2, message.bytes)
         add(3, any.bytes)
-    }
-
-    private mutating func varint(_ value: UInt64) {
-        var rest = value
-        while rest >= 0x80 {
-            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
-            rest >>= 7
-        }
-        bytes.append(UInt8(truncatingIfNeeded: rest))
     }
 }

@@ -127,7 +127,7 @@ import Testing
                 buffer.append("layer" as StaticString)
                 return .moved(5)
             }
-            override func send(_ descriptor: Int32, from buffer: Buffer) -> IOResult { .moved(min(2, buffer.count)) }
+            override func send(_ descriptor: Int32, from buffer: Buffer, more: Bool) -> IOResult { .moved(min(2, buffer.count)) }
             override func shutdownSending(_ descriptor: Int32) { shutdowns += 1 }
         }
         let pair = SocketPair()

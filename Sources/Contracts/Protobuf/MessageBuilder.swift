@@ -127,6 +127,7 @@ struct MessageBuilder {
         _ flags: inout ProtoField.Flags, _ parsed: ParsedField, _ kind: ProtoField.Kind, _ features: ProtoFeatures,
         _ linker: SchemaLinker
     ) throws(ProtoSchemaError) {
+        if kind == .string, features.checksUTF8 { flags.insert(.utf8) }
         switch parsed.label {
         case .repeated:
             flags.insert(.repeated)

@@ -153,7 +153,7 @@ struct MessageScan: ~Copyable {
         _ value: Occurrence, _ schema: ProtoSchema, _ bytes: Span<UInt8>, depth: Int
     ) throws(WireError) {
         let field = schema.fields[value.index]
-        if field.kind == .string {
+        if field.flags.contains(.utf8) {
             guard JSONString.isUTF8(bytes.extracting(value.slice.range)) else { throw .utf8 }
         } else if field.kind.isMessage {
             guard depth > 0 else { throw .tooDeep }

@@ -57,7 +57,9 @@ extension ProtoPrinter {
         guard isFinite(value) else { return }
         // Whole numbers without a String; `description` is the shortest text that reads back the same.
         if value.magnitude < 9_007_199_254_740_992, value == value.rounded(.towardZero) {
-            if value.sign == .minus { out.append(UInt8(ascii: "-")) }
+            // With a point: some readers take `-0` for an integer and lose its sign.
+            if value == 0, value.sign == .minus { return out.append("-0.0") }
+            if value < 0 { out.append(UInt8(ascii: "-")) }
             out.append(decimal: UInt64(value.magnitude))
         } else {
             out.append(value.description)

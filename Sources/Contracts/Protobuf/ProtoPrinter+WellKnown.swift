@@ -49,7 +49,7 @@ extension ProtoPrinter {
             nanos: Int32(truncatingIfNeeded: last(first + 1, from: base)?.bits ?? 0))
     }
 
-    /// Paths in lowerCamelCase, with commas; one that would not read back is an error.
+    /// Paths in lowerCamelCase with commas between them.
     private func fieldMask(_ base: Int, _ bytes: Span<UInt8>) throws(ProtoJSONError) {
         out.append(UInt8(ascii: "\""))
         for i in base..<scan.found.count {
@@ -122,13 +122,13 @@ extension ProtoSchema {
 
 /// google.protobuf.FieldMask's paths: `user.display_name` in the message, `user.displayName` in JSON.
 enum FieldMaskText {
-    /// False when the path would not read back the same; what is written then does not count.
+    /// False when the path is not in lower case or not UTF-8; what is written then does not count.
     static func append(camelCaseOf path: Span<UInt8>, to out: Buffer) -> Bool {
         guard JSONString.isUTF8(path) else { return false }
         var raise = false
         for i in 0..<path.count {
             let byte = path[i]
-            if byte &- 65 < 26 || byte == UInt8(ascii: ",") { return false }
+            if byte &- 65 < 26 { return false }
             if raise {
                 guard byte &- 97 < 26 else { return false }
                 out.append(byte & 0xDF)
@@ -136,7 +136,8 @@ enum FieldMaskText {
             } else if byte == UInt8(ascii: "_") {
                 raise = true
             } else if byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
-                return false
+                var json = JSONWriter(out)
+                json.escape(byte)
             } else {
                 out.append(byte)
             }

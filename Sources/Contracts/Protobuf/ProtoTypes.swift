@@ -135,6 +135,8 @@ public struct ProtoField: Sendable, BitwiseCopyable {
         /// Its enum keeps unknown numbers.
         static let openEnum = Flags(rawValue: 32)
         static let isExtension = Flags(rawValue: 64)
+        /// A string that must be UTF-8 even where it is not looked at: not in proto2.
+        static let utf8 = Flags(rawValue: 256)
         /// An unset one prints as null and null sets it: google.protobuf.Value and NullValue.
         static let takesNull = Flags(rawValue: 128)
     }
