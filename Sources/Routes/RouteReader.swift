@@ -28,6 +28,7 @@ struct RouteReader {
         route.fallback = readTarget(fields, "fallback", label)
         readFlag(fields, &route)
         readTranscode(fields, &route)
+        readStatuses(fields, &route)
         readStages(fields, &route)
         if route.match.grpc {
             route.timeouts = .ofCalls(isCollected: route.collect)
