@@ -33,7 +33,7 @@ struct Facade: Sendable {
         }
         guard isCore else { return nil }
         statuses = route.grpcStatuses.compactMap { name in
-            let status = (1...16).first { "\(GRPCStatus(rawValue: $0).name)" == name.status }
+            let status = (1...16 as ClosedRange<UInt32>).first { "\(GRPCStatus(rawValue: $0).name)" == name.status }
             if status == nil { diagnostics.error(at: name.position, "'\(name.status)' is no status of gRPC that an error has") }
             return status.map { (name.code, UInt8($0)) }
         }
