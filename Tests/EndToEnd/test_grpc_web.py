@@ -340,6 +340,16 @@ def test_an_upstream_cannot_forge_trailers(scripted, text, http2, flags):
 
 
 @both_modes
+@pytest.mark.parametrize("value", ["x\r\ngrpc-status: 0", "x\ngrpc-status: 0", "x\rgrpc-status: 0", "x\0"])
+def test_a_trailer_cannot_break_its_line(scripted, text, http2, value):
+    """In the frame a line end inside a value would be a trailer of its own."""
+    client = scripted(answering(TYPE, content=grpc_web.frame(b"m"), trailers=[("x-bad", value), ("grpc-status", "7")]), text, http2)
+    with contextlib.suppress(httpx.RemoteProtocolError):
+        answer = client.call("/t.Web/Any", b"x")
+        assert answer.status != OK and "x-bad" not in dict(answer.trailers or [])
+
+
+@both_modes
 def test_a_status_in_a_head_that_goes_on_is_none(scripted, text, http2):
     """The trailers have it; two statuses that differ would be worse than one made up."""
     client = scripted(answering(TYPE, ("grpc-status", "9"), ("grpc-message", "x"), after=lambda peer, stream: peer.body(stream, b"")), text, http2)
@@ -379,3 +389,23 @@ def test_many_calls_at_once(gateway):
 
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         assert all(pool.map(one, range(48)))
+
+
+@pytest.mark.parametrize("http2", [False, True])
+def test_calls_that_come_to_nothing_leave_nothing(gateway, service, http2):
+    """Refused, failed, abandoned: memory and descriptors are where they were."""
+
+    def rounds(n: int) -> None:
+        with contextlib.closing(grpc_web.Client(gateway.address, True, http2)) as client:
+            for i in range(n):
+                assert client.call("/t.Web/Turned", body=b"AAAA!").status == INTERNAL
+                assert client.call("/t.Web/Fails", b"x" * 1000).status == NOT_FOUND
+                call = client.start("/t.Web/Counts", b"1000")
+                next(iter(call))
+                call.head.close()
+
+    rounds(30)
+    memory, descriptors = gateway.rss(), gateway.descriptors()
+    rounds(60)
+    sockets.wait_until(lambda: gateway.descriptors() <= descriptors + 2, 5, "descriptors are given back")
+    assert gateway.rss() - memory < 3 << 20
