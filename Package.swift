@@ -99,6 +99,7 @@ let package = Package(
         .target(name: "Seeded", path: "Tests/Seeded", swiftSettings: house),
         .target(
             name: "HTTP2Scripts", dependencies: ["WireHTTP", "Exchanges"], path: "Tests/HTTP2Scripts", swiftSettings: house),
+        .target(name: "ProtoSets", path: "Tests/ProtoSets", swiftSettings: house),
         tests("ExchangesTests", ["Seeded", "Exchanges"]),
         tests("ReactorTests", ["Seeded", "Reactor", "Exchanges", "CShim"]),
         tests("TLSTests", ["COpenSSL", "TLS", "Reactor", "Exchanges"]),
@@ -108,13 +109,13 @@ let package = Package(
         tests("PipelineTests", ["Pipeline", "Routes", "Settings", "Policies", "Exchanges", "WireHTTP"]),
         tests("WireHTTPTests", ["Seeded", "HTTP2Scripts", "WireHTTP", "Exchanges"]),
         tests("WireGRPCTests", ["Seeded", "WireGRPC", "Exchanges"]),
-        tests("ContractsTests", ["Contracts"]),
+        tests("ContractsTests", ["Seeded", "ProtoSets", "Contracts", "Exchanges"]),
         tests("EventCoreTests", ["EventCore", "Contracts", "Exchanges"]),
         tests("StoresTests", ["CSQLite", "Stores", "EventCore", "Contracts", "Exchanges"]),
         tests("TelemetryTests", ["Telemetry", "Exchanges"]),
         tests(
             "GatewayTests",
-            ["Seeded", "Gateway", "Settings", "Exchanges", "Policies", "Pipeline", "Reactor", "Contracts"]),
+            ["Seeded", "Gateway", "Settings", "Exchanges", "Policies", "Pipeline", "Reactor", "Contracts", "WireGRPC"]),
         tests("TidyTests", []),
     ]
 )

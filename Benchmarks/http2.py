@@ -22,7 +22,7 @@ from harness.certificates import Authority, Pair
 NAMES = ("nexus-gateway", "haproxy", "nginx", "nghttpx")
 # The gateway's figure over HAProxy's in the same run.
 BARS = {"tls": 0.8, "grpc": 0.6}
-CALL, ANSWER, METHOD = b"\0\0\0\0\x19" + b"q" * 25, b"\0\0\0\0\x23" + b"a" * 35, "/shop.Products/Get"
+CALL, ANSWER, METHOD = b"\0\0\0\0\x19" + b"q" * 25, b"\0\0\0\0\x23" + b"a" * 35, "/shop.Products/Get.call"
 GRPC = ("-H", "content-type: application/grpc", "-H", "te: trailers")
 SUITE, CURVES = "TLS_AES_128_GCM_SHA256", "X25519:P-256:P-384"
 
@@ -173,7 +173,9 @@ def compare(what: str, names: list[str], folder: pathlib.Path, pair: Pair, round
         file.parent.mkdir(parents=True)
         file.write_bytes(ANSWER)
         port = upstream.rpartition(":")[2]
-        command = [peers.tool("nghttpd"), "--no-tls", "--address=127.0.0.1", "--trailer=grpc-status: 0", "--max-concurrent-streams=1000", "-d", str(folder / "files"), port]
+        types = folder / "types"
+        types.write_text("application/grpc call\n")
+        command = [peers.tool("nghttpd"), "--no-tls", "--address=127.0.0.1", "--trailer=grpc-status: 0", "--max-concurrent-streams=1000", f"--mime-types-file={types}", "-d", str(folder / "files"), port]
         origin = peers.Process(command, upstream, proxy.OTHER_CPU, folder)
     contestants: list[Contestant] = []
     try:

@@ -12,6 +12,8 @@ struct Facade: Sendable {
     private let method: ProtoMethod
     /// Where the query's parameters stand in the message, in the order it takes them.
     private let parameters: [ProtoFieldPath]
+    /// Statuses that callers of this method know endings by.
+    private let statuses: [(code: Code, status: UInt8)]
 
     /// Nil when the core does not answer the route, or (with a diagnostic) cannot.
     init?(_ route: RouteDefinition, _ index: Int?, _ schema: ProtoSchema?, _ diagnostics: Diagnostics) {
@@ -30,6 +32,11 @@ struct Facade: Sendable {
             }
         }
         guard isCore else { return nil }
+        statuses = route.grpcStatuses.compactMap { name in
+            let status = (1...16 as ClosedRange<UInt32>).first { "\(GRPCStatus(rawValue: $0).name)" == name.status }
+            if status == nil { diagnostics.error(at: name.position, "'\(name.status)' is no status of gRPC that an error has") }
+            return status.map { (name.code, UInt8($0)) }
+        }
         let input = method.input
         parameters = names.compactMap { name in
             let found = try? schema.path(name, in: input)
@@ -59,6 +66,13 @@ struct Facade: Sendable {
             values.append(schema.field(path, of: message).map { message.extracting($0.range).bytes } ?? [])
         }
         return values
+    }
+
+    /// The ending as the method's callers know it.
+    func known(_ outcome: Outcome) -> Outcome {
+        var outcome = outcome
+        for (code, status) in statuses where code == outcome.code { outcome.grpc = status }
+        return outcome
     }
 
     /// Appends what the core answered as the answer's message; what that has no field for is left out.

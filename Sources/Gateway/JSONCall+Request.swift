@@ -19,6 +19,13 @@ extension JSONCall {
             refuse(exchange, error)
             return false
         }
+        let violations = frame.withReadable { bytes in
+            worker.era(of: exchange).contracts.inspections[Int(exchange.route)]?.violations(in: bytes.extracting(5...)) ?? []
+        }
+        guard violations.isEmpty || exchange.rule.isGRPC else {
+            answer(Problem(.invalid, exchange, fields: violations).reply(), of: exchange)
+            return false
+        }
         let length = frame.count - 5
         frame.withMutableReadable { bytes in
             for i in 0..<4 { bytes[1 + i] = UInt8(truncatingIfNeeded: length >> (24 - 8 * i)) }
@@ -35,9 +42,7 @@ extension JSONCall {
 
     /// What the client sent does not fit the contract.
     func refuse(_ exchange: Exchange, _ error: ProtoJSONError) {
-        let problem = Problem(
-            Outcome(.validationError, "the request is not valid"), exchange,
-            fields: [Invalid.Field(error.pointer, error.text)])
+        let problem = Problem(.invalid, exchange, fields: [Invalid.Field(error.pointer, error.text)])
         answer(problem.reply(), of: exchange)
     }
 }

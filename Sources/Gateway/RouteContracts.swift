@@ -17,6 +17,8 @@ public final class RouteContracts: Sendable {
     let methods: [CompiledCall]
     /// By route: how the event core answers its method; nil where it does not.
     let facades: [Facade?]
+    /// By route: what its stage `inspect` wants; nil where it has none.
+    let inspections: [Inspection?]
     /// Behind `Rule.flag`.
     let steers: [Steer]
     /// Behind `Rule.steeringKey`: where the field is, for keys that are fields.
@@ -56,6 +58,7 @@ public final class RouteContracts: Sendable {
         steers = table.flags.map { Steer(flag: $0) }
         var calls: [CompiledCall] = []
         var facades: [Facade?] = []
+        var inspections: [Inspection?] = []
         var steeringFields: [SteeringField?] = []
         for route in table.routes {
             var method: Int?
@@ -68,12 +71,14 @@ public final class RouteContracts: Sendable {
                 }
             }
             facades.append(Facade(route, method, schema, diagnostics))
+            inspections.append(Inspection(route, method, schema, diagnostics))
             if let key = route.steering?.key {
                 steeringFields.append(Self.steeringField(key, route, method, schema, diagnostics))
             }
         }
         self.calls = calls
         self.facades = facades
+        self.inspections = inspections
         self.steeringFields = steeringFields
         methods = schema.map { schema in schema.methods.indices.map { CompiledCall(whole: $0, schema) } } ?? []
     }

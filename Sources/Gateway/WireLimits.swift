@@ -20,6 +20,8 @@ extension HTTP1Limits {
         fieldLine = limits.head
         fieldCount = limits.fields
         head = limits.head
+        // gRPC says how a call ended there, at length where it says why.
+        trailers = limits.head
         informational = limits.informational
     }
 }

@@ -74,9 +74,8 @@ extension Worker {
             correlationId: String(decoding: exchange.correlationID.copyReadable(), as: UTF8.self), causationId: nil,
             userId: nil, source: "http", traceparent: String(decoding: trace.copyReadable(), as: UTF8.self))
         guard shared.core.submit(Submission(ticket: exchange.ticket, work: work, metadata: metadata)) else {
-            exchange.wire?.answer(
-                Outcome(.upstreamUnavailable, "too many commands wait to be written", retryAfterMS: 1000), of: exchange)
-            return
+            return refuse(
+                exchange, Refusal(.upstreamUnavailable, "too many commands wait to be written", retryAfterMS: 1000))
         }
     }
 
@@ -96,7 +95,7 @@ extension Worker {
 
     private func refuse(_ exchange: Exchange, _ invalid: Invalid) {
         let fields = invalid.fields.isEmpty ? [Invalid.Field("", invalid.message)] : invalid.fields
-        let problem = Problem(Outcome(.validationError, "the request is not valid"), exchange, fields: fields)
+        let problem = Problem(.invalid, exchange, fields: fields)
         exchange.wire?.answer(problem.reply(), of: exchange)
     }
 
@@ -104,6 +103,7 @@ extension Worker {
         var outcome = refusal.outcome
         // A version the client asked for by If-Match is a precondition (RFC 9110 section 13.1.1).
         if outcome.code == .versionConflict && exchange.head.first(.ifMatch) != nil { outcome.status = 412 }
+        if let facade = facade(of: exchange) { outcome = facade.known(outcome) }
         exchange.wire?.answer(Problem(outcome, exchange, fields: refusal.fields).reply(), of: exchange)
     }
 

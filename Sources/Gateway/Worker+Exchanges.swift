@@ -136,12 +136,15 @@ extension Worker {
         let shielded = exchange.rule.stages.contains(StageSet(.shield))
         let admitted = admission.advance(
             exchange, table: era.table, peer: shielded ? clientAddress(exchange, session) : session.peer,
-            policy: era.policies[Int(exchange.route)], now: loop.nowNS, bucket: { bucket(of: exchange, era) })
+            policy: era.policies[Int(exchange.route)], now: loop.nowNS, inspect: { inspect(exchange, era) },
+            bucket: { bucket(of: exchange, era) })
         if let mark = exchange.trail[.shield], mark.word != .waited, !exchange.bodyComplete {
             meters.count(mark.word == .passed ? .limitsAllowed : .limitsRefused)
         }
         switch admitted {
         case .dispatch: dispatch(exchange, session: session, era: era)
+        case .refused(let outcome) where exchange.trail.refusedBy == .inspect:
+            exchange.wire?.answer(Problem(outcome, exchange, fields: inspected).reply(), of: exchange)
         case .refused(let outcome): exchange.wire?.answer(outcome, of: exchange)
         case .parked:
             // The only stage that waits today is `collect`.

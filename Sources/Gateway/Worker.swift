@@ -71,6 +71,8 @@ final class Worker {
     /// Fields on their way into an HTTP/2 encoder; used and done with inside one call.
     let fieldBlock = HTTP2FieldBlock()
     var idleBackoffs: [Backoff] = []
+    /// What the last inspection found.
+    var inspected: [Invalid.Field] = []
     /// Between messages and JSON.
     var transcoder = ProtoTranscoder()
     private lazy var ends = WaitingEnds(self)

@@ -23,10 +23,11 @@ public struct Admission {
     ///   - peer: the client's address, or what a trusted proxy said of it.
     ///   - policy: a number of the route that stays the same over reloads, so that its limits do.
     ///   - now: monotonic nanoseconds.
+    ///   - inspect: looks at the collected message.
     ///   - bucket: the bucket of the exchange's principal for its route's flag; asked when the flag is on for some.
     public func advance(
         _ exchange: Exchange, table: RouteTable, peer: (high: UInt64, low: UInt64), policy: UInt16, now: UInt64,
-        bucket: () -> UInt16
+        inspect: () -> Verdict, bucket: () -> UInt16
     ) -> Admitted {
         let rule = exchange.rule
         while let stage = rule.stages.first(without: exchange.done) {
@@ -50,7 +51,8 @@ public struct Admission {
                     exchange.target = rule.target
                 }
                 verdict = .proceed
-            case .identify, .authorize, .quota, .inspect, .replay:
+            case .inspect: verdict = inspect()
+            case .identify, .authorize, .quota, .replay:
                 // The route compiler refuses routes with these stages until they exist.
                 verdict = .answer(Outcome(.internalError, "a stage of this route is not available"))
             }

@@ -34,6 +34,9 @@ open class TransportLayer {
 }
 
 /// A connected byte stream: a non-blocking socket, with an optional layer on top.
+///
+/// What moves bytes is `mutating` although nothing changes: so it works on the connection's own transport, and not on
+/// a copy, whose layer would be counted.
 public struct Transport {
     public private(set) var descriptor: Int32
     /// nil = plain bytes straight to the kernel.
@@ -50,7 +53,7 @@ public struct Transport {
 
     /// Receives at most `buffer.free` bytes behind what `buffer` holds.
     @inline(__always)
-    public func receive(into buffer: Buffer) -> IOResult {
+    public mutating func receive(into buffer: Buffer) -> IOResult {
         if let called { return called._withUnsafeGuaranteedRef { $0.receive(descriptor, into: buffer) } }
         let n = buffer.withUnsafeFree { recv(descriptor, $0.baseAddress, $0.count, 0) }
         if n > 0 {
@@ -63,14 +66,14 @@ public struct Transport {
     /// After a receive into `buffer`: has the peer nothing more to say for now? The kernel then tells when
     /// it has. A short read says so of a plain socket; a layer has its own ways.
     @inline(__always)
-    public func isDrained(_ buffer: Buffer) -> Bool {
+    public mutating func isDrained(_ buffer: Buffer) -> Bool {
         if let called { return called._withUnsafeGuaranteedRef { $0.isDrained } }
         return buffer.free > 0
     }
 
     /// A report of the loop, as it is meant for who receives and sends here.
     @inline(__always)
-    public func translate(_ readiness: Readiness) -> Readiness {
+    public mutating func translate(_ readiness: Readiness) -> Readiness {
         if let called { return called._withUnsafeGuaranteedRef { $0.translate(readiness) } }
         return readiness
     }
@@ -78,7 +81,7 @@ public struct Transport {
     /// Sends what `buffer` holds and consumes what was taken.
     /// - Parameter more: if all is taken, `shutdownSending` follows at once: the end goes in the same packet.
     @inline(__always)
-    public func send(_ buffer: Buffer, more: Bool = false) -> IOResult {
+    public mutating func send(_ buffer: Buffer, more: Bool = false) -> IOResult {
         if let called {
             let result = called._withUnsafeGuaranteedRef { $0.send(descriptor, from: buffer, more: more) }
             if case .moved(let n) = result { buffer.consume(n) }

@@ -32,7 +32,8 @@ extension RouteTable {
 extension RouteDefinition {
     /// The stages the route switches on, in pipeline order.
     var stageNames: [String] {
-        (shield == nil ? [] : ["shield"]) + (collect ? ["collect"] : []) + (steering == nil ? [] : ["steer"])
+        (shield == nil ? [] : ["shield"]) + (collect ? ["collect"] : []) + (inspection.isEmpty ? [] : ["inspect"])
+            + (steering == nil ? [] : ["steer"])
     }
 
     /// Every setting with its value in words, in the order in which a request meets them.
@@ -42,6 +43,7 @@ extension RouteDefinition {
         for condition in match.query { result.append(("when", "query \(condition)")) }
         if let flag { result.append(("flag", "\(flag) (\(steering?.setting ?? "off: the fallback answers"))")) }
         if let call { result.append(("calls", call.setting)) }
+        for rule in inspection { result.append(("inspect", "\(rule)")) }
         if let fallback { result.append(("fallback", "\(fallback)")) }
         if let shield {
             let per = Quantity.text(milliseconds: shield.per)

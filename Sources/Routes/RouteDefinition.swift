@@ -13,6 +13,10 @@ public struct RouteDefinition: Sendable {
     public var flag: String?
     /// How the flag is asked; nil = it is off for everybody.
     public var steering: SteeringDefinition?
+    /// gRPC statuses by their names, for endings of the event core that its callers know under another one.
+    public var grpcStatuses: [StatusName] = []
+    /// What the stage `inspect` wants of messages.
+    public var inspection: [FieldRule] = []
     /// Requests become calls of this method.
     public var call: CallDefinition?
     public var shield: ShieldLimit?
@@ -36,6 +40,15 @@ public struct RouteDefinition: Sendable {
 
     /// Target, then fallback.
     public var targets: [TargetDefinition] { [target] + (fallback.map { [$0] } ?? []) }
+}
+
+/// A status of gRPC as a route file names it.
+public struct StatusName: Sendable, Hashable {
+    /// The ending: `UPSTREAM_UNAVAILABLE` …
+    public var code: Code
+    /// `FAILED_PRECONDITION` …
+    public var status: String
+    public var position: SourcePosition
 }
 
 /// What a request must be for a route. Empty lists mean "any".

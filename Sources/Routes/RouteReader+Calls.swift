@@ -82,6 +82,31 @@ extension RouteReader {
         }
     }
 
+    /// `grpc_status: { UPSTREAM_UNAVAILABLE: FAILED_PRECONDITION }`
+    func readStatuses(_ fields: Fields, _ route: inout RouteDefinition) {
+        guard let map = fields.fields("grpc_status", "the gRPC statuses of a route") else { return }
+        let names = Code.allCases.map { "\($0.name)" }
+        for entry in map.named() {
+            guard let status = entry.value.string(entry.key, diagnostics) else { continue }
+            guard let place = names.firstIndex(of: entry.key) else {
+                diagnostics.error(
+                    at: entry.position, "unknown ending '\(entry.key)'" + Spelling.hint(entry.key, among: names))
+                continue
+            }
+            route.grpcStatuses.append(StatusName(code: Code.allCases[place], status: status, position: entry.value.position))
+        }
+        let isCore = route.targets.contains { target in
+            switch target {
+            case .command, .query: true
+            case .cluster, .operation, .fixed: false
+            }
+        }
+        if !route.match.grpc || !isCore {
+            diagnostics.error(
+                at: fields.position(of: "grpc_status"), "'grpc_status' has no effect: no call of the route is answered by the event core")
+        }
+    }
+
     /// `stages: { steer: { weight: 25, by: { field: user_id } } }`
     func readSteering(_ stages: Fields, _ route: inout RouteDefinition) {
         guard let section = stages.fields("steer", "the stage 'steer'") else { return }

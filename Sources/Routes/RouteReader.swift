@@ -28,6 +28,7 @@ struct RouteReader {
         route.fallback = readTarget(fields, "fallback", label)
         readFlag(fields, &route)
         readTranscode(fields, &route)
+        readStatuses(fields, &route)
         readStages(fields, &route)
         if route.match.grpc {
             route.timeouts = .ofCalls(isCollected: route.collect)
@@ -94,9 +95,10 @@ struct RouteReader {
             }
             route.collect = route.collect || collect
         }
+        readInspection(stages, &route)
         readSteering(stages, &route)
         for stage in Stage.allCases
-        where ![.shield, .collect, .steer].contains(stage) && stages.value("\(stage)") != nil {
+        where ![.shield, .collect, .inspect, .steer].contains(stage) && stages.value("\(stage)") != nil {
             diagnostics.error(at: stages.position(of: "\(stage)"), "the stage '\(stage)' is not available yet")
         }
         stages.finish()

@@ -35,6 +35,8 @@ struct TableParts {
             rule.call = UInt16(calls.count)
             calls.append(call)
         }
+        // Of a request that becomes a call there is no message before it does; that is where it is inspected.
+        if !route.inspection.isEmpty, route.match.grpc { rule.stages.insert(StageSet(.inspect)) }
         if let steering = route.steering {
             rule.stages.insert(StageSet(.steer))
             rule.weight = steering.weight

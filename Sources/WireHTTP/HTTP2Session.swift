@@ -15,8 +15,8 @@ public final class HTTP2Session {
     let role: Role
     /// nghttp2's session; nil only when memory ran out at the start.
     let engine: OpaquePointer?
-    /// What the engine's memory comes from.
-    private let memory: HTTP2Memory
+    /// What the engine's memory comes from; nil = from the system.
+    private let memory: HTTP2Memory?
     let block = HTTP2Block()
     var open: [HTTP2Stream] = []
     var bounds: HTTP2Bounds
@@ -41,8 +41,8 @@ public final class HTTP2Session {
     /// Follow with `handler`.
     /// - Parameters:
     ///   - nowMS: monotonic milliseconds, as for `receive`.
-    ///   - memory: shared by the sessions of one thread.
-    public init(_ role: Role, settings: HTTP2Settings, nowMS: UInt64, memory: HTTP2Memory = HTTP2Memory()) {
+    ///   - memory: shared by the sessions of one thread; nil = the system's, where tests see every wrong access.
+    public init(_ role: Role, settings: HTTP2Settings, nowMS: UInt64, memory: HTTP2Memory? = nil) {
         self.role = role
         self.memory = memory
         self.settings = settings
@@ -52,10 +52,16 @@ public final class HTTP2Session {
         let callbacks = HTTP2Callbacks.table
         let options = HTTP2Callbacks.options
         // `self` is not complete yet; the pointer is set right after.
-        var functions = memory.functions  // copied by the engine
-        switch role {
-        case .server: nghttp2_session_server_new3(&made, callbacks, nil, options, &functions)
-        case .client: nghttp2_session_client_new3(&made, callbacks, nil, options, &functions)
+        switch (role, memory) {
+        case (.server, nil): nghttp2_session_server_new2(&made, callbacks, nil, options)
+        case (.client, nil): nghttp2_session_client_new2(&made, callbacks, nil, options)
+        case (_, let memory?):
+            var functions = memory.functions  // copied by the engine
+            if role == .server {
+                nghttp2_session_server_new3(&made, callbacks, nil, options, &functions)
+            } else {
+                nghttp2_session_client_new3(&made, callbacks, nil, options, &functions)
+            }
         }
         engine = made
         guard let engine else { return }

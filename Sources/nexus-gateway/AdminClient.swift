@@ -35,10 +35,10 @@ struct AdminClient {
             case .ended, .failed: throw Failure(description: "the daemon on \(address) closed the connection")
             }
         }
-        return try read(transport, descriptor)
+        return try read(&transport, descriptor)
     }
 
-    private func read(_ transport: Transport, _ descriptor: Int32) throws(Failure) -> [UInt8] {
+    private func read(_ transport: inout Transport, _ descriptor: Int32) throws(Failure) -> [UInt8] {
         let input = Buffer(capacity: 16 << 10)
         while true {
             if let body = try take(input) { return body }

@@ -158,17 +158,17 @@ def test_cancel_after_first_response(stub, server):
 
 
 def test_cancel_of_a_waiting_unary_call(stub, server):
-    call = stub.Unary.future(pb.Ask(wait_ms=3000))
+    call = stub.Unary.future(pb.Ask(wait_ms=10_000))
     assert server.interop.begun.acquire(timeout=5)
     call.cancel()
-    assert server.interop.cancelled.acquire(timeout=2), "the server was not told"
+    assert server.interop.cancelled.acquire(timeout=5), "the server was not told"
 
 
 @pytest.mark.parametrize("seconds", [0.001, 0.3])
 def test_timeout_on_sleeping_server(stub, server, seconds):
     began = time.monotonic()
-    code, _ = failure(lambda: list(stub.Duplex(iter([pb.Ask(payload=b"x" * 27_182, sizes=[1], wait_ms=2000)]), timeout=seconds)))
-    assert code == grpc.StatusCode.DEADLINE_EXCEEDED and time.monotonic() - began < 1.5
+    code, _ = failure(lambda: list(stub.Duplex(iter([pb.Ask(payload=b"x" * 27_182, sizes=[1], wait_ms=10_000)]), timeout=seconds)))
+    assert code == grpc.StatusCode.DEADLINE_EXCEEDED and time.monotonic() - began < 5
     if seconds > 0.1:
         assert server.interop.cancelled.acquire(timeout=3), "the server was not told"
 
@@ -276,14 +276,14 @@ def memory(request):
     return lambda: procfs.rss(pid) - before
 
 
-def test_messages_of_24_mib_stream_through(stub, memory):
+def test_messages_of_24_mib_stream_through_and_memory_does_not_grow(stub, memory):
     size = 24 * MIB
     answer = stub.Unary(pb.Ask(payload=bytes(size), sizes=[size]), timeout=60)
     assert answer.received == size and len(answer.payload) == size
     assert memory() < 8 * MIB
 
 
-def test_a_slow_reader_costs_no_memory(stub, memory):
+def test_back_pressure_of_a_slow_reader(stub, memory):
     call = stub.Output(pb.Ask(sizes=[4 * MIB] * 12), timeout=60)
     time.sleep(1)
     assert memory() < 8 * MIB
@@ -314,7 +314,7 @@ def test_a_failure_before_the_upload_ends_arrives(stub):
 
 def test_a_thousand_cancelled_calls_leave_the_connection_well(request, stub, server):
     for _ in range(5):
-        calls = [stub.Unary.future(pb.Ask(wait_ms=1000)) for _ in range(200)]
+        calls = [stub.Unary.future(pb.Ask(wait_ms=10_000)) for _ in range(200)]
         for _ in calls:
             assert server.interop.begun.acquire(timeout=10)
         for call in calls:

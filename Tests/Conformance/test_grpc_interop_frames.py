@@ -274,7 +274,7 @@ def test_seventy_streams_are_open_at_once(ends):
     assert len(upstream.links) == 1
 
 
-def test_an_upload_nobody_reads_waits_at_its_sender(ends):
+def test_back_pressure_of_an_upload_nobody_reads(ends):
     """A message of 32 MiB whose reader sleeps: what lies in between is bounded by the windows."""
     def play(service: Service):
         service.read_head()

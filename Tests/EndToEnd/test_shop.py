@@ -3,6 +3,7 @@ listener, and nothing differs from what its clients know."""
 
 import concurrent.futures
 import re
+import subprocess
 import time
 import uuid
 
@@ -13,6 +14,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from harness import sockets
+from harness.gateway import ROOT, binary
 from harness.http2 import request_fields
 from harness.http2_ends import Client
 
@@ -133,6 +135,17 @@ def test_slow_ads_are_given_up_after_their_deadline(shop):
     """As the web front asks: 100 ms, and the page goes on without."""
     slow = [("shop-fault", "AdService/GetAds=600ms")]
     assert refused(shop.ad.GetAds, pb.AdRequest(), timeout=0.1, metadata=slow)[0] == "DEADLINE_EXCEEDED"
+
+
+def test_hundreds_of_ads_given_up_cost_nobody_else_anything(shop, user):
+    """All users of a front end share its connection: resets must not end it."""
+    slow = [("shop-fault", "AdService/GetAds=300ms")]
+    for number in range(5):
+        given_up = [shop.ad.GetAds.future(pb.AdRequest(), timeout=0.1, metadata=slow) for _ in range(120)]
+        shop.add(user, "OLJCESPC7Z")
+        assert shop.holds(user) == [("OLJCESPC7Z", number + 1)]
+        assert {call.code() for call in given_up} == {grpc.StatusCode.DEADLINE_EXCEEDED}
+    assert shop.ad.GetAds(pb.AdRequest(), timeout=10).ads
 
 
 def test_mail(shop):
@@ -291,14 +304,14 @@ def test_each_service_says_that_it_is_well(shop):
 
 def test_services_that_are_away(tmp_path, stage, user):
     """Their callers get UNAVAILABLE from the gateway, and the checkout passes that on in its words."""
-    with Shop(tmp_path, stage, elsewhere={name: sockets.closed_address() for name in ("cart", "recommendation")}) as shop:
+    with Shop(tmp_path, stage, elsewhere={name: [sockets.closed_address()] for name in ("cart", "recommendation")}) as shop:
         assert refused(shop.recommendation.ListRecommendations, pb.ListRecommendationsRequest(), timeout=5)[0] == "UNAVAILABLE"
         code, text = refused(shop.order, user)
         assert code == "INTERNAL" and text.startswith("cart failure: failed to get user cart during checkout: rpc error: code = Unavailable desc = ")
 
 
 def test_payment_that_is_away(tmp_path, stage, user):
-    with Shop(tmp_path, stage, elsewhere={"payment": sockets.closed_address()}) as shop:
+    with Shop(tmp_path, stage, elsewhere={"payment": [sockets.closed_address()]}) as shop:
         shop.add(user, "OLJCESPC7Z")
         code, text = refused(shop.order, user)
         assert code == "INTERNAL" and text.startswith("failed to charge card: could not charge the card: rpc error: code = Unavailable desc = ")
@@ -310,7 +323,7 @@ def test_a_service_that_dies_and_comes_back(tmp_path, stage, user):
     start = lambda: Services(tmp_path / "cart.log", "--only", "cart", "--base-port", str(port))  # noqa: E731
     carts = start()
     try:
-        with Shop(tmp_path, stage, elsewhere=carts.ports) as shop:
+        with Shop(tmp_path, stage, elsewhere={"cart": [carts.ports["cart"]]}) as shop:
             shop.add(user, "OLJCESPC7Z", 3)
             waiting = shop.cart.GetCart.future(
                 pb.GetCartRequest(user_id=user), timeout=10, metadata=[("shop-fault", "CartService/GetCart=5000ms")])
@@ -326,3 +339,11 @@ def test_a_service_that_dies_and_comes_back(tmp_path, stage, user):
             assert len(shop.order(user).items) == 1
     finally:
         carts.close()
+
+
+def test_the_shipped_files_are_valid():
+    subprocess.run([ROOT / "contracts/compile"], check=True, stdin=subprocess.DEVNULL)
+    checked = subprocess.run(
+        [binary(), "check", "--config", "config/shop.yaml"], cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert checked.returncode == 0 and "9 clusters" in checked.stdout, checked.stdout + checked.stderr
+    assert "warning" not in checked.stderr

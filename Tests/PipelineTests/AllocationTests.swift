@@ -86,7 +86,7 @@ private final class RequestPath {
         guard case .route(let number) = match else { return }
         exchange.route = number
         exchange.rule = table.rules[Int(number)]
-        let admitted = admission.advance(exchange, table: table, peer: (0, 0xffff_7f00_0001), policy: number, now: 1 << 40, bucket: { 0 })
+        let admitted = admission.advance(exchange, table: table, peer: (0, 0xffff_7f00_0001), policy: number, now: 1 << 40, inspect: { .proceed }, bucket: { 0 })
         guard case .dispatch = admitted else { return }
         input.withReadable { text in
             output.append(exchange.head.method, of: text)

@@ -110,7 +110,7 @@ import Testing
         #expect(moved(transport.send(buffer)) == 4)
         transport.close(reset: reset)
         var result = IOResult.wouldBlock
-        let peer = Transport(descriptor: client)
+        var peer = Transport(descriptor: client)
         for _ in 0..<10 {
             #expect(wait(client, for: POLLIN))
             result = peer.receive(into: Buffer(capacity: 64))

@@ -101,7 +101,8 @@ struct RefusalTests {
         ("stages: { quota: {} }", "5:13: error: the stage 'quota' is not available yet"),
         ("stages: { inspect: x }", "5:13: error: the stage 'inspect' is not available yet"),
         ("stages: { replay: x }", "5:13: error: the stage 'replay' is not available yet"),
-        ("stages: { steer: x }", "5:13: error: the stage 'steer' is not available yet"),
+        ("stages: { steer: { weight: 5, by: { header: x-user } } }", "5:13: error: the stage 'steer' needs a flag: what would it ask?"),
+        ("stages: { inspect: { a: required } }", "5:13: error: only messages are inspected: of a gRPC route, or one with 'transcode'"),
         ("stages: { sheild: {} }", "5:13: error: unknown key 'sheild' in the stages of a route (did you mean 'shield'?)"),
         ("stages: { shield: { per: 1s } }", "5:21: error: the stage 'shield' needs 'requests'"),
         ("stages: { shield: { requests: 0, per: 1s } }", "5:33: error: 'requests' must be from 1 to 1000000000, not 0"),
@@ -141,7 +142,7 @@ struct RefusalTests {
     @Test(arguments: [
         ("{ fixed: { status: 200 } }", "upgrade: true", "5:3: error: only a cluster can take over an upgraded connection, not fixed 200"),
         ("{ cluster: shared }", "upgrade: true", "5:3: error: an upgrade needs HTTP/1.1, and cluster shared speaks HTTP/2"),
-        ("{ command: cart.add }", "stages: { collect: false }", "5:13: error: a command needs its whole body, so 'collect' cannot be false"),
+        ("{ command: cart.add }", "stages: { collect: false }", "5:13: error: this route needs the whole body, so 'collect' cannot be false"),
         ("{ query: cart.get }", "retries: 1", "5:3: error: 'retries' has no effect: the route never reaches a cluster"),
         ("{ query: cart.get }", "host: upstream", "5:3: error: 'host' has no effect: the route never reaches a cluster"),
         ("{ query: cart.get }", "rewrite: { path: /b }", "5:3: error: 'rewrite' has no effect: the route never reaches a cluster"),
@@ -160,7 +161,7 @@ struct RefusalTests {
                 == ["r.yaml:5:3: error: an upgrade begins with GET, which this route does not match"])
         #expect(
             problems(match: "{ grpc: a.B/c }", target: "{ query: cart.get }")
-                == ["r.yaml:3:3: error: a gRPC route needs a cluster; query cart.get cannot answer gRPC yet"])
+                == ["r.yaml:3:3: error: there are no contracts to look 'a.B/c' up in: see 'contracts' of the configuration"])
         #expect(
             problems(match: "{ grpc: a.B/c }")
                 == ["r.yaml:3:3: error: gRPC needs HTTP/2, and cluster catalogue speaks HTTP/1.1: give it 'protocol: http2'"])

@@ -26,9 +26,15 @@ class Interop(rpc.InteropServicer):
         self._gathered = threading.Condition()
 
     def _begin(self, context) -> None:
-        done = []
-        context.add_callback(lambda: done or self.cancelled.release())
-        context.finished = done
+        done, ended = [], threading.Event()
+
+        def terminated() -> None:
+            ended.set()
+            if not done:
+                self.cancelled.release()
+
+        context.add_callback(terminated)
+        context.finished, context.ended = done, ended
         self.begun.release()
         seen = context.invocation_metadata()
         if initial := [(key, value) for key, value in seen if key in ("echo-initial", "echo_initial")]:
@@ -37,7 +43,7 @@ class Interop(rpc.InteropServicer):
 
     @staticmethod
     def _answer(context, ask, size: int, received: int):
-        time.sleep(min(ask.wait_ms, 10_000) / 1000)
+        context.ended.wait(min(ask.wait_ms, 10_000) / 1000)
         left = context.time_remaining()
         return pb.Answer(
             payload=b"\0" * size, received=received, milliseconds_left=int(left * 1000) if left is not None and left < 1e6 else 0,

@@ -64,7 +64,10 @@ class Shop:
     """The services behind a gateway, and a stub for each. `weight` percent of the users have their carts
     in the event core, the others in the legacy service. Services in `elsewhere` are at those addresses."""
 
-    def __init__(self, folder: pathlib.Path, stage, weight: int = 0, elsewhere: dict[str, str] | None = None):
+    # As in config/shop.yaml.
+    HTTP2 = {"max_concurrent_streams": 1000, "resets": {"burst": 2000, "per_second": 500}}
+
+    def __init__(self, folder: pathlib.Path, stage, weight: int = 0, elsewhere: dict[str, list[str]] | None = None):
         routes = shutil.copytree(ROOT / "routes/shop", folder / "routes")
         carts = (routes / "cart.yaml").read_text()
         assert "weight: 0" in carts
@@ -75,9 +78,10 @@ class Shop:
         without = [word for name in elsewhere or {} for word in ("--except", name)]
         self.services = Services(folder / "shop.log", "--base-port", "0", *without, everywhere=address)
         try:
-            clusters = {name: {"endpoints": [at], "protocol": "http2"} for name, at in {**self.services.ports, **(elsewhere or {})}.items()}
+            places = {name: [at] for name, at in self.services.ports.items()} | (elsewhere or {})
+            clusters = {name: {"endpoints": at, "protocol": "http2"} for name, at in places.items()}
             config = settings(
-                listeners=[listener(address=address)], clusters=clusters, routes=[str(routes)], contracts={"descriptors": str(contracts)})
+                listeners=[listener(address=address, http2=self.HTTP2)], clusters=clusters, routes=[str(routes)], contracts={"descriptors": str(contracts)})
             self.gateway = stage.gateway(config, [])
         except BaseException:
             self.services.close()

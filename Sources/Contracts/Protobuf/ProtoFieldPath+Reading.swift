@@ -24,7 +24,7 @@ extension ProtoSchema {
         }
     }
 
-    private func last(_ path: ProtoFieldPath, of message: Span<UInt8>) -> Occurrence? {
+    func last(_ path: ProtoFieldPath, of message: Span<UInt8>) -> Occurrence? {
         guard !fields[path.last].isRepeated, message.count < Int(UInt32.max) else { return nil }
         var found: Occurrence?
         do throws(WireError) {

@@ -17,7 +17,7 @@ extension ProtoPrinter {
             while values < end, scan.found[values].index == entry.fields.lowerBound { values &+= 1 }
             if comma { out.append(UInt8(ascii: ",")) }
             comma = true
-            for i in (base..<values).dropLast() { try check(scan.found[i], bytes, depth: depth) }
+            try checkReplaced(base..<values, bytes, depth: depth)
             try key(keyField, values > base ? scan.found[values &- 1] : nil, bytes)
             out.append(UInt8(ascii: ":"))
             if values < end || valueField.kind.isMessage {

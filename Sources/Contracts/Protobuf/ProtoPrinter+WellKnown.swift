@@ -85,7 +85,10 @@ extension ProtoPrinter {
     private mutating func any(
         _ base: Int, _ first: Int, _ bytes: Span<UInt8>, depth: Int
     ) throws(ProtoJSONError) {
-        let url = last(first, from: base)?.slice ?? .none
+        var urls = base
+        while urls < scan.found.count, scan.found[urls].index == first { urls += 1 }
+        try checkReplaced(base..<urls, bytes, depth: depth)
+        let url = urls > base ? scan.found[urls - 1].slice : .none
         let content = last(first + 1, from: base)?.slice ?? .none
         guard !(url.isEmpty && content.isEmpty) else { return out.append("{}") }
         guard let type = schema.message(inAny: bytes.extracting(url.range)) else {

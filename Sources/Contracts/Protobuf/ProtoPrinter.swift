@@ -153,7 +153,9 @@ struct ProtoPrinter: ~Copyable {
             name(field, &comma)
             try list(field, run, bytes, depth: depth)
         } else {
-            if !field.hasPresence, !options.printsDefaults, scan.found[run.upperBound - 1].bits == 0 { return }
+            if !field.hasPresence, !options.printsDefaults, scan.found[run.upperBound - 1].bits == 0 {
+                return try checkReplaced(run, bytes, depth: depth)
+            }
             name(field, &comma)
             try value(field, run, bytes, depth: depth)
         }
@@ -166,15 +168,16 @@ struct ProtoPrinter: ~Copyable {
         if field.kind.isMessage {
             try message(Int(field.type), run, bytes, depth: depth - 1)
         } else {
-            for i in run.dropLast() { try check(scan.found[i], bytes, depth: depth) }
+            try checkReplaced(run, bytes, depth: depth)
             try scalar(field, scan.found[run.upperBound - 1], bytes)
         }
     }
 
     /// See `MessageScan.check`.
-    mutating func check(_ replaced: Occurrence, _ bytes: Span<UInt8>, depth: Int) throws(ProtoJSONError) {
+    mutating func checkReplaced(_ run: Range<Int>, _ bytes: Span<UInt8>, depth: Int) throws(ProtoJSONError) {
+        guard run.count > 1 else { return }
         do throws(WireError) {
-            try scan.check(replaced, schema, bytes, depth: depth)
+            for i in run.dropLast() { try scan.check(scan.found[i], schema, bytes, depth: depth) }
         } catch {
             throw ProtoJSONError("", error.text.description)
         }

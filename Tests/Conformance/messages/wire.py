@@ -35,16 +35,11 @@ WIRE = {
 }  # fmt: skip
 
 
-def has_maps(descriptor) -> bool:
-    """Is it a map's entry, or does it hold a Struct?"""
-    return descriptor.GetOptions().map_entry or descriptor.full_name in ("google.protobuf.Struct", "google.protobuf.Value", "google.protobuf.ListValue")
-
-
 class Drawer:
     """Draws messages; `types` are what an Any may hold."""
 
-    def __init__(self, rng: random.Random, types: list, maps: bool = True):
-        self.rng, self.types, self.maps = rng, types, maps
+    def __init__(self, rng: random.Random, types: list):
+        self.rng, self.types = rng, types
 
     def integer(self) -> int:
         rng = self.rng
@@ -158,7 +153,7 @@ class Drawer:
         known = self.well_known(descriptor.full_name, depth)
         if known is not None:
             return known
-        fields = [f for f in descriptor.fields if self.maps or not (f.message_type and has_maps(f.message_type))]
+        fields = list(descriptor.fields)
         if descriptor.GetOptions().map_entry:
             chosen = [f for f in fields if rng.random() < 0.95]
         else:
