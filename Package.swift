@@ -43,6 +43,7 @@ let package = Package(
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CCares", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
 
         // The nouns.
@@ -60,7 +61,7 @@ let package = Package(
         // HTTP/1.1 and HTTP/2, sans I/O.
         room("WireHTTP", ["CNghttp2", "Exchanges"], requestPath),
         // gRPC: statuses, framing, deadlines; gRPC-Web. Sans I/O.
-        room("WireGRPC", ["Exchanges"], requestPath),
+        room("WireGRPC", ["CZlib", "Exchanges"], requestPath),
         // JSON, and protobuf: descriptors, and messages as JSON.
         room("Contracts", ["Exchanges"], requestPath),
         // Events, aggregates, commands; the log with a single writer.

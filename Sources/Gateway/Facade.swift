@@ -92,6 +92,41 @@ extension Worker {
         return era(of: exchange).contracts.facades[Int(exchange.route)]
     }
 
+    /// A compressed message that was collected becomes a plain one: stages, core and upstream see the same call,
+    /// however its client sends it. Bodies of more than one message, or of less, stay as they are.
+    /// - Returns: why it cannot be read.
+    func flatten(_ exchange: Exchange) -> Outcome? {
+        guard let body = exchange.body, let text = exchange.text else { return nil }
+        let count = body.count
+        let isOneCompressed = body.withReadable { bytes in
+            count >= 5 && bytes[0] == GRPCMessageReader.compressed && GRPCMessageReader.length(bytes) == count - 5
+        }
+        guard isOneCompressed else { return nil }
+        let frame = Buffer(capacity: count * 2 + 16)
+        GRPCMessageWriter.prefix(0, into: frame)
+        let outcome = text.withReadable { text in
+            let encoding = exchange.head.first(named: Array("grpc-encoding".utf8), in: text)?.value ?? .none
+            return body.withReadable { bytes in
+                GRPCInflation.inflate(
+                    bytes.extracting(5..<count), encoding: text.extracting(encoding.range), limit: CompiledCall.messageLimit,
+                    into: frame)
+            }
+        }
+        switch outcome {
+        case .inflated:
+            frame.setMessageLength()
+            exchange.body = frame
+            exchange.requestBody = .known(UInt64(frame.count))
+            return nil
+        case .tooLarge: return Outcome(.tooLarge, "the call's message is larger than it may be")
+        // A flag without an encoding, and an encoding without its format, are errors of the protocol.
+        case .malformed: return Outcome(.validationError, grpc: 13, "the call's message is not compressed as it says")
+        case .unknownEncoding where exchange.hasEncoding:
+            return Outcome(.unsupported, "messages compressed like this are not taken")
+        case .unknownEncoding: return Outcome(.validationError, grpc: 13, "the call's message is compressed, and nothing says how")
+        }
+    }
+
     /// The one message of a call's body, or what is wrong with it.
     func withMessage<R>(of exchange: Exchange, _ use: (Span<UInt8>) -> R) -> Result<R, Refusal> {
         guard let body = exchange.body else { return .failure(Refusal(.validationError, "the call has no message")) }
@@ -103,7 +138,7 @@ extension Worker {
             case .failed(.tooLarge): return .failure(Refusal(.tooLarge, "the call's message is larger than it may be"))
             case .failed(.badFlag): return .failure(Refusal(.validationError, "the call's message has unknown flags"))
             case .message(GRPCMessageReader.compressed):
-                return .failure(Refusal(.unsupported, "compressed messages are not taken here"))
+                return .failure(Refusal(.validationError, "the call takes one message"))
             case .message:
                 guard at == bytes.count else {
                     return .failure(Refusal(.validationError, "the call takes one message"))
@@ -133,5 +168,22 @@ extension Worker {
         trailers.append("grpc-status: 0\r\n" as StaticString)
         exchange.grpcStatus = GRPCStatus.ok.rawValue
         wire.end(trailers: trailers, of: exchange)
+    }
+}
+
+extension Exchange {
+    /// Does the call say how its messages may be compressed?
+    fileprivate var hasEncoding: Bool {
+        text?.withReadable { head.first(named: Array("grpc-encoding".utf8), in: $0) } != nil
+    }
+}
+
+extension Buffer {
+    /// Writes the length of the one message into its prefix, which stands at the front.
+    func setMessageLength() {
+        let length = count - 5
+        withMutableReadable { bytes in
+            for i in 0..<4 { bytes[1 + i] = UInt8(truncatingIfNeeded: length >> (24 - 8 * i)) }
+        }
     }
 }

@@ -26,10 +26,7 @@ extension JSONCall {
             answer(Problem(.invalid, exchange, fields: violations).reply(), of: exchange)
             return false
         }
-        let length = frame.count - 5
-        frame.withMutableReadable { bytes in
-            for i in 0..<4 { bytes[1 + i] = UInt8(truncatingIfNeeded: length >> (24 - 8 * i)) }
-        }
+        frame.setMessageLength()
         exchange.body = frame
         exchange.bodyComplete = true
         exchange.requestBody = .known(UInt64(frame.count))

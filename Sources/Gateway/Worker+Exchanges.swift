@@ -167,6 +167,10 @@ extension Worker {
             if exchange.rule.call == Rule.none, let translation = exchange.translation, !translation.prepare(exchange) {
                 return
             }
+            if exchange.rule.isGRPC, let refusal = flatten(exchange) {
+                exchange.wire?.answer(refusal, of: exchange)
+                return
+            }
             advance(exchange, session: session)
         }
     }

@@ -75,6 +75,13 @@ public struct GRPCMessageReader {
         return missing > limit ? .tooLarge : nil
     }
 
+    /// The length that the first prefix of `bytes` says; there must be five of them.
+    public static func length(_ bytes: borrowing Span<UInt8>) -> Int {
+        var length = 0
+        for i in 1..<5 { length = length << 8 | Int(bytes[i]) }
+        return length
+    }
+
     /// Would the end of the body be the end of a message? If not, it is truncated.
     public var isBetweenMessages: Bool { fault == nil && (isReported || prefixBytes == 0) }
 }

@@ -4,6 +4,7 @@ its store fails."""
 import concurrent.futures
 import gzip
 import json
+import zlib
 
 from harness.shop import Shop, pb
 
@@ -79,13 +80,33 @@ def test_a_store_that_is_full_is_a_failed_precondition(tmp_path_factory, stage):
     assert answer.status_code == 503
 
 
-def test_compressed_messages_are_refused_in_grpcs_words(half):
-    user = next(name for name in (f"z-{number}" for number in range(100)) if side(half, name) == "core")
-    packed = gzip.compress(pb.GetCartRequest(user_id=user).SerializeToString())
-    with Client(half.gateway.address) as raw:
-        fields = request_fields(
-            "/hipstershop.CartService/GetCart", ("content-type", "application/grpc"), ("te", "trailers"), ("grpc-encoding", "gzip"), method="POST")
-        stream = raw.settle().open(fields, False, "POST")
-        raw.send_body(stream, b"\1" + len(packed).to_bytes(4, "big") + packed)
+def call(address: str, body: bytes, *fields: tuple[str, str]) -> tuple[str, bytes]:
+    """`(grpc-status, body)` of a GetCart with these bytes."""
+    with Client(address) as raw:
+        head = request_fields("/hipstershop.CartService/GetCart", ("content-type", "application/grpc"), ("te", "trailers"), *fields, method="POST")
+        stream = raw.settle().open(head, False, "POST")
+        raw.send_body(stream, body)
         raw.finish(stream)
-    assert dict(stream.head)[b"grpc-status"] == b"12"
+    return dict([*stream.head, *stream.trailers])[b"grpc-status"].decode(), bytes(stream.body)
+
+
+def framed(message: bytes, flag: int = 1) -> bytes:
+    return bytes([flag]) + len(message).to_bytes(4, "big") + message
+
+
+def test_compressed_messages_go_where_plain_ones_do(half):
+    for number in range(20):
+        user = f"z-{number}"
+        side(half, user)
+        plain = pb.GetCartRequest(user_id=user).SerializeToString()
+        expected = call(half.gateway.address, framed(plain, 0))
+        assert expected[0] == "0" and len(expected[1]) > 5
+        assert call(half.gateway.address, framed(gzip.compress(plain)), ("grpc-encoding", "gzip")) == expected
+        assert call(half.gateway.address, framed(zlib.compress(plain)), ("grpc-encoding", "deflate")) == expected
+
+
+@pytest.mark.parametrize("body, fields, status", [
+    (framed(gzip.compress(b"x")), (), "13"), (framed(gzip.compress(b"x")), (("grpc-encoding", "br"),), "12"),
+    (framed(b"no gzip at all"), (("grpc-encoding", "gzip"),), "13"), (framed(gzip.compress(b"\0" * (5 << 20))), (("grpc-encoding", "gzip"),), "8")])
+def test_what_cannot_be_inflated_is_refused(half, body, fields, status):
+    assert call(half.gateway.address, body, *fields)[0] == status

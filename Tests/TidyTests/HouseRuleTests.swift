@@ -40,13 +40,15 @@ import Testing
         "Sources/WireHTTP/HTTP2Callbacks.swift": "nghttp2 calls C functions with pointers to what was left with it",
         "Sources/WireHTTP/HTTP2Memory.swift": "is nghttp2's malloc",
         "Sources/WireHTTP/HTTP2FieldBlock.swift": "hands names and values to nghttp2, which copies them",
+        "Sources/WireGRPC/GRPCInflation.swift": "zlib reads a message and writes another",
+        "Sources/Contracts/Protobuf/WireWriter.swift": "moves what a length that has grown stands before",
         "Sources/Telemetry/LogWriter.swift": "hands its start over to a new thread",
         "Sources/EventCore/Threads.swift": "a semaphore needs a fixed address; threads start through a C callback",
         "Sources/EventCore/EventId.swift": "reads an id out of a row without copying it first",
     ]
 
     @Test func pointersStayInTheirRooms() {
-        let rooms: Set<String> = ["Reactor", "TLS", "Stores", "CShim", "CSQLite", "CCares", "COpenSSL", "CNghttp2"]
+        let rooms: Set<String> = ["Reactor", "TLS", "Stores", "CShim", "CSQLite", "CCares", "COpenSSL", "CZlib", "CNghttp2"]
         for file in Repository.sources where !rooms.contains(file.room) && Self.pointerFiles[file.path] == nil {
             for (i, line) in file.lines.enumerated() {
                 // Scoped forms (`withUnsafeBytes { write(…) }`) hand bytes to the kernel and end there.
