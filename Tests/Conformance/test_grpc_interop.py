@@ -26,7 +26,8 @@ def server():
 @pytest.fixture(scope="module")
 def gateway(shared_stage, server):
     # Many calls on one connection, and many of them cancelled, are everyday for gRPC.
-    public = listener(http2={"max_concurrent_streams": 1000, "resets": {"burst": 2000, "per_second": 500}})
+    public = listener(http2={
+        "max_concurrent_streams": 1000, "resets": {"burst": 2000, "per_second": 500}, "control": {"burst": 5000, "per_second": 2000}})
     config = settings(
         server.address, listeners=[public],
         clusters={"up": {"protocol": "http2", "http2": {"max_concurrent_streams": 1000}}})

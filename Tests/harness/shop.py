@@ -65,7 +65,7 @@ class Shop:
     in the event core, the others in the legacy service. Services in `elsewhere` are at those addresses."""
 
     # As in config/shop.yaml.
-    HTTP2 = {"max_concurrent_streams": 1000, "resets": {"burst": 2000, "per_second": 500}}
+    HTTP2 = {"max_concurrent_streams": 1000, "resets": {"burst": 2000, "per_second": 500}, "control": {"burst": 5000, "per_second": 2000}}
 
     def __init__(self, folder: pathlib.Path, stage, weight: int = 0, elsewhere: dict[str, list[str]] | None = None):
         routes = shutil.copytree(ROOT / "routes/shop", folder / "routes")
