@@ -136,6 +136,12 @@ struct JSONParser {
         var escaped = false
         at = start
         while at < text.count {
+            if at &+ 8 <= text.count,
+                JSONString.isPlain(text.bytes.unsafeLoadUnaligned(fromByteOffset: at, as: UInt64.self))
+            {
+                at &+= 8
+                continue
+            }
             let byte = text[at]
             if byte == UInt8(ascii: "\"") {
                 try push(.string, escaped: escaped, Slice(start, at), text)

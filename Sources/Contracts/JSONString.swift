@@ -64,6 +64,16 @@ public enum JSONString {
         return length
     }
 
+    /// Are all eight bytes ASCII that needs no escape? Each test sets the high bit of a byte that fails:
+    /// below 0x20, equal to `"`, equal to `\`, or 0x80 and above. (A borrow can only add false alarms.)
+    @inline(__always) static func isPlain(_ word: UInt64) -> Bool {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let control = word &- ones &* 0x20
+        let quote = (word ^ ones &* 0x22) &- ones
+        let backslash = (word ^ ones &* 0x5C) &- ones
+        return (word | control | quote | backslash) & (ones &* 0x80) == 0
+    }
+
     /// Is the whole text well-formed UTF-8?
     public static func isUTF8(_ text: Span<UInt8>) -> Bool {
         var at = 0

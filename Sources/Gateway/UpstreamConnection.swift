@@ -336,13 +336,13 @@ final class UpstreamConnection: Source, Origin {
     // MARK: - Endings
 
     /// The answer is complete. Frees this connection first, so that the next request may use it.
-    func finish() { if let exchange, let wire = exchange.wire { finish(exchange, wire) } }
+    func finish() { if let exchange { finish(exchange, exchange.wire) } }
 
-    func finish(_ exchange: Exchange, _ wire: any Wire) {
+    func finish(_ exchange: Exchange, _ wire: (any Wire)?) {
         leave(exchange)
         let trailers = self.trailers
         self.trailers = nil
-        wire.end(trailers: trailers, of: exchange)
+        wire?.end(trailers: trailers, of: exchange)
         endpoint.serveWaiting()
     }
 

@@ -66,7 +66,7 @@ public struct Transport {
     /// After a receive into `buffer`: has the peer nothing more to say for now? The kernel then tells when
     /// it has. A short read says so of a plain socket; a layer has its own ways.
     @inline(__always)
-    public mutating func isDrained(_ buffer: Buffer) -> Bool {
+    public func isDrained(_ buffer: Buffer) -> Bool {
         if let called { return called._withUnsafeGuaranteedRef { $0.isDrained } }
         return buffer.free > 0
     }

@@ -121,7 +121,7 @@ private struct Shop: ~Copyable {
         (#"{"labels":{"a/b":"x"}}"#, "/labels/a~1b", "must be an integer from -2147483648 to 2147483647"),
         (#"{"card":"1","voucher":{}}"#, "/voucher", "is one of several fields of which only one may be set"),
         (#"{"userId":"a","user_id":"b"}"#, "/user_id", "is given twice"),
-        (#"{"userId":"a","userId":"b"}"#, "/userId", "member name used twice, at byte 27"),
+        (#"{"userId":"a","userId":"b"}"#, "/userId", "member name used twice, at byte 14"),
         (#"{"placed":"2026-02-30T00:00:00Z"}"#, "/placed", #"must be a time like "2026-01-31T23:59:59.5Z""#),
         (#"{"wait":"1.0000000001s"}"#, "/wait", #"must be a duration like "1.5s""#),
         (#"{"wait":"315576000001s"}"#, "/wait", #"must be a duration like "1.5s""#),

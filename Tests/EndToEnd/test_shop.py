@@ -7,7 +7,7 @@ import subprocess
 import time
 import uuid
 
-from harness.shop import SERVICES, Services, Shop, card, pb
+from harness.shop import SERVICES, Services, Shop, card, pb, rpc
 
 import grpc  # noqa: E402: after the harness, which settles how it forks
 import pytest
@@ -269,26 +269,42 @@ def test_customers_at_the_same_time_get_their_own_orders(shop):
     assert len({identifier for identifier, _, _ in orders}) == 60
 
 
-def test_a_missing_address_leaves_the_shop_standing(shop, user):
+def test_a_missing_address_is_refused_before_anything_is_charged(shop, user):
     """The legacy shipping service ended with it, after the charge."""
     shop.add(user, "OLJCESPC7Z")
-    code, text = refused(shop.checkout.PlaceOrder, pb.PlaceOrderRequest(user_id=user, user_currency="USD", credit_card=card()), timeout=5)
-    assert code == "UNAVAILABLE" and text.startswith("shipping error: shipment failed: rpc error: code = Unavailable desc = ")
+    charged = shop.services.said().count("payment: charged")
+    assert refused(shop.checkout.PlaceOrder, pb.PlaceOrderRequest(user_id=user, user_currency="USD", credit_card=card()), timeout=5)[0] == "INVALID_ARGUMENT"
+    assert shop.services.said().count("payment: charged") == charged and shop.holds(user) == [("OLJCESPC7Z", 1)]
     assert shop.order(user).items[0].item.quantity == 1
+    assert shop.services.said().count("payment: charged") == charged + 1
 
 
-def test_a_negative_quantity_leaves_the_shop_standing(shop, user, request):
-    """The legacy cart takes it, and the legacy checkout would add for ever; the core refuses it."""
-    if request.node.callspec.params["shop"] == 100:
-        with pytest.raises(grpc.RpcError) as raised:
-            shop.add(user, "OLJCESPC7Z", -1)
-        assert raised.value.code() == grpc.StatusCode.INVALID_ARGUMENT and shop.holds(user) == []
-        return
-    shop.add(user, "OLJCESPC7Z", -1)
-    ask = pb.PlaceOrderRequest(user_id=user, user_currency="USD", credit_card=card())
-    assert refused(shop.checkout.PlaceOrder, ask, timeout=0.5)[0] == "DEADLINE_EXCEEDED"
-    shop.add(user, "OLJCESPC7Z", 2)
-    assert shop.order(user).items[0].item.quantity == 1
+def test_a_negative_quantity_is_refused(shop, user):
+    """The legacy cart took it, and the legacy checkout added for ever."""
+    assert refused(shop.add, user, "OLJCESPC7Z", -1)[0] == "INVALID_ARGUMENT"
+    assert shop.holds(user) == []
+
+
+def test_the_stand_ins_survive_what_broke_the_legacy(tmp_path, user):
+    """Asked directly: they refuse nothing that it does not refuse, and yet answer."""
+    services = Services(tmp_path / "shop.log", "--base-port", "0")
+    channels = [grpc.insecure_channel(services.ports[name]) for name in ("cart", "checkout")]
+    cart, checkout = rpc.CartServiceStub(channels[0]), rpc.CheckoutServiceStub(channels[1])
+    try:
+        add = lambda quantity: cart.AddItem(  # noqa: E731
+            pb.AddItemRequest(user_id=user, item=pb.CartItem(product_id="OLJCESPC7Z", quantity=quantity)), timeout=5)
+        add(-1)
+        ask = pb.PlaceOrderRequest(user_id=user, user_currency="USD", credit_card=card())
+        assert refused(checkout.PlaceOrder, ask, timeout=0.5)[0] == "DEADLINE_EXCEEDED"
+        add(2)
+        code, text = refused(checkout.PlaceOrder, ask, timeout=5)
+        assert code == "UNAVAILABLE" and text.startswith("shipping error: shipment failed: rpc error: code = Unavailable desc = ")
+        ask.address.city = "Lisbon"
+        assert checkout.PlaceOrder(ask, timeout=5).order.items[0].item.quantity == 1
+    finally:
+        for channel in channels:
+            channel.close()
+        services.close()
 
 
 # The services themselves

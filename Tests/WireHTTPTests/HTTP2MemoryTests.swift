@@ -74,10 +74,12 @@ import Testing
             let wire = Buffer(capacity: 4096)
             for _ in 0..<3 {
                 _ = client.write(into: wire, upTo: 4096)
-                wire.withReadable { #expect(server.receive($0, nowMS: 1)) }
+                let isTaken = wire.withReadable { server.receive($0, nowMS: 1) }
+                #expect(isTaken)
                 wire.clear()
                 _ = server.write(into: wire, upTo: 4096)
-                wire.withReadable { #expect(client.receive($0, nowMS: 1)) }
+                let isAnswered = wire.withReadable { client.receive($0, nowMS: 1) }
+                #expect(isAnswered)
                 wire.clear()
             }
             #expect(client.mostPeerStreams == 100)

@@ -90,7 +90,7 @@ extension ProtoPrinter {
         var at = 0
         while at < text.count {
             if at &+ 8 <= text.count,
-                Self.isPlain(text.bytes.unsafeLoadUnaligned(fromByteOffset: at, as: UInt64.self))
+                JSONString.isPlain(text.bytes.unsafeLoadUnaligned(fromByteOffset: at, as: UInt64.self))
             {
                 at &+= 8
                 continue
@@ -112,15 +112,5 @@ extension ProtoPrinter {
         }
         if plain < at { out.append(text.extracting(plain..<at)) }
         out.append(UInt8(ascii: "\""))
-    }
-
-    /// Are all eight bytes ASCII that needs no escape? Each test sets the high bit of a byte that fails:
-    /// below 0x20, equal to `"`, equal to `\`, or 0x80 and above. (A borrow can only add false alarms.)
-    @inline(__always) private static func isPlain(_ word: UInt64) -> Bool {
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        let control = word &- ones &* 0x20
-        let quote = (word ^ ones &* 0x22) &- ones
-        let backslash = (word ^ ones &* 0x5C) &- ones
-        return (word | control | quote | backslash) & (ones &* 0x80) == 0
     }
 }

@@ -41,4 +41,6 @@ class Payment(rpc.PaymentServiceServicer):
     def Charge(self, request, context):
         if why := refusal(request.credit_card, datetime.date.today()):
             context.abort(Refusal.CARD_REFUSED, why)
+        amount = request.amount
+        print(f"payment: charged {amount.currency_code} {amount.units} {amount.nanos}", flush=True)
         return pb.ChargeResponse(transaction_id=str(uuid.uuid4()))

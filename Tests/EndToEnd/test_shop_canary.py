@@ -1,0 +1,91 @@
+"""Carts on either side of their flag: who is where, in every protocol, and what callers of the event core hear when
+its store fails."""
+
+import concurrent.futures
+import gzip
+import json
+
+from harness.shop import Shop, pb
+
+import grpc  # noqa: E402: after the harness, which settles how it forks
+import httpx
+import pytest
+from harness import gateway as gateways
+from harness.http2 import request_fields
+from harness.http2_ends import Client
+
+
+@pytest.fixture(scope="module")
+def half(tmp_path_factory, shared_stage):
+    with Shop(tmp_path_factory.mktemp("shop"), shared_stage, weight=50) as made:
+        yield made
+
+
+def side(shop, user: str) -> str:
+    """Where an addition by REST went: the core says a version, the legacy service nothing."""
+    answer = httpx.post(f"{shop.gateway.url}/api/cart/add", json={"userId": user, "item": {"productId": "OLJCESPC7Z", "quantity": 1}}, timeout=5)
+    assert answer.status_code in (200, 202), answer.text
+    return "core" if "version" in answer.json() else "legacy"
+
+
+def test_a_user_is_on_one_side_in_every_protocol(half):
+    users = [f"canary-{number}" for number in range(120)]
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        sides = dict(zip(users, pool.map(lambda user: side(half, user), users)))
+    assert 35 < sum(where == "core" for where in sides.values()) < 85
+    for user in users:
+        half.cart.AddItem(pb.AddItemRequest(user_id=user, item=pb.CartItem(product_id="OLJCESPC7Z", quantity=2)), timeout=5)
+        # By gRPC, by REST and by Connect: all of them see both additions.
+        assert half.cart.GetCart(pb.GetCartRequest(user_id=user), timeout=5).items[0].quantity == 3, user
+        rest = httpx.get(f"{half.gateway.url}/api/cart/{user}", timeout=5).json()
+        assert rest["items"] == [{"productId": "OLJCESPC7Z", "quantity": 3}]
+        assert ("version" in rest) == (sides[user] == "core")
+        connect = httpx.post(f"{half.gateway.url}/hipstershop.CartService/GetCart", json={"userId": user}, timeout=5)
+        assert connect.status_code == 200 and connect.json() == {"userId": user, "items": rest["items"]}
+        assert side(half, user) == sides[user]
+
+
+def test_the_shares_are_the_same_for_the_same_user_after_a_reload(half):
+    before = [side(half, f"again-{number}") for number in range(30)]
+    half.gateway.reload()
+    assert [side(half, f"again-{number}") for number in range(30)] == before
+
+
+def test_a_weight_is_one_for_the_whole_flag(half, stage):
+    text = (gateways.ROOT / "routes/shop/cart.yaml").read_text().replace("weight: 0,", "weight: 30,", 1)
+    config = json.loads(half.gateway.config_path.read_text()) | {"routes": "routes"}
+    done = stage.files(config, text).run("check")
+    assert done.returncode == 78 and "has another weight here than in route 'shop-cart-add'" in done.stderr
+
+
+def test_a_store_that_is_full_is_a_failed_precondition(tmp_path_factory, stage):
+    """As from the service before; REST says what it always says."""
+    contracts = {"descriptors": str(gateways.ROOT / "contracts/descriptors.binpb")}
+    config = gateways.settings(
+        "127.0.0.1:1", clusters={"cart": {"endpoints": ["127.0.0.1:1"], "protocol": "http2"}}, contracts=contracts,
+        store={"max_bytes": "1MiB"})
+    text = (gateways.ROOT / "routes/shop/cart.yaml").read_text().replace("weight: 0,", "weight: 100,")
+    gateway = stage.gateway(config, text)
+    from harness.grpc_stubs import compiled
+
+    _, rpc = compiled(gateways.ROOT / "contracts", "hipstershop")
+    with grpc.insecure_channel(gateway.address) as channel:
+        cart = rpc.CartServiceStub(channel)
+        with pytest.raises(grpc.RpcError) as raised:
+            for number in range(20_000):
+                cart.AddItem(pb.AddItemRequest(user_id=f"user {number % 50}" + "x" * 90, item=pb.CartItem(product_id="P" * 100 + str(number % 400), quantity=1)), timeout=10)
+        assert raised.value.code() == grpc.StatusCode.FAILED_PRECONDITION, raised.value
+    answer = httpx.post(f"{gateway.url}/api/cart/add", json={"userId": "u", "item": {"productId": "p", "quantity": 1}}, timeout=5)
+    assert answer.status_code == 503
+
+
+def test_compressed_messages_are_refused_in_grpcs_words(half):
+    user = next(name for name in (f"z-{number}" for number in range(100)) if side(half, name) == "core")
+    packed = gzip.compress(pb.GetCartRequest(user_id=user).SerializeToString())
+    with Client(half.gateway.address) as raw:
+        fields = request_fields(
+            "/hipstershop.CartService/GetCart", ("content-type", "application/grpc"), ("te", "trailers"), ("grpc-encoding", "gzip"), method="POST")
+        stream = raw.settle().open(fields, False, "POST")
+        raw.send_body(stream, b"\1" + len(packed).to_bytes(4, "big") + packed)
+        raw.finish(stream)
+    assert dict(stream.head)[b"grpc-status"] == b"12"
