@@ -240,7 +240,7 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
         exchange.origin = nil
         if !exchange.isPastItsEnd(worker.loop.nowMS) { worker.countAborted(exchange) }
         // A call's status stands at its end, which can still be said.
-        if exchange.head.dialect == .grpc && !bodiless && !isEnding {
+        if exchange.head.dialect == .grpc, exchange.status != 0, !bodiless, !isEnding {
             let problem = Problem(why, exchange, fields: nil)
             let trailers = Buffer(capacity: 384)
             problem.trailers(into: trailers)
