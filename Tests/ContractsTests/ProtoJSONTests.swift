@@ -228,6 +228,15 @@ private struct Shop: ~Copyable {
         #expect((try? shop.message("google.protobuf.Value", list).get()) == nil)
     }
 
+    @Test func boundsWhatIsWritten() throws {
+        var shop = try Shop()
+        shop.options.output = 10_000
+        shop.options.printsDefaults = true
+        #expect(shop.json("shop.Order", proto { order in for _ in 0..<1000 { order.message(2) { _ in } } }).hasSuffix("is longer than 10000 bytes as JSON"))
+        #expect(shop.json("shop.Order", proto { $0.bytes(21, [UInt8](repeating: 1, count: 20_000)) }).hasSuffix("is longer than 10000 bytes as JSON"))
+        #expect(shop.json("shop.Order", proto { $0.bytes(21, [UInt8](repeating: 1, count: 100)) }).hasSuffix("}"))
+    }
+
     @Test func obeysOptions() throws {
         var shop = try Shop()
         shop.options.printsDefaults = true

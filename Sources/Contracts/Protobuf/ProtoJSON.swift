@@ -24,6 +24,8 @@ public struct ProtoJSONOptions: Sendable {
     public var ignoresUnknown = false
     /// Messages (and groups) inside each other.
     public var depth = 64
+    /// Bytes of JSON that one message may become: names and defaults make it much longer than it was.
+    public var output = 64 << 20
     /// What a JSON text may cost.
     public var json = JSONLimits(depth: 128)
 

@@ -6,11 +6,14 @@ struct ProtoPrinter: ~Copyable {
     let schema: ProtoSchema
     let options: ProtoJSONOptions
     let out: Buffer
+    /// Bytes that may stand in `out`.
+    private let room: Int
 
     init(_ schema: ProtoSchema, _ options: ProtoJSONOptions, _ out: Buffer) {
         self.schema = schema
         self.options = options
         self.out = out
+        room = out.count + options.output
     }
 
     mutating func whole(_ bytes: Span<UInt8>, _ type: Int) throws(ProtoJSONError) {
@@ -58,11 +61,17 @@ struct ProtoPrinter: ~Copyable {
         _ pieces: Range<Int>, _ message: ProtoMessage, _ bytes: Span<UInt8>, depth: Int
     ) throws(ProtoJSONError) -> Int {
         guard depth > 0 else { throw ProtoJSONError("", "is nested too deeply") }
+        try checkRoom()
         do throws(WireError) {
             return try scan.scan(pieces: pieces, message, schema, bytes, depth: depth)
         } catch {
             throw ProtoJSONError("", error.text.description)
         }
+    }
+
+    /// Called where little input makes much output.
+    @inline(__always) private func checkRoom() throws(ProtoJSONError) {
+        guard out.count <= room else { throw ProtoJSONError("", "is longer than \(options.output) bytes as JSON") }
     }
 
     // MARK: - Messages
@@ -243,10 +252,12 @@ struct ProtoPrinter: ~Copyable {
                 if count > 0 { out.append(UInt8(ascii: ",")) }
                 number(field, bits)
                 count &+= 1
+                if count & 1023 == 0, out.count > room { break }
             }
         } catch {
             throw ProtoJSONError("/\(count)", error.text.description)
         }
+        try checkRoom()
     }
 }
 

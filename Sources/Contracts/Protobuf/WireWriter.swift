@@ -1,4 +1,5 @@
 import Exchanges
+import Glibc
 
 /// The protobuf wire format, written at a buffer's end.
 struct WireWriter {
@@ -73,8 +74,9 @@ struct WireWriter {
             let from = opened.at + opened.reserved
             if needed != opened.reserved {
                 bytes.withUnsafeMutableBytes { raw in
-                    let content = UnsafeRawBufferPointer(rebasing: raw[from..<from + count])
-                    UnsafeMutableRawBufferPointer(rebasing: raw[(opened.at + needed)...]).copyMemory(from: content)
+                    precondition(from + count <= raw.count && opened.at + needed + count <= raw.count)
+                    guard let base = raw.baseAddress else { return }
+                    memmove(base + (opened.at + needed), base + from, count)
                 }
             }
             var rest = count
