@@ -138,7 +138,7 @@ final class HealthProbe: Source {
             var framing = HTTP1Framing()
             var body = BodyFraming.none
             var head = worker.takeReply()
-            defer { worker.giveReply(head) }
+            defer { worker.giveReply(&head) }
             let progress = input.withReadable { text in
                 parser.parse(
                     text, to: .get, into: &head, framing: &framing, body: &body, limits: endpoint.cluster.limits)

@@ -115,7 +115,7 @@ extension UpstreamConnection {
             var framing = HTTP1Framing()
             var bodyFraming = BodyFraming.none
             var head = worker.takeReply()
-            defer { worker.giveReply(head) }
+            defer { worker.giveReply(&head) }
             let progress = parser.parse(
                 rest, to: exchange.head.verb, into: &head, framing: &framing, body: &bodyFraming,
                 limits: endpoint.cluster.limits)

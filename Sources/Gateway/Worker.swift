@@ -272,9 +272,12 @@ final class Worker {
     /// A reply head to parse into, from the spare ones.
     func takeReply() -> ReplyHead { spareReplies.popLast() ?? ReplyHead() }
 
-    func giveReply(_ head: consuming ReplyHead) {
-        head.clear()
-        spareReplies.append(head)
+    /// Moves it back, with the room of its list: a copy would have to make its own.
+    func giveReply(_ head: inout ReplyHead) {
+        var given = ReplyHead()
+        swap(&given, &head)
+        given.clear()
+        spareReplies.append(given)
     }
 
     func dateField(into out: Buffer) { date.append(nowNS: loop.nowNS, to: out) }
