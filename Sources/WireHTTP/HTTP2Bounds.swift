@@ -54,7 +54,11 @@ struct HTTP2Bounds {
         case NGHTTP2_HEADERS.rawValue:
             continuations = 0
             // Requests have identifiers that rise; answers may come for streams that are no more.
-            if role == .server { return true }
+            if role == .server {
+                // gRPC's clients open each call's window with one frame of its own.
+                control.earn(of: settings.control)
+                return true
+            }
         case NGHTTP2_CONTINUATION.rawValue:
             continuations += 1
             return length > 0 && continuations <= settings.continuations

@@ -240,3 +240,16 @@ def test_ordinary_use_is_no_flood(subject):
                 stream = client.request("/hold")
                 client.send(rst(stream.number), frame(Kind.PING, 0, 0, bytes(8)))
         assert not client.goaway and not client.violations
+
+
+def test_a_window_opened_for_each_request_is_no_flood(stage):
+    """As gRPC's clients do, whatever the answer: here one without a body, so that no DATA explains the frame."""
+    gateway = stage.gateway(settings("127.0.0.1:1"), [route(path="/only/here")])
+    with Client(gateway.address) as client:
+        client.settle()
+        for _ in range(60):
+            asked = [client.request("/nowhere", method="HEAD") for _ in range(50)]
+            client.send(*(window_update(stream.number, 1 << 16) for stream in asked))
+            for stream in asked:
+                assert client.finish(stream).end == "complete" and stream.status == 404
+        assert not client.goaways
