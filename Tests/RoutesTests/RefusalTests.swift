@@ -166,6 +166,13 @@ struct RefusalTests {
             problems(match: "{ grpc: a.B/c }")
                 == ["r.yaml:3:3: error: gRPC needs HTTP/2, and cluster catalogue speaks HTTP/1.1: give it 'protocol: http2'"])
         #expect(
+            problems(match: "{ grpc: a.B/c }", target: "{ operation: metrics }")
+                == ["r.yaml:3:3: error: operation metrics does not answer gRPC calls"])
+        #expect(
+            problems(target: "{ operation: grpc_health }")
+                == ["r.yaml:3:3: error: operation grpc_health answers gRPC calls: match 'grpc'"])
+        #expect(problems(match: "{ grpc: \"grpc.health.v1.Health/*\" }", target: "{ operation: grpc_health }") == [])
+        #expect(
             problems(match: "{ path: \"*\", method: OPTIONS }", "rewrite: { path: /x }")
                 == ["r.yaml:5:3: error: the target * has no path to rewrite"])
         #expect(
