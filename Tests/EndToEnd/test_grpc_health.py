@@ -5,18 +5,19 @@ import signal
 import threading
 import time
 
-from harness.grpc_stubs import compiled  # noqa: I001: settles how grpcio forks
+import harness.grpc_stubs  # noqa: F401, I001: settles how grpcio forks
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2 as pb
+from grpc_health.v1 import health_pb2_grpc as rpc
 
 from harness import sockets
-from harness.gateway import ROOT, listener, settings
+from harness.gateway import listener, settings
 from harness.grpc_wire import begin, call, message, messages, status
 from harness.http2 import data
 from harness.http2_ends import Client
 
-pb, rpc = compiled(ROOT / "contracts/grpc/health/v1", "health")
 SERVING, NOT_SERVING, SERVICE_UNKNOWN = 1, 2, 3
 HEALTH = {"name": "health", "match": {"grpc": "grpc.health.v1.Health/*"}, "target": {"operation": "grpc_health"}}
 CHECK, WATCH = "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"
