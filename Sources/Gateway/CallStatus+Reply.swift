@@ -9,7 +9,7 @@ extension CallStatus {
     func reply(of exchange: Exchange, fields: [UInt8]) -> LocalReply {
         var problem = Problem(
             outcome, exchange,
-            fields: GRPCErrorDetails.violations(in: details).map { Invalid.Field(Self.pointer($0.field), $0.description) })
+            fields: GRPCErrorDetails.violations(in: details).map { Invalid.Field(path: $0.field, $0.description) })
         problem.call = self
         var reply = problem.reply()
         reply.fields += fields
@@ -36,13 +36,28 @@ extension CallStatus {
             }
         return Outcome(code, status: status.httpStatus)
     }
+}
 
-    /// `item.quantity` and `items[2].id` as a JSON Pointer.
-    static func pointer(_ field: String) -> String {
+/// A place in a request as JSON says it (RFC 6901), and as `google.rpc.BadRequest` does.
+extension Invalid.Field {
+    /// `item.quantity`, `items[2].id`
+    init(path: String, _ error: String) {
         var pointer = ""
-        for part in field.split(whereSeparator: { $0 == "." || $0 == "[" }) {
+        for part in path.split(whereSeparator: { $0 == "." || $0 == "[" || $0 == "/" }) {
             pointer += "/" + (part.hasSuffix("]") ? String(part.dropLast()) : String(part))
         }
-        return pointer
+        self.init(pointer, error)
+    }
+
+    var path: String {
+        var path = ""
+        for part in pointer.split(separator: "/") {
+            if part.utf8.allSatisfy({ $0 >= 48 && $0 <= 57 }) {
+                path += "[\(part)]"
+            } else {
+                path += path.isEmpty ? String(part) : ".\(part)"
+            }
+        }
+        return path
     }
 }

@@ -44,7 +44,7 @@ extension Problem {
     private func ownDetails(_ status: GRPCStatus) -> [UInt8] {
         guard let fields, !fields.isEmpty else { return [] }
         var details = GRPCErrorDetails()
-        details.violations = fields.map { ($0.pointer, $0.error) }
+        details.violations = fields.map { ($0.path, $0.error) }
         return details.encoded(status, message: [])
     }
 }

@@ -37,7 +37,7 @@ extension Problem {
         if !exchange.correlationID.isEmpty {
             details.metadata.append((Array("correlationId".utf8), exchange.correlationID.copyReadable()))
         }
-        details.violations = (fields ?? []).map { ($0.pointer, $0.error) }
+        details.violations = (fields ?? []).map { ($0.path, $0.error) }
         details.retryAfterMS = outcome.retryAfterMS
         return details
     }
