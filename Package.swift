@@ -116,7 +116,7 @@ let package = Package(
         tests("TelemetryTests", ["Telemetry", "Exchanges"]),
         tests(
             "GatewayTests",
-            ["Seeded", "Gateway", "Settings", "Exchanges", "Policies", "Pipeline", "Reactor", "Contracts", "WireGRPC"]),
+            ["Seeded", "Gateway", "Settings", "Exchanges", "Policies", "Pipeline", "Reactor", "Contracts", "EventCore", "WireGRPC"]),
         tests("TidyTests", []),
     ]
 )
