@@ -26,7 +26,7 @@ extension ClientConnection {
     /// May the connection carry another exchange after this answer?
     private func decideKeepAlive() -> Bool {
         if exchange?.origin == nil { skipReceivedBody() }
-        return framing.persistent && body.isDone && !worker.isDraining
+        return framing.persistent && body.isDone && !worker.isDraining && worker.loop.nowMS < agedMS
     }
 
     /// `Connection`, where the default of the client's version does not already say it.

@@ -56,7 +56,7 @@ final class ClientConnection: ServedConnection, Wire {
         self.worker = worker
         input = Buffer(pool: worker.loop.buffers)
         output = Buffer(pool: worker.loop.buffers)
-        super.init()
+        super.init(port: port, worker: worker)
     }
 
     // MARK: - Events

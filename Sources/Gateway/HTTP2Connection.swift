@@ -51,7 +51,7 @@ final class HTTP2Connection: ServedConnection, HTTP2SessionHandler {
         outgoing = worker.outgoing
         output = Buffer(pool: worker.loop.buffers)
         http = HTTP2Session(.server, settings: port.http2, nowMS: worker.loop.nowMS, memory: worker.http2Memory)
-        super.init()
+        super.init(port: port, worker: worker)
         http.handler = self
         worker.meters.count(.http2Opened)
     }
@@ -150,6 +150,7 @@ final class HTTP2Connection: ServedConnection, HTTP2SessionHandler {
 
     func streamOpened() -> HTTP2Stream? {
         guard phase == .open || phase == .announced else { return nil }
+        if loop.nowMS >= agedMS { drain() }
         // Not the deadline of a client that does not read: new requests do not put that off.
         if http.openStreams == 0 && phase == .open && !outputBlocked { worker.loop.setDeadline(self, afterMS: 0) }
         return worker.takeClientStream(for: self).stream

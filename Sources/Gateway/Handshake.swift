@@ -34,7 +34,7 @@ final class Handshake: ServedConnection {
         self.peer = peer
         self.port = port
         self.worker = worker
-        super.init()
+        super.init(port: port, worker: worker)
     }
 
     override func ready(_ readiness: Readiness) {

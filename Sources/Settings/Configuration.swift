@@ -73,6 +73,9 @@ public struct Listener: Sendable, Equatable {
         /// From the first byte of a request to the end of its head.
         public var head: UInt32 = 10_000
         public var keepAlive: UInt32 = 75_000
+        /// Age at which a connection is ended in order, a tenth more or less; so that balancers before the gateway
+        /// get to spread long-lived ones again.
+        public var maxAge: UInt32 = 0
         /// How long input is still read after the last answer, so that a reset does not eat it.
         public var linger: UInt32 = 2_000
         /// Longest wait for a client that does not read.

@@ -90,6 +90,7 @@ extension Listener {
         if let section = fields.fields("limits", "the limits of a listener") { limits.read(section) }
         if let section = fields.fields("timeouts", "the timeouts of a listener") {
             timeouts.head = section.milliseconds("head", in: 1...3_600_000) ?? timeouts.head
+            timeouts.maxAge = section.milliseconds("max_age", in: 0...86_400_000) ?? timeouts.maxAge
             timeouts.keepAlive = section.milliseconds("keep_alive", in: 0...86_400_000) ?? timeouts.keepAlive
             timeouts.linger = section.milliseconds("linger", in: 0...60_000) ?? timeouts.linger
             timeouts.send = section.milliseconds("send", in: 1...3_600_000) ?? timeouts.send

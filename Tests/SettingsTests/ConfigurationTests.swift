@@ -15,7 +15,7 @@ struct ConfigurationTests {
             trusted_proxies: [10.0.0.0/8, "fd00::/8"]
             max_connections: 2
             limits: { request_line: 65, field_line: 66, fields: 67, head: 512, trailers: 69, chunk_extension: 70 }
-            timeouts: { head: 1s, keep_alive: 0, linger: 3s, send: 4s }
+            timeouts: { head: 1s, keep_alive: 0, max_age: 1h, linger: 3s, send: 4s }
             tls:
               certificates: [{ chain: a.crt, key: a.key, ocsp: a.ocsp }, { chain: b.crt, key: b.key }]
               profile: modern
@@ -79,7 +79,7 @@ struct ConfigurationTests {
         #expect(edge.name == "edge" && edge.backlog == 1 && edge.maxConnections == 2 && edge.trustedProxies.count == 2)
         #expect(edge.limits.requestLine == 65 && edge.limits.fieldLine == 66 && edge.limits.fields == 67 && edge.limits.head == 512)
         #expect(edge.limits.trailers == 69 && edge.limits.chunkExtension == 70)
-        #expect(edge.timeouts.head == 1000 && edge.timeouts.keepAlive == 0 && edge.timeouts.linger == 3000 && edge.timeouts.send == 4000)
+        #expect(edge.timeouts.head == 1000 && edge.timeouts.keepAlive == 0 && edge.timeouts.maxAge == 3_600_000 && edge.timeouts.linger == 3000 && edge.timeouts.send == 4000)
         let tls = try #require(edge.tls)
         #expect(tls.certificates.map(\.chain.path) == ["a.crt", "b.crt"] && tls.certificates.map(\.key.path) == ["a.key", "b.key"])
         #expect(tls.certificates.map(\.ocsp?.path) == ["a.ocsp", nil] && tls.profile == .modern)
