@@ -79,6 +79,10 @@ extension RouteTable {
         for (i, name) in routes[Int(chosen)].match.path.captureNames.enumerated() {
             result.captures.append((name, text.extracting(captures[i].range).text))
         }
+        if let call = routes[Int(chosen)].call {
+            result.upstreamPath = call.path
+            return result
+        }
         let buffer = Buffer(capacity: 256)
         pathRewrite(rules[Int(chosen)].pathRewrite, path: head.path, captures: captures, in: text, into: buffer)
         result.upstreamPath = buffer.withReadable { $0.text }
