@@ -14,6 +14,8 @@ from harness.grpc_wire import message
 from harness.http2 import Code
 from harness.http2_origin import Origin
 
+import grpc  # after grpc_stubs, which settles how it forks
+
 SERVICE = "test.library.v1.Library"
 
 
@@ -232,3 +234,33 @@ def test_bodies_beyond_the_limit(books, path):
         assert answer.status_code in (413, 429)
         assert client.get("/v1/books/7").status_code == 200
     assert not books[0].created
+
+@pytest.mark.parametrize("over", [
+    {"stages": {"collect": True}}, {"flag": "f", "fallback": {"cluster": "other"}, "stages": {"steer": {"weight": 25, "by": {"field": "name"}}}}])
+def test_a_stream_of_messages_is_not_collected(stage, descriptors, over):
+    """It would go on as the text it came as."""
+    config = gateways.settings(
+        "127.0.0.1:1", contracts={"descriptors": [descriptors]},
+        clusters={"up": {"protocol": "http2"}, "other": {"protocol": "http2", "endpoints": ["127.0.0.1:2"]}})
+    checked = stage.files(config, [transcoded("import", "POST", "/v1/import", "ImportBooks", **over)]).run("check")
+    assert checked.returncode and "ImportBooks takes a stream of messages, which is not collected" in checked.stderr + checked.stdout
+
+
+# MARK: inspection
+
+GROUPS = bytes([15 << 3 | 3]) * 70 + bytes([15 << 3 | 4]) * 70
+
+
+@pytest.mark.parametrize("message", [
+    b"\x12\x03\x18\xe8\x07" + GROUPS, GROUPS + b"\x12\x03\x18\xe8\x07", b"\x12\x03\x18\xe8\x07\xff",
+    b"\x12\x08\x98\x80\x80\x80\x80\x00\xe8\x07"], ids=["deep after", "deep before", "cut", "long tag"])
+def test_what_cannot_be_inspected_does_not_pass(stage, descriptors, message):
+    """The origin may read what the gateway cannot: it nests deeper, or forgives more."""
+    rule = {"inspect": {"book.copies": {"maximum": 100}}}
+    routes = [{"name": "grpc", "match": {"grpc": f"{SERVICE}/CreateBook"}, "target": {"cluster": "up"}, "stages": rule}]
+    with library.serving() as (service, address):
+        gateway = start(stage, descriptors, address, routes=routes)
+        with grpc.insecure_channel(gateway.address) as channel, pytest.raises(grpc.RpcError) as error:
+            channel.unary_unary(f"/{SERVICE}/CreateBook")(message, timeout=5)
+        assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+        assert not service.created
