@@ -124,6 +124,23 @@ def test_expectations_are_met(books, path, body):
     assert "expect" not in dict(books[0].metadata[-1])
 
 
+def test_who_does_not_wait_is_not_asked(books):
+    """Neither at once nor in the middle of the answer, which has begun by the time the origin has room again."""
+    def chunk(text):
+        return b"%x\r\n%s\r\n" % (len(text), text)
+
+    with link(books[1]) as made:
+        head = b"POST /v1/discuss HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n"
+        made.sendall(head + chunk(b'{"text":"one"}\n'))
+        seen = read_until(made, b"ONE")
+        for number in range(50):
+            made.sendall(chunk(b'{"text":"%d%s"}\n' % (number, b"x" * 2000)))
+            seen += read_until(made, b'"}\n')
+        made.sendall(b"0\r\n\r\n")
+        seen += read_until(made, b"0\r\n\r\n")
+    assert seen.startswith(b"HTTP/1.1 200") and b"100 Continue" not in seen
+
+
 # MARK: forms
 
 @pytest.mark.parametrize("protocol", ["http1", "http2"])
