@@ -15,7 +15,7 @@ extension ClientConnection {
 
     func resumeBody(of exchange: Exchange) {
         guard exchange === self.exchange else { return }
-        if exchange.body != nil && framing.expectContinue && position == input.count {
+        if exchange.canBeAskedFor && framing.expectContinue && position == input.count {
             framing.expectContinue = false
             sendContinue()
         }

@@ -70,7 +70,7 @@ extension ClientStream {
 
     func resumeBody(of exchange: Exchange) {
         guard exchange === self.exchange else { return }
-        if exchange.body != nil && expectContinue && inbound.isEmpty && !isInboundOver, let connection {
+        if exchange.canBeAskedFor && expectContinue && inbound.isEmpty && !isInboundOver, let connection {
             expectContinue = false
             let block = worker.fieldBlock
             block.clear()

@@ -16,11 +16,14 @@ extension ForwardedRequest {
         return set
     }()
 
-    /// Codings of the client's body or answer: they say nothing of gRPC's messages.
-    static func isCoding(_ field: Field, _ text: borrowing Span<UInt8>) -> Bool {
+    /// Codings of the client's body or answer: they say nothing of gRPC's messages. Those of messages that the
+    /// gateway makes and reads itself are not the client's to choose.
+    static func isCoding(_ field: Field, _ text: borrowing Span<UInt8>, of dialect: Dialect) -> Bool {
         guard field.name == .other else { return false }
         let name = text.extracting(field.nameText.range)
-        return name.equalsIgnoringCase("accept-encoding") || name.equalsIgnoringCase("content-encoding")
+        if name.equalsIgnoringCase("accept-encoding") || name.equalsIgnoringCase("content-encoding") { return true }
+        guard dialect == .http || dialect == .connect else { return false }
+        return name.equalsIgnoringCase("grpc-encoding") || name.equalsIgnoringCase("grpc-accept-encoding")
     }
 
     /// The call's path: the translation's, or the client's own without its query.

@@ -90,21 +90,21 @@ enum ForwardedRequest {
         let isTranslated = exchange.translation != nil
         var replaced = isTranslated ? replacedInCalls : Self.replaced
         // The gateway has met the expectation itself.
-        if exchange.body != nil { replaced.insert(.expect) }
+        if exchange.isAskedForHere { replaced.insert(.expect) }
         // It counts a call's time as well.
         if exchange.isCall { replaced.insert(.grpcTimeout) }
         guard exchange.rule.headerEdits != Rule.none else {
             // By place: walking the array itself would count a reference to it.
             for i in exchange.head.fields.indices {
                 let field = exchange.head.fields[i]
-                if replaced.contains(field.name) || isTranslated && isCoding(field, text) { continue }
+                if replaced.contains(field.name) || isTranslated && isCoding(field, text, of: exchange.head.dialect) { continue }
                 out.write(field, of: text)
             }
             return
         }
         let edits = HeaderEditing(table: table, run: table.headerEdits[Int(exchange.rule.headerEdits)].request)
         for field in exchange.head.fields where !replaced.contains(field.name) {
-            if isTranslated && isCoding(field, text) { continue }
+            if isTranslated && isCoding(field, text, of: exchange.head.dialect) { continue }
             if edits.drops(text.extracting(field.nameText.range)) { continue }
             out.write(field, of: text)
         }

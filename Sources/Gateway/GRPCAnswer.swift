@@ -80,4 +80,10 @@ enum GRPCAnswer {
 extension Exchange {
     /// Is it a gRPC call that goes upstream, whatever came in?
     var isCall: Bool { head.dialect == .grpc || translation != nil }
+
+    /// Is it the gateway that meets a request's `Expect`? Origins of calls know nothing of it.
+    var isAskedForHere: Bool { body != nil || translation != nil }
+
+    /// May it still be met? Not in the middle of an answer, and not when the client has not waited for it.
+    var canBeAskedFor: Bool { isAskedForHere && !bodyBegun && status == 0 }
 }

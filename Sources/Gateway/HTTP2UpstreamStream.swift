@@ -208,7 +208,7 @@ final class HTTP2UpstreamStream: Source, Origin {
     private func waitsForUpstream(_ exchange: Exchange) -> Bool {
         if isPaused || !isOpen { return false }
         if headSeen || requestDone || !http2.outbound.isEmpty { return true }
-        return !exchange.bodyBegun && exchange.head.first(.expect) != nil
+        return !exchange.bodyBegun && !exchange.isAskedForHere && exchange.head.first(.expect) != nil
     }
 
     override func deadlinePassed() {

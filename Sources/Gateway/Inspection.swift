@@ -57,7 +57,9 @@ struct Inspection: Sendable {
         guard field.isNumber else {
             return schema.holds(field.path, in: message) ? nil : "is required"
         }
-        let value = schema.integer(field.path, of: message) ?? 0
+        let found = schema.integer(field.path, of: message)
+        if found == nil, !schema.canRead(field.path, in: message) { return "cannot be read" }
+        let value = found ?? 0
         if field.rule.isRequired, value == 0 { return "is required" }
         if let minimum = field.rule.minimum, value < minimum { return "must be at least \(minimum)" }
         if let maximum = field.rule.maximum, value > maximum { return "must be at most \(maximum)" }

@@ -34,7 +34,20 @@ extension JSONCall {
     }
 
     func requestOrigin(_ origin: any Origin, of exchange: Exchange) -> any Origin {
-        call.clientStreams ? MessageLines(self, to: origin, of: exchange) : origin
+        guard call.clientStreams else { return origin }
+        let lines = lines ?? MessageLines(self, of: exchange)
+        self.lines = lines
+        lines.origin = origin
+        return lines
+    }
+
+    func resumeBody(of exchange: Exchange) {
+        if let lines, lines.hasEnded {
+            lines.endBody(trailers: nil)
+            lines.flush()
+        } else {
+            client.resumeBody(of: exchange)
+        }
     }
 
     /// What the client sent does not fit the contract.
@@ -44,15 +57,20 @@ extension JSONCall {
     }
 }
 
-/// A request body of one JSON text a line, as messages of a call.
+/// A request body of one JSON text a line, as messages of a call. One for all attempts: a line may begin with one
+/// of them and end with the next.
 final class MessageLines: Origin {
-    private let call: JSONCall
-    private let origin: any Origin
+    /// It holds this object, and is held by the exchange.
+    private unowned let call: JSONCall
+    /// Of the present attempt.
+    var origin: (any Origin)?
     /// A line that is not whole yet.
     private let line = Buffer(capacity: 512)
     private let frame = Buffer(capacity: 512)
     private var fault: Fault?
     private var isOver = false
+    /// The body is over, and an attempt that takes its last line has to come.
+    private(set) var hasEnded = false
     /// The exchange these are the messages of; it holds this object, and lets it go at its end.
     private unowned let exchange: Exchange
 
@@ -63,14 +81,13 @@ final class MessageLines: Origin {
         case wrong(ProtoJSONError)
     }
 
-    init(_ call: JSONCall, to origin: any Origin, of exchange: Exchange) {
+    init(_ call: JSONCall, of exchange: Exchange) {
         self.call = call
-        self.origin = origin
         self.exchange = exchange
     }
 
-    var wantsBody: Bool { fault == nil && origin.wantsBody }
-    var isFlushed: Bool { origin.isFlushed }
+    var wantsBody: Bool { fault == nil && origin?.wantsBody == true }
+    var isFlushed: Bool { origin?.isFlushed ?? true }
 
     func send(_ bytes: borrowing Span<UInt8>) {
         var start = 0
@@ -99,17 +116,19 @@ final class MessageLines: Origin {
         }
         line.clear()
         GRPCMessageWriter.prefix(frame.count, into: line)
-        line.withReadable { origin.send($0) }
-        frame.withReadable { origin.send($0) }
+        line.withReadable { origin?.send($0) }
+        frame.withReadable { origin?.send($0) }
     }
 
     func endBody(trailers: Buffer?) {
+        hasEnded = !line.isEmpty && fault == nil && !wantsBody
+        if hasEnded { return }
         if !line.isEmpty, fault == nil { sendLine() }
-        if fault == nil { origin.endBody(trailers: nil) } else { refuse() }
+        if fault == nil { origin?.endBody(trailers: nil) } else { refuse() }
     }
 
     func flush() {
-        if fault == nil { origin.flush() } else { refuse() }
+        if fault == nil { origin?.flush() } else { refuse() }
     }
 
     private func refuse() {
@@ -117,16 +136,16 @@ final class MessageLines: Origin {
         isOver = true
         // The origin hears of it as of a client that has left.
         exchange.origin = nil
-        origin.cancel()
+        origin?.cancel()
         switch fault {
         case .tooLong: call.answer(Outcome(.tooLarge, "a line of the request is longer than a message may be"), of: exchange)
         case .wrong(let error): call.refuse(exchange, error)
         }
     }
 
-    func pause() { origin.pause() }
-    func resume() { origin.resume() }
-    func cancel() { origin.cancel() }
+    func pause() { origin?.pause() }
+    func resume() { origin?.resume() }
+    func cancel() { origin?.cancel() }
 }
 
 extension Span where Element == UInt8 {

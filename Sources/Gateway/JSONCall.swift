@@ -26,6 +26,8 @@ final class JSONCall: Translation {
     /// flush that follows.
     private var failure: CallStatus?
     var isPrepared = false
+    /// The request of a method that takes a stream.
+    var lines: MessageLines?
     /// What the head of the answer already said.
     private var early: CallStatus?
 
@@ -77,9 +79,13 @@ final class JSONCall: Translation {
 
     func start(_ reply: borrowing ReplyHead, size: BodySize, in text: borrowing Span<UInt8>, of exchange: Exchange) {
         early = CallStatus(head: reply, in: text)
+        let edits = worker.responseEdits(of: exchange)
+        let hasPolicy = worker.corsPolicy(of: exchange) != nil
         for field in reply.fields where !JSONCall.ownFields.contains(field.name) {
             let name = text.extracting(field.nameText.range)
-            if name.isGRPCsOwn { continue }
+            if name.isGRPCsOwn || edits?.drops(name) == true { continue }
+            // Where the route has rules for pages, an origin has none of its own.
+            if hasPolicy && CORSFields.isOwn(field, text) { continue }
             fields += name.bytes + [0x3a, 0x20] + text.extracting(field.value.range).bytes + [0x0d, 0x0a]
         }
     }
@@ -167,11 +173,22 @@ final class JSONCall: Translation {
         if let failure, phase != .over {
             fail(exchange, failure)
         } else if phase == .streaming {
-            client.flush()
+            // A head is all of the answer to HEAD, however long the stream would run.
+            if exchange.head.verb == .head { leave() } else { client.flush() }
         }
     }
 
-    func resumeBody(of exchange: Exchange) { client.resumeBody(of: exchange) }
+    private func leave() {
+        phase = .over
+        leaveOrigin(of: exchange)
+        client.end(trailers: nil, of: exchange)
+    }
+
+    private func leaveOrigin(of exchange: Exchange) {
+        guard let origin = exchange.origin else { return }
+        exchange.origin = nil
+        origin.cancel()
+    }
 
     // MARK: - Failure
 
@@ -181,10 +198,7 @@ final class JSONCall: Translation {
         let hasBegun = phase == .streaming
         phase = .over
         exchange.grpcStatus = status.status.rawValue
-        if let origin = exchange.origin {
-            exchange.origin = nil
-            origin.cancel()
-        }
+        leaveOrigin(of: exchange)
         guard hasBegun else { return client.answer(status.reply(of: exchange, fields: fields), of: exchange) }
         json.clear()
         form.beginError(json)

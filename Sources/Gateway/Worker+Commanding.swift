@@ -109,7 +109,8 @@ extension Worker {
 
     /// The core has answered; all that the answer rests on is on disk.
     func deliver(_ reply: Reply) {
-        guard let exchange = exchange(reply.ticket), let wire = exchange.wire else { return }
+        // Its time may have been over meanwhile: then its client has heard so already.
+        guard let exchange = unanswered(reply.ticket), let wire = exchange.wire else { return }
         if let facade = facade(of: exchange) {
             switch reply.outcome {
             case .accepted(let accepted): return answer(exchange, by: facade, accepted.json)

@@ -22,6 +22,9 @@ extension Worker {
     /// - Returns: why it cannot be made in this form.
     func takeLane(_ exchange: Exchange, era: Era) -> Outcome? {
         if let refusal = takeDeadline(exchange) { return refusal }
+        if exchange.rule.call != Rule.none, exchange.head.dialect != .http {
+            return Outcome(.unsupported, status: 415, "this route takes JSON")
+        }
         switch exchange.head.dialect {
         case .grpc:
             // A gRPC call on a route of plain HTTP is a request like any other; its errors are still gRPC's.

@@ -82,6 +82,18 @@ extension RouteReader {
         }
     }
 
+    /// A stream of messages goes on as it comes: who waits for all of it waits for the end of the call.
+    func checkStreamedCall(_ fields: Fields, _ route: RouteDefinition) {
+        let method = route.call?.method ?? (route.match.grpc ? String(route.match.path.text.dropFirst()) : "")
+        guard vocabulary.methods[method]?.clientStreams == true else { return }
+        let place = fields.position(of: route.call == nil ? "match" : "transcode")
+        if route.call != nil, route.collect {
+            diagnostics.error(at: place, "\(method) takes a stream of messages, which is not collected")
+        } else if case .field = route.steering?.key {
+            diagnostics.error(at: place, "\(method) takes a stream of messages: it has no field to steer by")
+        }
+    }
+
     /// `grpc_status: { UPSTREAM_UNAVAILABLE: FAILED_PRECONDITION }`
     func readStatuses(_ fields: Fields, _ route: inout RouteDefinition) {
         guard let map = fields.fields("grpc_status", "the gRPC statuses of a route") else { return }

@@ -179,6 +179,7 @@ struct RouteReader {
             }
         }
         if route.match.grpc { checkFacade(fields, route) }
+        checkStreamedCall(fields, route)
         for case .operation(let operation) in route.targets where operation.answersCalls && !route.match.grpc {
             diagnostics.error(at: fields.position(of: "match"), "operation \(operation) answers gRPC calls: match 'grpc'")
         }

@@ -24,6 +24,19 @@ extension ProtoSchema {
         }
     }
 
+    /// Is the message well-formed as far as the path leads through it? What is not absent but out of reach here may
+    /// be within reach of another reader: some nest deeper, some forgive more.
+    public func canRead(_ path: ProtoFieldPath, in message: Span<UInt8>) -> Bool {
+        guard message.count < Int(UInt32.max) else { return false }
+        var found: Occurrence?
+        do throws(WireError) {
+            try last(path, level: 0, Slice(0, message.count), message, &found)
+            return true
+        } catch {
+            return false
+        }
+    }
+
     func last(_ path: ProtoFieldPath, of message: Span<UInt8>) -> Occurrence? {
         guard !fields[path.last].isRepeated, message.count < Int(UInt32.max) else { return nil }
         var found: Occurrence?
