@@ -48,8 +48,7 @@ extension JSONCall {
 final class MessageLines: Origin {
     private let call: JSONCall
     private let origin: any Origin
-    /// A line that is not whole yet.
-    private let line = Buffer(capacity: 512)
+    private let line: Buffer
     private let frame = Buffer(capacity: 512)
     private var fault: Fault?
     private var isOver = false
@@ -65,6 +64,7 @@ final class MessageLines: Origin {
 
     init(_ call: JSONCall, to origin: any Origin, of exchange: Exchange) {
         self.call = call
+        line = call.line
         self.origin = origin
         self.exchange = exchange
     }
@@ -104,7 +104,13 @@ final class MessageLines: Origin {
     }
 
     func endBody(trailers: Buffer?) {
-        if !line.isEmpty, fault == nil { sendLine() }
+        if !line.isEmpty, fault == nil {
+            guard origin.wantsBody else {
+                call.lastLineWaits = true
+                return
+            }
+            sendLine()
+        }
         if fault == nil { origin.endBody(trailers: nil) } else { refuse() }
     }
 

@@ -26,6 +26,10 @@ final class JSONCall: Translation {
     /// flush that follows.
     private var failure: CallStatus?
     var isPrepared = false
+    /// A line of the request that is not whole yet; it goes on from attempt to attempt.
+    private(set) lazy var line = Buffer(capacity: 512)
+    /// The request has ended with that line, and the origin was not open yet.
+    var lastLineWaits = false
     /// What the head of the answer already said.
     private var early: CallStatus?
 
@@ -171,7 +175,12 @@ final class JSONCall: Translation {
         }
     }
 
-    func resumeBody(of exchange: Exchange) { client.resumeBody(of: exchange) }
+    func resumeBody(of exchange: Exchange) {
+        guard lastLineWaits, let origin = exchange.origin else { return client.resumeBody(of: exchange) }
+        lastLineWaits = false
+        origin.endBody(trailers: nil)
+        origin.flush()
+    }
 
     // MARK: - Failure
 
