@@ -56,6 +56,7 @@ extension HTTP2Upstream {
     /// The session will hear no more: the peer broke the rules, or has ended the connection by GOAWAY
     /// and its last stream. Says why, if the socket takes it, and ends.
     private func broken() {
+        retire()
         settle()
         flush()
         lost(.protocolError)

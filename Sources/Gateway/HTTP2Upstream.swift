@@ -392,6 +392,8 @@ final class HTTP2Upstream: Source, HTTP2SessionHandler {
     /// is complete.
     func lost(_ fault: UpstreamFault) {
         guard state != .closed else { return }
+        // First of all: what has to go again must not come back here.
+        retire()
         settle()
         close()
         let gone = streams

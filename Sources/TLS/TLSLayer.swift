@@ -177,6 +177,8 @@ public final class TLSLayer: TransportLayer {
 
     public override func translate(_ readiness: Readiness) -> Readiness {
         var readiness = readiness
+        // More may be there than the last receive saw, which may not have given out all that it brought.
+        if readiness.contains(.readable) { state.pointee.drained = false }
         if receiveWaitsToSend && readiness.contains(.writable) {
             receiveWaitsToSend = false
             readiness.insert(.readable)

@@ -4,12 +4,15 @@ behind is grpcio, the client httpx; both are strangers to the gateway."""
 import base64
 import json
 import socket
+import threading
 import time
 
 import httpx
 import pytest
 from harness import gateway as gateways
 from harness import library
+from harness.http2_origin import Origin, Peer
+from harness.wire import Wire
 
 SERVICE = "test.library.v1.Library"
 
@@ -232,6 +235,64 @@ def test_both_directions_stream(books):
             assert piece, seen
             seen += piece
     assert seen.count(b"TWO") == 1 and b"application/x-ndjson" in seen
+
+
+class LateOrigin(Origin):
+    """Greets its second connection only when it is told to."""
+
+    def __init__(self, play):
+        self.greet = threading.Event()
+        super().__init__(play)
+
+    def _serve(self, accepted, number):
+        if number == 1:
+            self.greet.wait(5)
+        super()._serve(accepted, number)
+
+
+@pytest.mark.parametrize("rest, greets_late", [(b'ond"}\n', False), (b'ond"}', False), (b"", True)])
+def test_a_line_goes_on_from_attempt_to_attempt(stage, place, rest, greets_late):
+    """The first attempt is refused in the middle of a line; the second has all of it, even if the body ends before
+    the connection is there."""
+    def play(peer: Peer) -> None:
+        request = peer.head()
+        if peer.number == 0:
+            while len(request.body) == 0:
+                peer.pump()
+            peer.go_away(request.stream)
+            peer.reset(request.stream, 7)  # REFUSED_STREAM
+            return peer.hold()
+        request = peer.request()
+        names, at = [], 0
+        while at < len(request.body):
+            size = int.from_bytes(request.body[at + 1 : at + 5], "big")
+            names.append(library.pb.Book.FromString(bytes(request.body[at + 5 : at + 5 + size])).name)
+            at += 5 + size
+        answer = library.pb.ImportResult(count=len(names), names=names).SerializeToString()
+        peer.start(request.stream, 200, ("content-type", "application/grpc"))
+        peer.send(request.stream, b"\0" + len(answer).to_bytes(4, "big") + answer)
+        peer.trailers(request.stream, ("grpc-status", "0"))
+        peer.hold()
+
+    with LateOrigin(play) as origin:
+        if not greets_late:
+            origin.greet.set()
+        config = gateways.settings(
+            origin.address, clusters={"up": {"protocol": "http2"}}, contracts={"descriptors": [library.descriptors(place)]})
+        gateway = stage.gateway(config, ROUTES)
+        begun = b'{"name":"first"}\n{"name":"sec' + (b'ond"}' if greets_late else b"")
+        with Wire(gateway.address) as wire:
+            wire.send(b"POST /v1/import HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(begun), begun))
+            end = time.monotonic() + 5
+            while not (origin.peers and origin.peers[0].ended) and time.monotonic() < end:
+                time.sleep(0.01)
+            time.sleep(0.2)
+            wire.send((b"%x\r\n%b\r\n" % (len(rest), rest) if rest else b"") + b"0\r\n\r\n")
+            time.sleep(0.2)
+            origin.greet.set()
+            reply = wire.read("POST")
+        assert reply.status == 200, reply
+        assert json.loads(reply.body) == {"count": "2", "names": ["first", "second"]}
 
 
 # MARK: the call itself

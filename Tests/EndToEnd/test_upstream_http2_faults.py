@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import socket
 import threading
 import time
 
@@ -391,14 +392,15 @@ def test_first_byte_and_idle_timeouts_are_each_streams_own(stage, origin):
 def test_a_dead_connection_gets_no_more_requests(stage, origin):
     """Nothing at all comes from an endpoint that has fallen silent: the next exchange gets a new connection."""
     def play(peer: Peer) -> None:
-        peer.respond(peer.request().stream)
+        # In one frame: an end that came by itself could come after the next request, and be a sign of life.
+        peer.start(peer.request().stream, end=True)
         if peer.number == 0:
             time.sleep(20)
         while True:
             peer.respond(peer.request().stream)
 
     up = origin(play)
-    gateway = stage.gateway(shared(up.address), [route(timeouts={"first_byte": "300ms"})])
+    gateway = stage.gateway(shared(up.address), [route(timeouts={"first_byte": "1s"})])
     assert once(gateway.address, get("/")).status == 200
     assert once(gateway.address, get("/")).status == 504
     assert once(gateway.address, get("/")).status == 200
@@ -452,6 +454,25 @@ def test_a_status_the_route_tries_again_after(stage, origin):
     up = origin(first(body_back, lambda peer, request: peer.respond(request.stream, b"not now", 503)))
     gateway = stage.gateway(shared(up.address), [route(retry={"attempts": 2, "on": ["503"]})])
     assert [once(gateway.address, post("/", b"small", method="PUT")).status for _ in range(3)] == [200] * 3
+
+
+def test_what_goes_again_avoids_the_connection_that_ends(stage, origin):
+    """The answer and the end of the connection come together: another connection is taken, and no attempt is lost."""
+    def play(peer: Peer) -> None:
+        request = peer.request()
+        if peer.number == 0:
+            head = peer.h2.encoder.encode([(":status", "503")])
+            frame = hyperframe.frame.HeadersFrame(request.stream, head, flags=["END_HEADERS", "END_STREAM"])
+            peer.socket.send(frame.serialize(), socket.MSG_MORE)
+            peer.socket.shutdown(socket.SHUT_WR)
+        else:
+            peer.respond(request.stream)
+        peer.hold(5)
+
+    up = origin(play)
+    gateway = stage.gateway(shared(up.address), [route(retry={"attempts": 2, "on": ["503"], "backoff": 0})])
+    assert once(gateway.address, get("/")).status == 200
+    assert len(up.peers) == 2 and len(up.peers[0].requests) == 1
 
 
 def test_too_many_interim_answers(stage, origin):

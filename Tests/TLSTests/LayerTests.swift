@@ -121,6 +121,26 @@ import Testing
         #expect(ends.server.transport.isDrained(input) && input.copyReadable() == Array("onetwo".utf8))
     }
 
+    /// More comes while the layer still holds a record: that was reported once, before the record was given out.
+    @Test func whatIsReportedWhileARecordIsHeldIsNotForgotten() throws {
+        let ends = try connected()
+        func say(_ word: String) {
+            let out = Buffer(capacity: 16)
+            out.append(Array(word.utf8))
+            _ = ends.client.transport.send(out)
+        }
+        say("one")
+        say("two")
+        let input = Buffer(capacity: 16)
+        guard case .moved(3) = ends.server.transport.receive(into: input) else { return missed("no bytes") }
+        say("six")
+        _ = ends.server.transport.translate(.readable)
+        guard case .moved(3) = ends.server.transport.receive(into: input) else { return missed("no bytes") }
+        #expect(!ends.server.transport.isDrained(input))
+        guard case .moved(3) = ends.server.transport.receive(into: input) else { return missed("no bytes") }
+        #expect(ends.server.transport.isDrained(input) && input.copyReadable() == Array("onetwosix".utf8))
+    }
+
     /// A socket that takes no more in the middle of a record, and a buffer that moves meanwhile.
     @Test func aFullSocketLosesNothing() throws {
         let ends = try connected()
