@@ -3,12 +3,14 @@
 import json
 import ssl
 import threading
+import time
 
 import pytest
 
 from harness import sockets
 from harness.certificates import Authority, Pair, openssl
 from harness.gateway import OPERATIONS, Gateway, listener, route, settings
+from harness.recorder import Peer, Recorder, respond
 from harness.secure import SecureWire, ask, handshakes, s_client, trusting
 from harness.wire import Wire, get, once, post
 
@@ -54,6 +56,45 @@ def test_a_request_over_tls(stage, authority, pair, version):
             assert reply.status == 200
             assert ["x-forwarded-proto", "https"] in json.loads(reply.body)["fields"]
     assert handshakes(gateway)[("client", "ok", {V12: "1.2", V13: "1.3"}[version])] == 1
+
+
+def test_requests_that_come_while_one_runs(stage, authority, pair):
+    """Two records in one packet: the second waits inside TLS while the first request runs, and a third comes meanwhile."""
+    go_on = threading.Event()
+
+    def play(peer: Peer) -> None:
+        while True:
+            peer.read_request()
+            go_on.wait(5)
+            peer.send(respond(body=b"ok"))
+
+    with Recorder(play) as upstream:
+        gateway = stage.gateway(settings(upstream.address, listeners=[secure(pair)]), [route()])
+        context = trusting(authority)
+        inbox, outbox = ssl.MemoryBIO(), ssl.MemoryBIO()
+        client = context.wrap_bio(inbox, outbox, server_hostname="localhost")
+        with sockets.connect(gateway.address) as link:
+            while True:
+                try:
+                    client.do_handshake()
+                    break
+                except ssl.SSLWantReadError:
+                    link.sendall(outbox.read())
+                    inbox.write(link.recv(65536))
+            client.write(get("/1"))
+            client.write(get("/2"))
+            link.sendall(outbox.read())
+            sockets.wait_until(lambda: upstream.requests, 5, "the first request upstream")
+            client.write(get("/3"))
+            link.sendall(outbox.read())
+            time.sleep(0.2)
+            go_on.set()
+            answers = b""
+            while answers.count(b"200 OK") < 3:
+                try:
+                    answers += client.read(65536)
+                except ssl.SSLWantReadError:
+                    inbox.write(link.recv(65536))
 
 
 def test_a_large_body_each_way(stage, authority, pair):
