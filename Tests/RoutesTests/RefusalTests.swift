@@ -99,7 +99,6 @@ struct RefusalTests {
         ("stages: { identify: true }", "5:13: error: the stage 'identify' is not available yet"),
         ("stages: { authorize: x }", "5:13: error: the stage 'authorize' is not available yet"),
         ("stages: { quota: {} }", "5:13: error: the stage 'quota' is not available yet"),
-        ("stages: { inspect: x }", "5:13: error: the stage 'inspect' is not available yet"),
         ("stages: { replay: x }", "5:13: error: the stage 'replay' is not available yet"),
         ("stages: { steer: { weight: 5, by: { header: x-user } } }", "5:13: error: the stage 'steer' needs a flag: what would it ask?"),
         ("stages: { inspect: { a: required } }", "5:13: error: only messages are inspected: of a gRPC route, or one with 'transcode'"),
