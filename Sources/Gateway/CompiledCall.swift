@@ -76,8 +76,8 @@ final class CompiledCall: Sendable {
     var serverStreams: Bool { method.serverStreaming }
     var clientStreams: Bool { method.clientStreaming }
 
-    /// Appends the message that a request is: its body, then its path, then its query. Protobuf merges what
-    /// comes later into what came before.
+    /// Appends the message that a request is: its body, then its query, then its path. Protobuf merges what
+    /// comes later into what came before, and what a request is about, and routed by, is its path.
     func appendMessage(
         _ exchange: Exchange, into out: Buffer, _ transcoder: inout ProtoTranscoder
     ) throws(ProtoJSONError) {
@@ -93,12 +93,13 @@ final class CompiledCall: Sendable {
         }
         guard let text = exchange.text else { return }
         try text.withReadable { text throws(ProtoJSONError) in
+            if case .message = body {} else {
+                try appendQuery(text.extracting(exchange.head.query.range), into: out, &transcoder)
+            }
             for (i, path) in captures.enumerated() {
                 let value = PercentDecoding.decode(text.extracting(exchange.captures[i].range))
                 try schema.appendField(path, text: value.span, into: out)
             }
-            if case .message = body { return }
-            try appendQuery(text.extracting(exchange.head.query.range), into: out, &transcoder)
         }
     }
 

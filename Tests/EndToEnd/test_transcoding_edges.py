@@ -10,9 +10,10 @@ import httpx
 import pytest
 from harness import gateway as gateways
 from harness import library
-from harness.grpc_wire import message
-from harness.http2 import Code
-from harness.http2_origin import Origin
+from harness.grpc_wire import begin, message
+from harness.http2 import Code, data
+from harness.http2_ends import Client
+from harness.http2_origin import Origin, Peer
 
 import grpc  # after grpc_stubs, which settles how it forks
 
@@ -110,6 +111,48 @@ def test_half_a_line_survives_a_retry(stage, descriptors, end):
             made.sendall(b"%x\r\n%s\r\n0\r\n\r\n" % (len(second), second))
             seen = read_until(made, b"\r\n\r\n")
         assert b" 200 " in seen, seen
+        assert bodies.get(timeout=5) == name(b"one") + name(b"two")
+
+
+def test_the_last_line_waits_for_a_connection(stage, descriptors):
+    """The body ends, without a line's end, while the second attempt is still connecting."""
+    bodies: queue.Queue = queue.Queue()
+    turned_away, ended = threading.Event(), threading.Event()
+
+    def serve(listening):
+        accepted, _ = listening.accept()
+        peer = Peer(accepted, 0, None, True)
+        request = peer.head()
+        while not request.body:
+            peer.pump()
+        # One connection fills the queue of this socket: the gateway's next one has to come again after a second.
+        with socket.create_connection(listening.getsockname()):
+            peer.go_away(0)
+            peer.close()
+            turned_away.set()
+            ended.wait(5)
+            listening.accept()[0].close()
+            peer = Peer(listening.accept()[0], 1, None, True)
+        request = peer.request()
+        bodies.put(bytes(request.body))
+        result(peer, request.stream)
+        peer.hold(2)
+
+    retry = {"attempts": 3, "on": ["refused", "connect"], "backoff": "1ms"}
+    routes = [transcoded("import", "POST", "/v1/import", "ImportBooks", retry=retry, timeouts={"connect": "5s"})]
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listening:
+        threading.Thread(target=serve, args=(listening,), daemon=True).start()
+        gateway = start(stage, descriptors, f"127.0.0.1:{listening.getsockname()[1]}", routes=routes)
+        with Client(gateway.address) as client:
+            stream = begin(client, "/v1/import", type="application/json")
+            client.send(data(stream.number, b'{"name":"one"}\n{"name":"two"}'))
+            assert turned_away.wait(5)
+            time.sleep(0.2)
+            client.send(data(stream.number, end=True))
+            client.answers()
+            ended.set()
+            client.finish(stream, 8)
+        assert stream.status == 200
         assert bodies.get(timeout=5) == name(b"one") + name(b"two")
 
 
@@ -227,6 +270,11 @@ def test_http10(books):
 
 
 # MARK: hostile
+
+def test_what_the_path_says_counts(books):
+    """Routing and steering went by it: a query must not make the call one about something else."""
+    assert httpx.get(books[1].url + "/v1/books/7?name=8").json()["name"] == "7"
+
 
 @pytest.mark.parametrize("path, status", [
     ("/v1/books/%ff", 400), ("/v1/books/%c3%28", 400), ("/v1/books/a%00b", 400), ("/v1/books/%ed%a0%80", 400),
