@@ -1,5 +1,6 @@
 """kill -9 while stock is reserved and released: what was promised stays promised, and only that."""
 
+import datetime
 import json
 import os
 import threading
@@ -87,3 +88,30 @@ def test_no_acknowledged_reservation_is_lost_or_doubled(stage):
         assert len(json.loads(command("release", productId=product, reservationId=reservation).body)["eventIds"]) == 1
     after = {product: json.loads(once(gateway.address, get(f"/api/inventory/product{product}")).body) for product in range(PRODUCTS)}
     assert sum(each["reserved"] for each in before.values()) - sum(each["reserved"] for each in after.values()) == 50
+
+
+def test_time_goes_on_while_the_gateway_is_dead(stage):
+    gateway = stage.gateway(settings(routes=[str(ROOT / "routes/inventory.yaml")]), [])
+
+    def command(verb: str, **body):
+        reply = once(gateway.address, post(f"/api/commands/inventory.{verb}", json.dumps({"productId": "egg"} | body).encode(), JSON))
+        return reply.status, json.loads(reply.body)
+
+    def seen() -> dict:
+        return json.loads(once(gateway.address, get("/api/inventory/egg")).body)
+
+    until = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=2)
+    assert command("adjust", delta=6, reason="delivery", eventId="d1")[0] == 202
+    assert command("reserve", reservationId="short", quantity=4, expiresAt=until.isoformat())[0] == 202
+    assert command("reserve", reservationId="long", quantity=1)[0] == 202
+    before = seen()
+    gateway.kill()
+    time.sleep(max(0.0, (until - datetime.datetime.now(datetime.UTC)).total_seconds()))
+    gateway.start()
+    assert (before["available"], seen()["available"]) == (1, 5)
+    assert seen()["version"] == 3, "reading writes nothing"
+    # What was known before is known.
+    assert command("adjust", delta=6, reason="delivery", eventId="d1")[1]["eventIds"] == []
+    status, answer = command("reserve", reservationId="next", quantity=5)
+    assert (status, answer["version"], len(answer["eventIds"])) == (202, 5, 2)
+    assert command("reserve", reservationId="short", quantity=4)[0] == 409
