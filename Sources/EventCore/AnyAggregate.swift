@@ -18,6 +18,9 @@ struct AggregateName: Hashable, Sendable {
     var id: Identifier
 
     var key: AggregateKey { AggregateKey(type: kind.type, id: id) }
+
+    /// By the id alone: few are shared by two types.
+    func hash(into hasher: inout Hasher) { hasher.combine(id) }
 }
 
 extension Command {
