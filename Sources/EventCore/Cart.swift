@@ -1,8 +1,8 @@
 import Contracts
-public import Exchanges
+import Exchanges
 
 /// A shopping cart; its id is the user's. State is the fold of its events, nothing else.
-public struct Cart: Sendable, Equatable {
+public struct Cart: Aggregate, Equatable {
     public static let type = "Cart"
     /// Distinct products in one cart.
     public static let mostItems = 500
@@ -27,7 +27,7 @@ public struct Cart: Sendable, Equatable {
 
     /// The state after `event`. Total: any sequence of events gives a cart, also one that `decide`
     /// would never have written.
-    public mutating func apply(_ event: CartEvent) {
+    public mutating func apply(_ event: CartEvent, at instant: Timestamp) {
         version += 1
         switch event {
         case .itemAdded(let product, let quantity):
@@ -49,7 +49,7 @@ public struct Cart: Sendable, Equatable {
     // MARK: - Decide
 
     /// What happens when `action` is asked of this cart: the events, none when it already is as asked.
-    public func decide(_ action: CartAction) throws(Refusal) -> [CartEvent] {
+    public func decide(_ action: CartAction, at now: Timestamp) throws(Refusal) -> [CartEvent] {
         switch action {
         case .add(let product, let quantity):
             guard quantity > 0 else {
@@ -92,7 +92,7 @@ public struct Cart: Sendable, Equatable {
     // MARK: - Answer
 
     /// `{"userId","items":[{"productId","quantity"}],"version"}`
-    public func body(of user: Identifier) -> [UInt8] {
+    public func body(of user: Identifier, at now: Timestamp) -> [UInt8] {
         var json = JSONWriter<[UInt8]>([])
         json.beginObject()
         json.name("userId")
@@ -122,15 +122,4 @@ public enum CartAction: Sendable, Equatable {
     /// To 0 removes.
     case update(product: Identifier, quantity: Int32)
     case empty
-}
-
-/// A no, with its reason.
-public struct Refusal: Error, Sendable {
-    public var outcome: Outcome
-    public var fields: [Invalid.Field]
-
-    public init(_ code: Code, _ detail: StaticString, field: String? = nil, retryAfterMS: UInt32 = 0) {
-        outcome = Outcome(code, detail, retryAfterMS: retryAfterMS)
-        fields = field.map { [Invalid.Field($0, detail.description)] } ?? []
-    }
 }

@@ -1,7 +1,7 @@
 import Contracts
 
 /// What can have happened to a cart (SPEC 25). Version 1 of the payloads.
-public enum CartEvent: Sendable, Equatable {
+public enum CartEvent: AggregateEvent, Equatable {
     /// `quantity` more of the product.
     case itemAdded(Identifier, quantity: Int32)
     case itemRemoved(Identifier)
@@ -73,7 +73,7 @@ public enum CartEvent: Sendable, Equatable {
 }
 
 extension JSONTape {
-    fileprivate func int32(_ name: StaticString, in text: Span<UInt8>) -> Int32? {
+    func int32(_ name: StaticString, in text: Span<UInt8>) -> Int32? {
         guard let at = member(name, of: 0, in: text), let value = integer(at, in: text) else { return nil }
         return Int32(exactly: value)
     }

@@ -5,10 +5,10 @@ struct CommandDecoder {
     private let tape: JSONTape
     private var fields: [Invalid.Field] = []
 
-    static func decode(_ index: Int, _ body: Span<UInt8>) -> Result<Command, Invalid> {
+    static func decode(_ name: CommandName, _ body: Span<UInt8>) -> Result<Command, Invalid> {
         do throws(JSONError) {
             var decoder = CommandDecoder(tape: try JSONTape(body, limits: JSONLimits(values: 4096)))
-            let command = decoder.command(index, body)
+            let command = decoder.isObject(0, at: "") ? name.decode(&decoder, body) : nil
             guard let command, decoder.fields.isEmpty else {
                 return .failure(Invalid("the command is not valid", decoder.fields))
             }
@@ -21,62 +21,27 @@ struct CommandDecoder {
 
     private init(tape: JSONTape) { self.tape = tape }
 
-    private mutating func command(_ index: Int, _ text: Span<UInt8>) -> Command? {
-        guard isObject(0, at: "") else { return nil }
-        switch index {
-        case 0:
-            let root = members(of: 0, at: "", [.userId, .item], text)
-            let user = identifier(root[0], at: "/userId", text)
-            guard let item = root[1] else {
-                fields.append(.init("/item", "is required"))
-                return nil
-            }
-            guard isObject(item, at: "/item") else { return nil }
-            let inner = members(of: item, at: "/item", [.productId, .quantity], text)
-            let product = identifier(inner[0], at: "/item/productId", text)
-            let quantity = quantity(inner[1], atLeast: 1, at: "/item/quantity", text)
-            guard let user, let product, let quantity else { return nil }
-            return .cart(user, .add(product: product, quantity: quantity))
-        case 1:
-            let root = members(of: 0, at: "", [.userId, .productId], text)
-            let user = identifier(root[0], at: "/userId", text)
-            let product = identifier(root[1], at: "/productId", text)
-            guard let user, let product else { return nil }
-            return .cart(user, .remove(product: product))
-        case 2:
-            let root = members(of: 0, at: "", [.userId, .productId, .quantity], text)
-            let user = identifier(root[0], at: "/userId", text)
-            let product = identifier(root[1], at: "/productId", text)
-            let quantity = quantity(root[2], atLeast: 0, at: "/quantity", text)
-            guard let user, let product, let quantity else { return nil }
-            return .cart(user, .update(product: product, quantity: quantity))
-        case 3:
-            let root = members(of: 0, at: "", [.userId], text)
-            return identifier(root[0], at: "/userId", text).map { .cart($0, .empty) }
-        default: return nil
-        }
-    }
-
     // MARK: - Members
 
     /// A field's name as proto JSON writes it, and as it may also be read.
-    private struct Name {
+    struct Name: Sendable {
         let camel: StaticString
         let snake: StaticString
-        static let userId = Name(camel: "userId", snake: "user_id")
         static let productId = Name(camel: "productId", snake: "product_id")
-        static let item = Name(camel: "item", snake: "item")
         static let quantity = Name(camel: "quantity", snake: "quantity")
     }
 
-    private mutating func isObject(_ at: Int, at pointer: String) -> Bool {
+    /// A wrong field.
+    mutating func note(_ pointer: String, _ error: String) { fields.append(.init(pointer, error)) }
+
+    mutating func isObject(_ at: Int, at pointer: String) -> Bool {
         if tape[at].kind == .object { return true }
         fields.append(.init(pointer, "must be an object"))
         return false
     }
 
     /// The values of the known members, nil where absent or null; anything else in the object is wrong.
-    private mutating func members(
+    mutating func members(
         of object: Int, at pointer: String, _ names: [Name], _ text: Span<UInt8>
     ) -> [Int?] {
         var found = [Int?](repeating: nil, count: names.count)
@@ -110,7 +75,7 @@ struct CommandDecoder {
 
     // MARK: - Values
 
-    private mutating func identifier(_ at: Int?, at pointer: String, _ text: Span<UInt8>) -> Identifier? {
+    mutating func identifier(_ at: Int?, at pointer: String, _ text: Span<UInt8>) -> Identifier? {
         guard let at else {
             fields.append(.init(pointer, "is required"))
             return nil
@@ -126,17 +91,38 @@ struct CommandDecoder {
         return identifier
     }
 
-    private mutating func quantity(
+    mutating func integer(
         _ at: Int?, atLeast least: Int32, at pointer: String, _ text: Span<UInt8>
     ) -> Int32? {
         guard let at else {
             fields.append(.init(pointer, "is required"))
             return nil
         }
-        guard let value = tape.integer(at, in: text), let quantity = Int32(exactly: value), quantity >= least else {
+        guard let value = tape.integer(at, in: text), let integer = Int32(exactly: value), integer >= least else {
             fields.append(.init(pointer, "must be an integer from \(least) to \(Int32.max)"))
             return nil
         }
-        return quantity
+        return integer
+    }
+
+    /// Nil when absent or empty: proto JSON may write fields that were not set.
+    mutating func identifierIfAny(_ at: Int?, at pointer: String, _ text: Span<UInt8>) -> Identifier? {
+        guard let at, !tape.string(at, equals: "", in: text) else { return nil }
+        return identifier(at, at: pointer, text)
+    }
+
+    /// RFC 3339, to the microsecond; nil when absent.
+    mutating func timestampIfAny(_ at: Int?, at pointer: String, _ text: Span<UInt8>) -> Timestamp? {
+        guard let at else { return nil }
+        guard let timestamp = Timestamp(string(at, text).span) else {
+            note(pointer, "must be a time as RFC 3339 writes it")
+            return nil
+        }
+        return timestamp
+    }
+
+    /// Empty when it is no string.
+    func string(_ at: Int, _ text: Span<UInt8>) -> [UInt8] {
+        tape[at].kind == .string ? tape.string(at, in: text) : []
     }
 }

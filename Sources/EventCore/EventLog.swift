@@ -12,14 +12,14 @@ public final class EventLog: Sendable {
         /// Submissions in one transaction.
         public var group: Int
         /// Aggregates kept in memory.
-        public var carts: Int
+        public var aggregates: Int
         /// Bytes of them, about.
         public var bytes: Int
 
-        public init(queue: Int = 65_536, group: Int = 4096, carts: Int = 100_000, bytes: Int = 256 << 20) {
+        public init(queue: Int = 65_536, group: Int = 4096, aggregates: Int = 100_000, bytes: Int = 256 << 20) {
             self.queue = max(1, queue)
             self.group = max(1, group)
-            self.carts = max(1, carts)
+            self.aggregates = max(1, aggregates)
             self.bytes = max(1, bytes)
         }
     }

@@ -6,14 +6,13 @@ struct LogWriter {
     private let store: any EventStore
     private let meters: LogMeters
     private let feed: ChangeFeed
-    private var carts: CartCache
-    private var ids = EventIdSource()
-    private var lastTimestamp: Timestamp
+    private var aggregates: AggregateCache
+    private var stamp: EventStamp
     private var head: UInt64
 
     // Of the present group.
     private var batches: [Batch] = []
-    private var touched: [Identifier] = []
+    private var touched: [AggregateName] = []
     private var outcomes: [Reply.Outcome] = []
     private var loads: UInt64 = 0
     /// By worker; the arrays leave with `deliver`.
@@ -27,13 +26,13 @@ struct LogWriter {
         self.meters = meters
         self.feed = feed
         self.head = head
-        self.lastTimestamp = lastTimestamp
-        carts = CartCache(mostCarts: options.carts, mostBytes: options.bytes)
+        stamp = EventStamp(time: lastTimestamp)
+        aggregates = AggregateCache(mostAggregates: options.aggregates, mostBytes: options.bytes)
     }
 
     mutating func process(_ group: ArraySlice<Submission>, _ deliver: EventLog.Deliver) {
         // One time for the group, never before the last group's: order by time is order by position.
-        lastTimestamp = max(lastTimestamp, .now())
+        stamp.time = max(stamp.time, .now())
         for submission in group { outcomes.append(outcome(of: submission)) }
 
         var seconds: Double?
@@ -50,7 +49,7 @@ struct LogWriter {
         }
 
         let committed = failed ? [] : batches
-        carts.trim()
+        aggregates.trim()
         count(group, committed: committed, seconds: seconds, failed: failed)
         answer(group, deliver)
         if !committed.isEmpty { feed.advance(to: head) }
@@ -65,71 +64,62 @@ struct LogWriter {
     private mutating func outcome(of submission: Submission) -> Reply.Outcome {
         do throws(Refusal) {
             switch submission.work {
-            case .query(.cart(let user)):
-                // Two steps: in one, `carts` would be taken as it was before `place` changed it.
-                let place = try place(of: user)
-                let cart = carts[place]
-                return .found(body: cart.body(of: user), version: cart.version)
-            case .command(.cart(let user, let action), let expected):
-                return .accepted(try decide(action, of: user, expected, submission.metadata))
+            case .query(let query):
+                // Two steps: in one, `aggregates` would be taken as it was before `place` changed it.
+                let name = query.target
+                let place = try place(of: name)
+                let aggregate = aggregates[place]
+                return .found(body: try aggregate.body(of: name.id, at: stamp.time), version: aggregate.version)
+            case .command(let command, let expected):
+                return .accepted(try execute(command, expected, submission.metadata))
             }
         } catch {
             return .refused(error)
         }
     }
 
-    private mutating func decide(
-        _ action: CartAction, of user: Identifier, _ expected: ExpectedVersion, _ metadata: Metadata
+    private mutating func execute(
+        _ command: Command, _ expected: ExpectedVersion, _ metadata: Metadata
     ) throws(Refusal) -> Accepted {
-        let place = try place(of: user)
-        let before = carts[place].version
+        let name = command.target
+        let place = try place(of: name)
+        let before = aggregates[place].version
         guard expected.admits(before) else {
             throw Refusal(.versionConflict, "the aggregate has another version")
         }
-        let decided = try carts[place].decide(action)
-        var eventIds: [EventId] = []
-        if !decided.isEmpty {
-            var events: [Event] = []
-            for event in decided {
-                let id = ids.next(at: lastTimestamp.microseconds)
-                eventIds.append(id)
-                events.append(
-                    Event(
-                        id: id, type: event.type, timestamp: lastTimestamp, schemaVersion: CartEvent.schemaVersion,
-                        payload: event.payload, metadata: metadata))
-                carts.apply(event, to: place)
-            }
-            touched.append(user)
-            let key = AggregateKey(type: Cart.type, id: user)
-            batches.append(Batch(key, expected: .exact(before), events: events))
+        stamp.metadata = metadata
+        let events = try aggregates.execute(command, at: place, &stamp)
+        if !events.isEmpty {
+            touched.append(name)
+            batches.append(Batch(name.key, expected: .exact(before), events: events))
         }
-        return Accepted(aggregateId: user, version: before + UInt64(decided.count), eventIds: eventIds)
+        return Accepted(aggregateId: name.id, version: before + UInt64(events.count), eventIds: events.map(\.id))
     }
 
-    /// The cart in memory, replayed from the store when it is not there.
-    private mutating func place(of user: Identifier) throws(Refusal) -> Int {
-        if let place = carts.find(user) { return place }
+    /// The aggregate in memory, replayed from the store when it is not there.
+    private mutating func place(of name: AggregateName) throws(Refusal) -> Int {
+        if let place = aggregates.find(name) { return place }
         loads += 1
-        var cart = Cart()
+        var aggregate = AnyAggregate(name.kind)
+        var version: UInt64 = 0
         let page = 1000
         var more = true
         while more {
             let events: [StoredEvent]
             do throws(StoreError) {
-                events = try store.read(
-                    AggregateKey(type: Cart.type, id: user), from: cart.version + 1, through: .max, limit: page)
+                events = try store.read(name.key, from: version + 1, through: .max, limit: page)
             } catch {
                 throw LogWriter.unavailable
             }
             for stored in events {
-                guard let event = CartEvent(stored.event), stored.version == cart.version + 1 else {
+                guard stored.version == version + 1, aggregate.replay(stored.event) else {
                     throw Refusal(.internalError, "an event of this aggregate cannot be read")
                 }
-                cart.apply(event)
+                version = stored.version
             }
             more = events.count == page
         }
-        return carts.insert(user, cart)
+        return aggregates.insert(name, aggregate)
     }
 
     // MARK: - When the commit fails
@@ -141,7 +131,7 @@ struct LogWriter {
     /// those that were refused for another reason, which may have rested on what did not happen.
     /// Queries are answered again, from what is.
     private mutating func giveUp(_ group: ArraySlice<Submission>) {
-        for id in touched { carts.evict(id) }
+        for name in touched { aggregates.evict(name) }
         for (i, submission) in group.enumerated() {
             switch submission.work {
             case .command: outcomes[i] = .refused(LogWriter.unavailable)
@@ -182,8 +172,8 @@ struct LogWriter {
             figures.events += UInt64(events)
             figures.loads += loads
             figures.head = head
-            figures.cached = carts.count
-            figures.cachedBytes = carts.cost
+            figures.cached = aggregates.count
+            figures.cachedBytes = aggregates.cost
             figures.groupSize.add(Double(group.count))
             if failed { figures.failedCommits += 1 }
             if let seconds {

@@ -1,11 +1,13 @@
 /// A request that may append events.
 public enum Command: Sendable, Equatable {
     case cart(Identifier, CartAction)
+    case inventory(Identifier, InventoryAction)
 }
 
 /// A request that reads.
 public enum Query: Sendable, Equatable {
     case cart(Identifier)
+    case inventory(Identifier)
 }
 
 /// Why a request is not a command or query.
@@ -31,30 +33,33 @@ public struct Invalid: Error, Sendable, Equatable {
 
 /// The names a route may give as its target, and what decodes them. A compiled route keeps the index.
 public enum Registry {
-    public static let commands: [String] = ["cart.add", "cart.remove", "cart.update", "cart.empty"]
-    public static let queries: [String] = ["cart.get"]
+    private static let commandNames = CartCommands.commands + InventoryCommands.commands
+    private static let queryNames = CartCommands.queries + InventoryCommands.queries
+
+    public static let commands = commandNames.map(\.name)
+    public static let queries = queryNames.map(\.name)
 
     public static func command(named name: String) -> Int? { commands.firstIndex(of: name) }
     public static func query(named name: String) -> Int? { queries.firstIndex(of: name) }
 
     /// The path captures a query needs, in the order `decode` takes them.
     public static func parameters(ofQuery index: Int) -> [String] {
-        index == 0 ? ["userId"] : []
+        [queryNames[index].parameter]
     }
 
     /// The command in a JSON body (proto JSON: camelCase or snake_case names, integers as numbers or
     /// strings, unknown members refused). Pure: runs on a gateway worker.
     public static func decode(command index: Int, body: Span<UInt8>) -> Result<Command, Invalid> {
-        CommandDecoder.decode(index, body)
+        CommandDecoder.decode(commandNames[index], body)
     }
 
     /// The query with these path captures, percent-decoded; nil for one that is absent.
     public static func decode(query index: Int, parameters: [[UInt8]?]) -> Result<Query, Invalid> {
-        guard index == 0, parameters.count == 1 else { return .failure(Invalid("no such query", [])) }
-        guard let bytes = parameters[0], let user = Identifier(bytes) else {
-            return .failure(Invalid("the request is not valid", [.init("/userId", Identifier.rule)]))
+        let name = queryNames[index]
+        guard let bytes = parameters.first ?? nil, let id = Identifier(bytes) else {
+            return .failure(Invalid("the request is not valid", [.init("/" + name.parameter, Identifier.rule)]))
         }
-        return .success(.cart(user))
+        return .success(name.query(id))
     }
 }
 

@@ -1,3 +1,4 @@
+import Contracts
 import Glibc
 
 /// An instant: microseconds since 1970-01-01T00:00:00Z.
@@ -5,6 +6,12 @@ public struct Timestamp: Sendable, Hashable, Comparable, BitwiseCopyable, Custom
     public var microseconds: Int64
 
     public init(microseconds: Int64) { self.microseconds = microseconds }
+
+    /// From RFC 3339, what is finer than a microsecond left out; nil when it is no time.
+    public init?(_ text: Span<UInt8>) {
+        guard let moment = TimeText.timestamp(text) else { return nil }
+        microseconds = moment.seconds * 1_000_000 + Int64(moment.nanos / 1000)
+    }
 
     /// The wall clock. It may step; whoever needs order takes the larger of this and the last one.
     public static func now() -> Timestamp {

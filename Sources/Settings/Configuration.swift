@@ -164,7 +164,7 @@ public struct Store: Sendable, Equatable {
     public var queue = 65_536
     /// Commands in one transaction.
     public var group = 4_096
-    public var cartsInMemory = 100_000
+    public var aggregatesInMemory = 100_000
     /// Bytes the database file may grow to, at most; 0 = no bound but the disk's.
     public var maxBytes: UInt64 = 0
     public init() {}

@@ -89,7 +89,7 @@ extension Store {
         path = fields.string("path") ?? path
         queue = fields.integer("queue", in: 1...16_777_216) ?? queue
         group = fields.integer("group", in: 1...1_048_576) ?? group
-        cartsInMemory = fields.integer("carts_in_memory", in: 1...100_000_000) ?? cartsInMemory
+        aggregatesInMemory = fields.integer("aggregates_in_memory", in: 1...100_000_000) ?? aggregatesInMemory
         maxBytes = fields.bytes("max_bytes", in: 0...(1 << 50)) ?? maxBytes
         fields.finish()
     }

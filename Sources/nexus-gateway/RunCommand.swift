@@ -65,7 +65,7 @@ private struct Daemon {
                         store: store,
                         options: .init(
                             queue: configuration.store.queue, group: configuration.store.group,
-                            carts: configuration.store.cartsInMemory), deliver: deliver)
+                            aggregates: configuration.store.aggregatesInMemory), deliver: deliver)
                     meters.add { CoreSeries.families(of: core) }
                     return core
                 })

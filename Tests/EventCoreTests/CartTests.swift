@@ -2,6 +2,9 @@ import EventCore
 import Exchanges
 import Testing
 
+/// A cart does not care when.
+private let instant = Timestamp(microseconds: 0)
+
 private func name(_ text: String) throws -> Identifier { try #require(Identifier(text)) }
 
 /// The events of `actions`, refusals left out, and the cart they lead to.
@@ -9,8 +12,8 @@ private func play(_ actions: [CartAction]) -> (cart: Cart, events: [CartEvent]) 
     var cart = Cart()
     var events: [CartEvent] = []
     for action in actions {
-        for event in (try? cart.decide(action)) ?? [] {
-            cart.apply(event)
+        for event in (try? cart.decide(action, at: instant)) ?? [] {
+            cart.apply(event, at: instant)
             events.append(event)
         }
     }
@@ -19,7 +22,7 @@ private func play(_ actions: [CartAction]) -> (cart: Cart, events: [CartEvent]) 
 
 private func refusal(_ action: CartAction, after actions: [CartAction]) -> Refusal? {
     do throws(Refusal) {
-        _ = try play(actions).cart.decide(action)
+        _ = try play(actions).cart.decide(action, at: instant)
         return nil
     } catch {
         return error
@@ -71,10 +74,10 @@ private func refusal(_ action: CartAction, after actions: [CartAction]) -> Refus
     @Test func answersAsJSON() throws {
         let cart = play([.add(product: try name("a\"b"), quantity: 2)]).cart
         #expect(
-            String(decoding: cart.body(of: try name("ü")), as: UTF8.self)
+            String(decoding: cart.body(of: try name("ü"), at: instant), as: UTF8.self)
                 == #"{"userId":"ü","items":[{"productId":"a\"b","quantity":2}],"version":1}"#)
         #expect(
-            String(decoding: Cart().body(of: try name("u")), as: UTF8.self) == #"{"userId":"u","items":[],"version":0}"#)
+            String(decoding: Cart().body(of: try name("u"), at: instant), as: UTF8.self) == #"{"userId":"u","items":[],"version":0}"#)
     }
 
     /// Whatever is asked: quantities stay positive and within bounds, products distinct, and replaying
@@ -102,7 +105,7 @@ private func refusal(_ action: CartAction, after actions: [CartAction]) -> Refus
                 let stored = Event(
                     id: EventId(high: 0, low: 0), type: event.type, timestamp: .now(), payload: event.payload,
                     metadata: Metadata())
-                replayed.apply(try #require(CartEvent(stored)))
+                replayed.apply(try #require(CartEvent(stored)), at: instant)
             }
             #expect(replayed == cart)
         }

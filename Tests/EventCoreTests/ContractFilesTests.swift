@@ -48,13 +48,24 @@ import Testing
     }
 
     @Test(arguments: ["ItemAdded", "ItemRemoved", "QuantityUpdated", "CartEmptied"])
-    func eventsReadAndWriteTheirExamples(_ type: String) throws {
-        let payloads = examples(try read("events/" + type))
+    func cartEventsReadAndWriteTheirExamples(_ type: String) throws {
+        try readsAndWritesItsExamples(type) { CartEvent($0).map { ($0.type, $0.payload) } }
+    }
+
+    @Test(arguments: ["StockAdjusted", "InventoryReserved", "InventoryReleased"])
+    func inventoryEventsReadAndWriteTheirExamples(_ type: String) throws {
+        try readsAndWritesItsExamples(type) { InventoryEvent($0).map { ($0.type, $0.payload) } }
+    }
+
+    private func readsAndWritesItsExamples(
+        _ type: String, _ read: (Event) -> (type: String, payload: [UInt8])?
+    ) throws {
+        let payloads = examples(try self.read("events/" + type))
         #expect(!payloads.isEmpty)
         for payload in payloads {
             let stored = Event(
                 id: EventId(high: 0, low: 0), type: type, timestamp: .now(), payload: payload, metadata: Metadata())
-            let event = try #require(CartEvent(stored))
+            let event = try #require(read(stored))
             #expect(event.type == type && event.payload == payload)
         }
     }

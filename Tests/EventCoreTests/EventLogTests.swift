@@ -159,13 +159,75 @@ private func summary(_ replies: [(worker: UInt16, reply: Reply)]) -> [String] {
 
     @Test func forgetsAndReplays() throws {
         let (store, replies) = (MemoryStore(), Replies())
-        let log = try EventLog(store: store, options: .init(group: 4, carts: 3)) { replies.deliver($0, $1) }
+        let log = try EventLog(store: store, options: .init(group: 4, aggregates: 3)) { replies.deliver($0, $1) }
         for i in 0..<200 { _ = log.submit(try add("u\(i % 20)", slot: UInt32(i))) }
         log.close()
         let versions = summary(replies.wait(for: 200))
         for i in 0..<200 { #expect(versions[i] == "\(i / 20 + 1)") }
         let figures = log.meters.read()
         #expect(figures.cached <= 3 && figures.loads > 20)
+    }
+
+    @Test func twoTypesShareAnId() throws {
+        let (store, replies) = (MemoryStore(), Replies())
+        let log = try EventLog(store: store, options: .init(group: 1, aggregates: 1)) { replies.deliver($0, $1) }
+        let id = try name("same")
+        let adjust = Command.inventory(id, .adjust(delta: 5, reason: try name("count"), eventId: nil))
+        for slot in stride(from: 0 as UInt32, to: 20, by: 2) {
+            _ = log.submit(try add("same", slot: slot))
+            _ = log.submit(
+                Submission(ticket: Ticket(worker: 0, slot: slot + 1, generation: 1), work: .command(adjust, expected: .any)))
+        }
+        log.close()
+        #expect(summary(replies.wait(for: 20)) == (0..<20).map { "\($0 / 2 + 1)" })
+        #expect(Set(store.events.map(\.aggregate.type)) == ["Cart", "Inventory"])
+    }
+
+    /// With one aggregate in memory and with all of them, one at a time and in groups: the same answers,
+    /// and the fold of what is stored.
+    @Test func memoryIsTheFoldOfTheLog() throws {
+        var random = SystemRandomNumberGenerator()
+        var work: [Command] = []
+        for i in 0..<600 {
+            let product = try name("p\(Int.random(in: 0..<6, using: &random))")
+            let reservation = try name("r\(Int.random(in: 0..<40, using: &random))")
+            switch Int.random(in: 0..<5, using: &random) {
+            case 0:
+                let delta = Int32.random(in: -20...20, using: &random)
+                work.append(.inventory(product, .adjust(delta: delta, reason: try name("count"), eventId: try name("e\(i % 90)"))))
+            case 1: work.append(.inventory(product, .release(reservation: reservation, order: nil, reason: .compensation)))
+            case 2: work.append(.cart(product, .add(product: reservation, quantity: 1)))
+            default:
+                let quantity = Int32.random(in: 1...9, using: &random)
+                work.append(.inventory(product, .reserve(reservation: reservation, order: nil, quantity: quantity, expiresAt: nil)))
+            }
+        }
+        func run(_ options: EventLog.Options) throws -> (answers: [String], store: MemoryStore) {
+            let (store, replies) = (MemoryStore(), Replies())
+            let log = try EventLog(store: store, options: options) { replies.deliver($0, $1) }
+            for (slot, command) in work.enumerated() {
+                let ticket = Ticket(worker: 0, slot: UInt32(slot), generation: 1)
+                _ = log.submit(Submission(ticket: ticket, work: .command(command, expected: .any)))
+            }
+            for product in 0..<6 {
+                let ticket = Ticket(worker: 0, slot: UInt32(work.count + product), generation: 1)
+                _ = log.submit(Submission(ticket: ticket, work: .query(.inventory(try name("p\(product)")))))
+            }
+            log.close()
+            return (summary(replies.wait(for: work.count + 6)), store)
+        }
+        let (small, store) = try run(.init(group: 1, aggregates: 1))
+        let (large, _) = try run(.init())
+        #expect(small.prefix(work.count) == large.prefix(work.count))
+        for product in 0..<6 {
+            let id = try name("p\(product)")
+            var fold = Inventory()
+            for stored in store.read(AggregateKey(type: Inventory.type, id: id), from: 1, through: .max, limit: .max) {
+                fold.apply(try #require(InventoryEvent(stored.event)), at: stored.event.timestamp)
+            }
+            let body = try? fold.body(of: id, at: .now())
+            #expect(small[work.count + product] == body.map { String(decoding: $0, as: UTF8.self) } ?? "NOT_FOUND")
+        }
     }
 
     @Test func wakesWhoFollows() async throws {

@@ -28,6 +28,44 @@ private func wrong(_ name: String, _ body: String) -> [String] {
         #expect(try decode("cart.empty", #"{"userId":"u"}"#).get() == .cart(u, .empty))
     }
 
+    @Test func decodesEveryCommandOfTheInventory() throws {
+        let (p, r, o) = (try #require(Identifier("p")), try #require(Identifier("r")), try #require(Identifier("o")))
+        #expect(
+            try decode("inventory.adjust", #"{"productId":"p","delta":-3,"reason":"r","eventId":"o"}"#).get()
+                == .inventory(p, .adjust(delta: -3, reason: r, eventId: o)))
+        // As a gRPC message without them is written.
+        #expect(
+            try decode("inventory.reserve", #"{"productId":"p","reservationId":"r","orderId":"","quantity":2,"expiresAt":null}"#).get()
+                == .inventory(p, .reserve(reservation: r, order: nil, quantity: 2, expiresAt: nil)))
+        #expect(
+            try decode(
+                "inventory.reserve",
+                #"{"product_id":"p","reservation_id":"r","order_id":"o","quantity":"2","expires_at":"1970-01-01T01:00:01.0000019+01:00"}"#
+            ).get()
+                == .inventory(p, .reserve(reservation: r, order: o, quantity: 2, expiresAt: Timestamp(microseconds: 1_000_001))))
+        #expect(
+            try decode("inventory.release", #"{"productId":"p","reservationId":"r","reason":"RELEASE_REASON_COMPENSATION"}"#).get()
+                == .inventory(p, .release(reservation: r, order: nil, reason: .compensation)))
+        #expect(
+            try decode("inventory.release", #"{"productId":"p","reservationId":"r"}"#).get()
+                == .inventory(p, .release(reservation: r, order: nil, reason: .unspecified)))
+    }
+
+    @Test func namesEveryWrongFieldOfTheInventory() {
+        #expect(
+            wrong("inventory.reserve", #"{"productId":"p","reservationId":"r","quantity":0,"expiresAt":"soon"}"#)
+                == ["/quantity: must be an integer from 1 to 2147483647", "/expiresAt: must be a time as RFC 3339 writes it"])
+        #expect(
+            wrong("inventory.reserve", #"{"productId":"p","reservationId":"r","quantity":1,"expiresAt":7}"#)
+                == ["/expiresAt: must be a time as RFC 3339 writes it"])
+        #expect(wrong("inventory.adjust", #"{"productId":"p","delta":2147483648,"reason":"r","eventId":1}"#).count == 2)
+        for reason in ["\"RELEASE_REASON_EXPIRED\"", "\"sold\"", "1", "\"\""] {
+            #expect(
+                wrong("inventory.release", #"{"productId":"p","reservationId":"r","reason":\#(reason)}"#)
+                    == ["/reason: must be RELEASE_REASON_COMPENSATION or RELEASE_REASON_ORDER_CANCELLED"])
+        }
+    }
+
     @Test(arguments: ["1", "\"1\"", "1.0", "10e-1", "\"1e0\"", "2147483647"])
     func acceptsIntegers(_ quantity: String) {
         #expect(wrong("cart.add", #"{"userId":"u","item":{"productId":"p","quantity":\#(quantity)}}"#) == [])

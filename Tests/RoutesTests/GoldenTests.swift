@@ -72,13 +72,16 @@ struct GoldenTests {
     /// The files that ship, with the configuration that ships.
     @Test func theShippedRoutes() throws {
         let diagnostics = Diagnostics()
-        let names = ["cart.yaml", "operations.yaml"]
+        let names = ["cart.yaml", "inventory.yaml", "operations.yaml"]
         let documents = try names.compactMap { name in
             let text = try String(contentsOf: Self.root.appending(path: "routes/\(name)"), encoding: .utf8)
             return Document.parse(text, file: "routes/\(name)", diagnostics)
         }
         let core = Vocabulary(
-            commands: ["cart.add", "cart.remove", "cart.update", "cart.empty"], queries: ["cart.get"])
+            commands: [
+                "cart.add", "cart.remove", "cart.update", "cart.empty", "inventory.adjust", "inventory.reserve",
+                "inventory.release",
+            ], queries: ["cart.get", "inventory.get"])
         let table = RouteCompiler.compile(documents, Configuration(), vocabulary: core, diagnostics)
         #expect(diagnostics.all.isEmpty)
         try expect(try #require(table).render(), in: "shipped.txt")

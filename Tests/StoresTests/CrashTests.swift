@@ -81,7 +81,8 @@ private final class Appender {
                     #expect(event.position == head + 1)
                     #expect(event.version == versions[event.aggregate, default: 0] + 1)
                     #expect(stored.insert("\(event.event.id)").inserted)
-                    carts[event.aggregate, default: Cart()].apply(try #require(CartEvent(event.event)))
+                    carts[event.aggregate, default: Cart()].apply(
+                        try #require(CartEvent(event.event)), at: event.event.timestamp)
                     head = event.position
                     versions[event.aggregate] = event.version
                 }

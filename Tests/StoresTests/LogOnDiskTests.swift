@@ -78,7 +78,7 @@ extension FaultTests {
         let store = try shop.open()
         let codes = Codes()
         // One cart in memory: the log has to read as well while nothing works.
-        let log = try EventLog(store: store, options: .init(carts: 1)) { codes.deliver($1) }
+        let log = try EventLog(store: store, options: .init(aggregates: 1)) { codes.deliver($1) }
         #expect(log.submit(try add(0)))
         #expect(codes.wait(for: 0) == .accepted)
         FaultyDisk.fail(1_000_000, alsoWrites: true)

@@ -1,11 +1,11 @@
 import Exchanges
 
 /// google.protobuf.Timestamp and Duration as JSON strings (RFC 3339 in UTC; seconds with an `s`).
-enum TimeText {
+public enum TimeText {
     /// Seconds since 1970 and nanoseconds.
-    struct Moment: BitwiseCopyable {
-        var seconds: Int64
-        var nanos: Int32
+    public struct Moment: BitwiseCopyable {
+        public var seconds: Int64
+        public var nanos: Int32
     }
 
     /// 0001-01-01T00:00:00Z to 9999-12-31T23:59:59Z.
@@ -77,7 +77,7 @@ enum TimeText {
     // MARK: - Reading
 
     /// `2026-01-31T23:59:59.123456789+01:00`: upper-case letters, no leap second, at most nine digits.
-    static func timestamp(_ text: Span<UInt8>) -> Moment? {
+    public static func timestamp(_ text: Span<UInt8>) -> Moment? {
         guard text.count >= 20, text[4] == UInt8(ascii: "-"), text[7] == UInt8(ascii: "-"), text[10] == UInt8(ascii: "T"),
             text[13] == UInt8(ascii: ":"), text[16] == UInt8(ascii: ":"),
             let year = number(text, 0..<4), let month = number(text, 5..<7), let day = number(text, 8..<10),

@@ -1,0 +1,72 @@
+/// A type of aggregate: state that is the fold of its events, and the rules by which events come about.
+///
+/// Neither part asks for the time. `decide` is told what it is now, which is the time of the events it
+/// causes; `apply` is told when its event happened. So a replay gives what memory had.
+protocol Aggregate: Sendable {
+    associatedtype Action: Sendable
+    associatedtype Change: AggregateEvent
+
+    /// One that never was.
+    init()
+    /// Of its last event; 0 before the first.
+    var version: UInt64 { get }
+    /// Bytes of memory it takes, about.
+    var cost: Int { get }
+
+    /// The state after `change`. Total: any sequence of events gives a state, also one that `decide`
+    /// would never have written.
+    mutating func apply(_ change: Change, at instant: Timestamp)
+    /// What happens when `action` is asked: the events, none when it already is as asked.
+    func decide(_ action: Action, at now: Timestamp) throws(Refusal) -> [Change]
+    /// What a query is answered: a JSON object.
+    func body(of id: Identifier, at now: Timestamp) throws(Refusal) -> [UInt8]
+}
+
+/// What can have happened to a type of aggregate.
+protocol AggregateEvent: Sendable {
+    static var schemaVersion: UInt32 { get }
+    var type: String { get }
+    /// A JSON object.
+    var payload: [UInt8] { get }
+    /// From what the store holds; nil when it is not one of these or of a version we cannot read.
+    init?(_ event: Event)
+}
+
+extension Aggregate {
+    /// Decides, and applies what was decided.
+    /// - Returns: the events, as the store takes them.
+    mutating func execute(_ action: Action, _ stamp: inout EventStamp) throws(Refusal) -> [Event] {
+        let changes = try decide(action, at: stamp.time)
+        guard !changes.isEmpty else { return [] }
+        var events: [Event] = []
+        events.reserveCapacity(changes.count)
+        for change in changes {
+            events.append(stamp.event(change))
+            apply(change, at: stamp.time)
+        }
+        return events
+    }
+
+    /// Applies what the store holds; false when it cannot be read.
+    mutating func replay(_ event: Event) -> Bool {
+        guard let change = Change(event) else { return false }
+        apply(change, at: event.timestamp)
+        return true
+    }
+}
+
+/// What every event of a command gets: an id of its own, the time, and where it came from.
+struct EventStamp {
+    private var ids = EventIdSource()
+    /// Never before the last event's: order by time is order by position.
+    var time: Timestamp
+    var metadata = Metadata()
+
+    init(time: Timestamp) { self.time = time }
+
+    mutating func event<Change: AggregateEvent>(_ change: Change) -> Event {
+        Event(
+            id: ids.next(at: time.microseconds), type: change.type, timestamp: time,
+            schemaVersion: Change.schemaVersion, payload: change.payload, metadata: metadata)
+    }
+}

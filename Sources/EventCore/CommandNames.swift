@@ -1,0 +1,18 @@
+/// A command's name in routes, and how it is read from a JSON body.
+struct CommandName: Sendable {
+    let name: String
+    /// Nil when a field is wrong, which the decoder has noted.
+    let decode: @Sendable (inout CommandDecoder, Span<UInt8>) -> Command?
+
+    init(_ name: String, _ decode: @escaping @Sendable (inout CommandDecoder, Span<UInt8>) -> Command?) {
+        self.name = name
+        self.decode = decode
+    }
+}
+
+/// A query's name in routes. It asks for one aggregate, whose id is the path's parameter.
+struct QueryName: Sendable {
+    let name: String
+    let parameter: String
+    let query: @Sendable (Identifier) -> Query
+}

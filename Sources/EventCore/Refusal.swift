@@ -1,0 +1,12 @@
+public import Exchanges
+
+/// A no, with its reason.
+public struct Refusal: Error, Sendable {
+    public var outcome: Outcome
+    public var fields: [Invalid.Field]
+
+    public init(_ code: Code, _ detail: StaticString, field: String? = nil, retryAfterMS: UInt32 = 0) {
+        outcome = Outcome(code, detail, retryAfterMS: retryAfterMS)
+        fields = field.map { [Invalid.Field($0, detail.description)] } ?? []
+    }
+}
