@@ -35,7 +35,7 @@ def stock(gateway):
 
 
 def command(gateway, verb: str, *fields: str, **body):
-    return once(gateway.address, post(f"/api/commands/inventory.{verb}", json.dumps(body).encode(), JSON, *fields))
+    return once(gateway.admin if verb == "adjust" else gateway.address, post(f"/api/commands/inventory.{verb}", json.dumps(body).encode(), JSON, *fields))
 
 
 def seen(gateway, product: str) -> dict:
