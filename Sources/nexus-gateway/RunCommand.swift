@@ -1,5 +1,6 @@
 import ArgumentParser
 import CShim
+import Contracts
 import EventCore
 import Gateway
 import Glibc
@@ -23,7 +24,7 @@ struct RunCommand: ParsableCommand {
         let vault = TicketVault()
         let loaded = try options.load(vault: vault)
         let daemon = try Daemon(loaded, options: options, vault: vault)
-        daemon.serve(until: signals)
+        daemon.serve(loaded.contracts, until: signals)
     }
 }
 
@@ -75,7 +76,8 @@ private struct Daemon {
         }
     }
 
-    func serve(until signals: Signals) {
+    func serve(_ contracts: RouteContracts, until signals: Signals) {
+        listContracts(contracts)
         for (name, address) in gateway.listening { announce("listening \(name) \(address)") }
         announce("ready")
         notice.ready(status: "serving")
@@ -128,6 +130,15 @@ private struct Daemon {
         }
     }
 
+    /// What is known of messages, for whoever reads the log of a start.
+    private func listContracts(_ contracts: RouteContracts) {
+        guard let schema = contracts.schema else { return }
+        log.info(
+            "contracts", [
+                "services": schema.services.map(\.name).joined(separator: " "), "methods": "\(schema.methods.count)",
+            ])
+    }
+
     /// An invalid file changes nothing, and says where and why.
     private func reload() {
         notice.reloading(monotonicNS: nx_monotonic_ns())
@@ -150,6 +161,7 @@ private struct Daemon {
             }
             let number = gateway.adopt(now, loaded.table, loaded.tls, loaded.contracts)
             log.info("reloaded", ["generation": "\(number)"])
+            listContracts(loaded.contracts)
         }
     }
 
