@@ -35,6 +35,8 @@ public struct Invalid: Error, Sendable, Equatable {
 public enum Registry {
     private static let commandNames = CartCommands.commands + InventoryCommands.commands
     private static let queryNames = CartCommands.queries + InventoryCommands.queries
+    /// Made once: an array for each request would be an allocation.
+    private static let queryParameters = queryNames.map { [$0.parameter] }
 
     public static let commands = commandNames.map(\.name)
     public static let queries = queryNames.map(\.name)
@@ -43,9 +45,7 @@ public enum Registry {
     public static func query(named name: String) -> Int? { queries.firstIndex(of: name) }
 
     /// The path captures a query needs, in the order `decode` takes them.
-    public static func parameters(ofQuery index: Int) -> [String] {
-        [queryNames[index].parameter]
-    }
+    public static func parameters(ofQuery index: Int) -> [String] { queryParameters[index] }
 
     /// The command in a JSON body (proto JSON: camelCase or snake_case names, integers as numbers or
     /// strings, unknown members refused). Pure: runs on a gateway worker.
