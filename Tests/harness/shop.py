@@ -62,16 +62,20 @@ class Services:
 
 class Shop:
     """The services behind a gateway, and a stub for each. `weight` percent of the users have their carts
-    in the event core, the others in the legacy service. Services in `elsewhere` are at those addresses."""
+    in the event core, the others in the legacy service; `checkout` percent are sent to the next checkout. Services in `elsewhere` are at those addresses."""
 
     # As in config/shop.yaml.
     HTTP2 = {"max_concurrent_streams": 1000, "resets": {"burst": 2000, "per_second": 500}, "control": {"burst": 5000, "per_second": 2000}}
 
-    def __init__(self, folder: pathlib.Path, stage, weight: int = 0, elsewhere: dict[str, list[str]] | None = None):
+    def __init__(self, folder: pathlib.Path, stage, weight: int = 0, elsewhere: dict[str, list[str]] | None = None, checkout: int = 0):
         routes = shutil.copytree(ROOT / "routes/shop", folder / "routes")
         carts = (routes / "cart.yaml").read_text()
         assert "weight: 0" in carts
         (routes / "cart.yaml").write_text(carts.replace("weight: 0", f"weight: {weight}"))
+        for name in ("services.yaml", "rest.yaml"):
+            text = (routes / name).read_text()
+            assert text.count("weight: 0") == 1
+            (routes / name).write_text(text.replace("weight: 0", f"weight: {checkout}"))
         contracts = folder / "shop.binpb"
         subprocess.run([ROOT / "contracts/compile", contracts], check=True, stdin=subprocess.DEVNULL)
         address = f"127.0.0.1:{sockets.free_port()}"
@@ -80,6 +84,11 @@ class Shop:
         try:
             places = {name: [at] for name, at in self.services.ports.items()} | (elsewhere or {})
             clusters = {name: {"endpoints": at, "protocol": "http2"} for name, at in places.items()}
+            # Only the side of the flag that is asked for is there.
+            nowhere = {"endpoints": [sockets.closed_address()], "protocol": "http2"}
+            clusters["checkout-next"] = clusters["checkout"] if checkout else nowhere
+            if checkout:
+                clusters["checkout"] = nowhere
             config = settings(
                 listeners=[listener(address=address, http2=self.HTTP2)], clusters=clusters, routes=[str(routes)], contracts={"descriptors": str(contracts)})
             self.gateway = stage.gateway(config, [])
