@@ -66,6 +66,12 @@ let package = Package(
         room("Contracts", ["Exchanges"], requestPath),
         // Events, aggregates, commands; the log with a single writer.
         room("EventCore", ["Contracts", "Exchanges"]),
+        // Consumers of the log: checkpoints, retries, what could not be delivered.
+        room("Bus", ["Exchanges", "Contracts", "EventCore"]),
+        // Processes over several aggregates and services: definitions, the orchestrator, durable timers.
+        room("Sagas", ["Exchanges", "Settings", "Contracts", "EventCore", "Bus"]),
+        // What the core calls: the legacy services, as the sagas' operations; checkout.
+        room("Adapters", ["CShim", "COpenSSL", "Exchanges", "Settings", "WireGRPC", "Contracts", "EventCore", "Bus", "Sagas"]),
         // Where events are kept: SQLite.
         room("Stores", ["CSQLite", "CShim", "EventCore", "Contracts"]),
         // Counters, histograms, access log.
@@ -82,8 +88,8 @@ let package = Package(
         .executableTarget(
             name: "nexus-gateway",
             dependencies: [
-                "CShim", "Exchanges", "Reactor", "TLS", "Settings", "Routes", "WireHTTP", "Contracts", "EventCore",
-                "Stores", "Telemetry", "Pipeline", "Gateway", arguments,
+                "CShim", "Exchanges", "Reactor", "TLS", "Settings", "Routes", "WireHTTP", "Contracts", "EventCore", "Bus", "Sagas",
+                "Adapters", "Stores", "Telemetry", "Pipeline", "Gateway", arguments,
             ],
             swiftSettings: house),
         // Measures the store and the log without HTTP (`make bench`).
@@ -112,6 +118,9 @@ let package = Package(
         tests("WireGRPCTests", ["Seeded", "WireGRPC", "Exchanges"]),
         tests("ContractsTests", ["Seeded", "ProtoSets", "Contracts", "Exchanges"]),
         tests("EventCoreTests", ["EventCore", "Contracts", "Exchanges"]),
+        tests("BusTests", ["Bus", "EventCore", "Contracts", "Exchanges"]),
+        tests("SagasTests", ["Sagas", "Bus", "EventCore", "Contracts", "Settings", "Exchanges"]),
+        tests("AdaptersTests", ["Adapters", "Sagas", "Bus", "EventCore", "Contracts", "Settings", "Exchanges"]),
         tests("StoresTests", ["CSQLite", "Stores", "EventCore", "Contracts", "Exchanges"]),
         tests("TelemetryTests", ["Telemetry", "Exchanges"]),
         tests(

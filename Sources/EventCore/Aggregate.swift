@@ -8,6 +8,9 @@ protocol Aggregate: Sendable {
 
     /// One that never was.
     init()
+    /// Nil when it is of another type.
+    init?(_ any: AnyAggregate)
+    var boxed: AnyAggregate { get }
     /// Of its last event; 0 before the first.
     var version: UInt64 { get }
     /// Bytes of memory it takes, about.
@@ -20,6 +23,19 @@ protocol Aggregate: Sendable {
     func decide(_ action: Action, at now: Timestamp) throws(Refusal) -> [Change]
     /// What a query is answered: a JSON object.
     func body(of id: Identifier, at now: Timestamp) throws(Refusal) -> [UInt8]
+
+    /// Of the snapshot's form; counts up when its meaning changes, and older ones are no longer read.
+    static var snapshotVersion: UInt32 { get }
+    /// All of the state as a JSON object; nil = this type is always replayed from its events.
+    func snapshot() -> [UInt8]?
+    /// From `snapshot()`, of this very version; nil when it cannot be read, which is never fatal: the events can.
+    init?(snapshot: Span<UInt8>, version: UInt64)
+}
+
+extension Aggregate {
+    static var snapshotVersion: UInt32 { 0 }
+    func snapshot() -> [UInt8]? { nil }
+    init?(snapshot: Span<UInt8>, version: UInt64) { return nil }
 }
 
 /// What can have happened to a type of aggregate.

@@ -73,6 +73,14 @@ struct AggregateCache {
         return events
     }
 
+    /// Puts an aggregate back to what it was.
+    mutating func restore(_ name: AggregateName, to aggregate: AnyAggregate) {
+        guard let place = places[name] else { return }
+        slots[place].aggregate = aggregate
+        cost += aggregate.cost - slots[place].cost
+        slots[place].cost = aggregate.cost
+    }
+
     /// Forgets an aggregate.
     mutating func evict(_ name: AggregateName) {
         guard let place = places.removeValue(forKey: name) else { return }

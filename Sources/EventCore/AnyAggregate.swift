@@ -1,33 +1,51 @@
 import Exchanges
 
 /// The types of aggregates, in memory; the store knows them by name.
-enum AggregateKind: UInt8, Sendable {
-    case cart, inventory
+public enum AggregateKind: UInt8, Sendable, CaseIterable {
+    case cart, inventory, order, product, flashSale, saga
 
-    var type: String {
+    public var type: String {
         switch self {
         case .cart: Cart.type
         case .inventory: Inventory.type
+        case .order: Order.type
+        case .product: Product.type
+        case .flashSale: FlashSale.type
+        case .saga: Saga.type
         }
+    }
+
+    public init?(type: String) {
+        guard let kind = AggregateKind.allCases.first(where: { $0.type == type }) else { return nil }
+        self = kind
     }
 }
 
 /// Which aggregate: `AggregateKey` with the type as a number, which is cheaper to look up by.
-struct AggregateName: Hashable, Sendable {
-    var kind: AggregateKind
-    var id: Identifier
+public struct AggregateName: Hashable, Sendable {
+    public var kind: AggregateKind
+    public var id: Identifier
 
-    var key: AggregateKey { AggregateKey(type: kind.type, id: id) }
+    public init(kind: AggregateKind, id: Identifier) {
+        self.kind = kind
+        self.id = id
+    }
+
+    public var key: AggregateKey { AggregateKey(type: kind.type, id: id) }
 
     /// By the id alone: few are shared by two types.
-    func hash(into hasher: inout Hasher) { hasher.combine(id) }
+    public func hash(into hasher: inout Hasher) { hasher.combine(id) }
 }
 
 extension Command {
-    var target: AggregateName {
+    public var target: AggregateName {
         switch self {
         case .cart(let user, _): AggregateName(kind: .cart, id: user)
         case .inventory(let product, _): AggregateName(kind: .inventory, id: product)
+        case .order(let order, _): AggregateName(kind: .order, id: order)
+        case .product(let product, _): AggregateName(kind: .product, id: product)
+        case .flashSale(let sale, _): AggregateName(kind: .flashSale, id: sale)
+        case .saga(let saga, _): AggregateName(kind: .saga, id: saga)
         }
     }
 }
@@ -37,77 +55,104 @@ extension Query {
         switch self {
         case .cart(let user): AggregateName(kind: .cart, id: user)
         case .inventory(let product): AggregateName(kind: .inventory, id: product)
+        case .order(let order): AggregateName(kind: .order, id: order)
+        case .product(let product): AggregateName(kind: .product, id: product)
+        case .flashSale(let sale): AggregateName(kind: .flashSale, id: sale)
+        case .saga(let saga): AggregateName(kind: .saga, id: saga)
         }
     }
 }
 
 /// An aggregate of any type. A new type gets a case here and in `AggregateKind`, `Command` and `Query`.
-enum AnyAggregate: Sendable {
+public enum AnyAggregate: Sendable {
     case cart(Cart)
-    /// Boxed: a cart's place in memory must not be as large as the largest aggregate.
+    // Boxed: a cart's place in memory must not be as large as the largest aggregate.
     indirect case inventory(Inventory)
+    indirect case order(Order)
+    indirect case product(Product)
+    indirect case flashSale(FlashSale)
+    indirect case saga(Saga)
 
     /// Holds no memory of its own.
     static let nothing = AnyAggregate.cart(Cart())
-    private static let other = Refusal(.internalError, "the aggregate is of another type")
 
     /// One that never was.
     init(_ kind: AggregateKind) {
         switch kind {
         case .cart: self = .cart(Cart())
         case .inventory: self = .inventory(Inventory())
+        case .order: self = .order(Order())
+        case .product: self = .product(Product())
+        case .flashSale: self = .flashSale(FlashSale())
+        case .saga: self = .saga(Saga())
         }
     }
 
-    var version: UInt64 {
-        switch self {
-        case .cart(let cart): cart.version
-        case .inventory(let inventory): inventory.version
-        }
-    }
+    public var version: UInt64 { look { $0.version } }
+    var cost: Int { look { $0.cost } }
 
-    var cost: Int {
-        switch self {
-        case .cart(let cart): cart.cost
-        case .inventory(let inventory): inventory.cost
-        }
-    }
-
-    /// `Aggregate.execute`. `self` is given up meanwhile, so that the state has one owner and is changed
-    /// where it is instead of being copied.
+    /// `Aggregate.execute`.
     mutating func execute(_ command: Command, _ stamp: inout EventStamp) throws(Refusal) -> [Event] {
         switch command {
-        case .cart(_, let action):
-            guard case .cart(var cart) = self else { throw AnyAggregate.other }
-            self = .nothing
-            defer { self = .cart(cart) }
-            return try cart.execute(action, &stamp)
-        case .inventory(_, let action):
-            guard case .inventory(var inventory) = self else { throw AnyAggregate.other }
-            self = .nothing
-            defer { self = .inventory(inventory) }
-            return try inventory.execute(action, &stamp)
+        case .cart(_, let action): try execute(action, as: Cart.self, &stamp)
+        case .inventory(_, let action): try execute(action, as: Inventory.self, &stamp)
+        case .order(_, let action): try execute(action, as: Order.self, &stamp)
+        case .product(_, let action): try execute(action, as: Product.self, &stamp)
+        case .flashSale(_, let action): try execute(action, as: FlashSale.self, &stamp)
+        case .saga(_, let action): try execute(action, as: Saga.self, &stamp)
         }
+    }
+
+    /// `self` is given up meanwhile, so that the state has one owner and is changed where it is instead of
+    /// being copied.
+    private mutating func execute<State: Aggregate>(
+        _ action: State.Action, as type: State.Type, _ stamp: inout EventStamp
+    ) throws(Refusal) -> [Event] {
+        guard var state = State(self) else { throw Refusal(.internalError, "the aggregate is of another type") }
+        self = .nothing
+        defer { self = state.boxed }
+        return try state.execute(action, &stamp)
     }
 
     /// `Aggregate.replay`.
     mutating func replay(_ event: Event) -> Bool {
         switch self {
-        case .cart(var cart):
-            self = .nothing
-            defer { self = .cart(cart) }
-            return cart.replay(event)
-        case .inventory(var inventory):
-            self = .nothing
-            defer { self = .inventory(inventory) }
-            return inventory.replay(event)
+        case .cart: replay(event, as: Cart.self)
+        case .inventory: replay(event, as: Inventory.self)
+        case .order: replay(event, as: Order.self)
+        case .product: replay(event, as: Product.self)
+        case .flashSale: replay(event, as: FlashSale.self)
+        case .saga: replay(event, as: Saga.self)
         }
+    }
+
+    private mutating func replay<State: Aggregate>(_ event: Event, as type: State.Type) -> Bool {
+        guard var state = State(self) else { return false }
+        self = .nothing
+        defer { self = state.boxed }
+        return state.replay(event)
     }
 
     func body(of id: Identifier, at now: Timestamp) throws(Refusal) -> [UInt8] {
         switch self {
-        case .cart(let cart): cart.body(of: id, at: now)
-        case .inventory(let inventory): try inventory.body(of: id, at: now)
+        case .cart(let state): state.body(of: id, at: now)
+        case .inventory(let state): try state.body(of: id, at: now)
+        case .order(let state): try state.body(of: id, at: now)
+        case .product(let state): try state.body(of: id, at: now)
+        case .flashSale(let state): try state.body(of: id, at: now)
+        case .saga(let state): try state.body(of: id, at: now)
+        }
+    }
+
+    /// What every type can be asked.
+    private func look<R>(_ at: (any Aggregate) -> R) -> R {
+        switch self {
+        case .cart(let state): at(state)
+        case .inventory(let state): at(state)
+        case .order(let state): at(state)
+        case .product(let state): at(state)
+        case .flashSale(let state): at(state)
+        case .saga(let state): at(state)
         }
     }
 }

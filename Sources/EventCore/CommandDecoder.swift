@@ -5,7 +5,7 @@ struct CommandDecoder {
     private let tape: JSONTape
     private var fields: [Invalid.Field] = []
 
-    static func decode(_ name: CommandName, _ body: Span<UInt8>) -> Result<Command, Invalid> {
+    static func decode(_ name: CommandName, _ body: Span<UInt8>) -> Result<Request, Invalid> {
         do throws(JSONError) {
             var decoder = CommandDecoder(tape: try JSONTape(body, limits: JSONLimits(values: 4096)))
             let command = decoder.isObject(0, at: "") ? name.decode(&decoder, body) : nil

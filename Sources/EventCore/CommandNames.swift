@@ -2,11 +2,16 @@
 struct CommandName: Sendable {
     let name: String
     /// Nil when a field is wrong, which the decoder has noted.
-    let decode: @Sendable (inout CommandDecoder, Span<UInt8>) -> Command?
+    let decode: @Sendable (inout CommandDecoder, Span<UInt8>) -> Request?
 
     init(_ name: String, _ decode: @escaping @Sendable (inout CommandDecoder, Span<UInt8>) -> Command?) {
         self.name = name
-        self.decode = decode
+        self.decode = { decoder, text in decode(&decoder, text).map { .command($0) } }
+    }
+
+    init(checkout name: String, _ decode: @escaping @Sendable (inout CommandDecoder, Span<UInt8>) -> CheckoutRequest?) {
+        self.name = name
+        self.decode = { decoder, text in decode(&decoder, text).map { .checkout($0) } }
     }
 }
 

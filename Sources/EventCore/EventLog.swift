@@ -1,3 +1,4 @@
+import Exchanges
 import Glibc
 import Synchronization
 
@@ -30,6 +31,7 @@ public final class EventLog: Sendable {
     public let meters = LogMeters()
     public let feed = ChangeFeed()
     private let inbox: Inbox
+    private let asked = AskedQuestions()
     private let thread = Mutex<pthread_t?>(nil)
 
     /// Starts the thread.
@@ -41,9 +43,12 @@ public final class EventLog: Sendable {
         self.inbox = inbox
         let head = try store.head()
         let last = head == 0 ? nil : try store.read(after: head - 1, limit: 1).last
-        feed.advance(to: head)
+        feed.begin(at: head)
         meters.update { $0.head = head }
-        let (meters, feed) = (meters, feed)
+        let (meters, feed, asked) = (meters, feed, asked)
+        let deliver: Deliver = { worker, replies in
+            if worker == Ticket.inside { asked.answer(replies) } else { deliver(worker, replies) }
+        }
         let id = joinableThread {
             var writer = LogWriter(
                 store: store, options: options, meters: meters, feed: feed, head: head,
@@ -69,6 +74,33 @@ public final class EventLog: Sendable {
     /// Hands in a command or query, from any thread. False when the queue is full or closed; then
     /// nothing happens and no reply comes. Otherwise exactly one reply comes.
     public func submit(_ submission: Submission) -> Bool { inbox.put(submission) }
+
+    /// The same, for whoever in this process waits for the answer.
+    /// - Throws: the refusal, also when the queue is full or closed.
+    public func ask(_ work: Submission.Work, _ metadata: Metadata = Metadata()) async throws(Refusal) -> Reply.Outcome {
+        let outcome = await withCheckedContinuation { continuation in
+            let ticket = asked.note(continuation)
+            if !inbox.put(Submission(ticket: ticket, work: work, metadata: metadata)) {
+                let refusal = Refusal(.upstreamUnavailable, "too many commands wait to be written", retryAfterMS: 1000)
+                asked.answer([Reply(ticket: ticket, outcome: .refused(refusal))])
+            }
+        }
+        if case .refused(let refusal) = outcome { throw refusal }
+        return outcome
+    }
+
+    /// Executes commands, all or none, in one transaction.
+    @discardableResult
+    public func execute(_ commands: [Command], _ metadata: Metadata) async throws(Refusal) -> [Accepted] {
+        guard case .acceptedTogether(let accepted) = try await ask(.together(commands), metadata) else { return [] }
+        return accepted
+    }
+
+    /// The aggregate as it is; with version 0 when it never was.
+    public func state(of name: AggregateName) async throws(Refusal) -> AnyAggregate {
+        guard case .state(let aggregate) = try await ask(.state(name)) else { return AnyAggregate(name.kind) }
+        return aggregate
+    }
 
     /// Answers all that was handed in, then ends the thread. Not from `deliver`.
     public func close() {

@@ -17,6 +17,8 @@ struct LogWriter {
     private var loads: UInt64 = 0
     /// By worker; the arrays leave with `deliver`.
     private var replies: [[Reply]] = []
+    /// For whoever in this process is no worker.
+    private var inside: [Reply] = []
 
     init(
         store: any EventStore, options: EventLog.Options, meters: LogMeters, feed: ChangeFeed, head: UInt64,
@@ -52,7 +54,7 @@ struct LogWriter {
         aggregates.trim()
         count(group, committed: committed, seconds: seconds, failed: failed)
         answer(group, deliver)
-        if !committed.isEmpty { feed.advance(to: head) }
+        if !committed.isEmpty { feed.advance(to: Committed(head: head, batches: committed)) }
         batches.removeAll(keepingCapacity: true)
         touched.removeAll(keepingCapacity: true)
         outcomes.removeAll(keepingCapacity: true)
@@ -72,6 +74,11 @@ struct LogWriter {
                 return .found(body: try aggregate.body(of: name.id, at: stamp.time), version: aggregate.version)
             case .command(let command, let expected):
                 return .accepted(try execute(command, expected, submission.metadata))
+            case .together(let commands):
+                return .acceptedTogether(try execute(together: commands, submission.metadata))
+            case .state(let name):
+                let place = try place(of: name)
+                return .state(aggregates[place])
             }
         } catch {
             return .refused(error)
@@ -94,6 +101,27 @@ struct LogWriter {
             batches.append(Batch(name.key, expected: .exact(before), events: events))
         }
         return Accepted(aggregateId: name.id, version: before + UInt64(events.count), eventIds: events.map(\.id))
+    }
+
+    /// What one of several causes must not stay when a later one is refused: the aggregates go back to what
+    /// they were, and their events are taken out of the group.
+    private mutating func execute(together commands: [Command], _ metadata: Metadata) throws(Refusal) -> [Accepted] {
+        var before: [(name: AggregateName, aggregate: AnyAggregate)] = []
+        let (batchesBefore, touchedBefore) = (batches.count, touched.count)
+        var accepted: [Accepted] = []
+        do throws(Refusal) {
+            for command in commands {
+                let place = try place(of: command.target)
+                before.append((command.target, aggregates[place]))
+                accepted.append(try execute(command, .any, metadata))
+            }
+        } catch {
+            for (name, aggregate) in before.reversed() { aggregates.restore(name, to: aggregate) }
+            batches.removeSubrange(batchesBefore...)
+            touched.removeSubrange(touchedBefore...)
+            throw error
+        }
+        return accepted
     }
 
     /// The aggregate in memory, replayed from the store when it is not there.
@@ -134,8 +162,8 @@ struct LogWriter {
         for name in touched { aggregates.evict(name) }
         for (i, submission) in group.enumerated() {
             switch submission.work {
-            case .command: outcomes[i] = .refused(LogWriter.unavailable)
-            case .query: outcomes[i] = outcome(of: submission)
+            case .command, .together: outcomes[i] = .refused(LogWriter.unavailable)
+            case .query, .state: outcomes[i] = outcome(of: submission)
             }
         }
     }
@@ -144,6 +172,10 @@ struct LogWriter {
 
     private mutating func answer(_ group: ArraySlice<Submission>, _ deliver: EventLog.Deliver) {
         for (i, submission) in group.enumerated() {
+            if submission.ticket.isInside {
+                inside.append(Reply(ticket: submission.ticket, outcome: outcomes[i]))
+                continue
+            }
             let worker = Int(submission.ticket.worker)
             while replies.count <= worker { replies.append([]) }
             replies[worker].append(Reply(ticket: submission.ticket, outcome: outcomes[i]))
@@ -153,12 +185,20 @@ struct LogWriter {
             swap(&leaving, &replies[worker])
             deliver(UInt16(worker), leaving)
         }
+        if !inside.isEmpty {
+            var leaving: [Reply] = []
+            swap(&leaving, &inside)
+            deliver(Ticket.inside, leaving)
+        }
     }
 
     private func count(_ group: ArraySlice<Submission>, committed: [Batch], seconds: Double?, failed: Bool) {
         var queries: UInt64 = 0
         for submission in group {
-            if case .query = submission.work { queries += 1 }
+            switch submission.work {
+            case .query, .state: queries += 1
+            case .command, .together: break
+            }
         }
         var refused: UInt64 = 0
         for outcome in outcomes {

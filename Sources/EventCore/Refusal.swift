@@ -4,6 +4,8 @@ public import Exchanges
 public struct Refusal: Error, Sendable {
     public var outcome: Outcome
     public var fields: [Invalid.Field]
+    /// What clients read instead of the outcome's constant: for what another service has said.
+    public var text: String?
 
     public init(_ code: Code, _ detail: StaticString, field: String? = nil, retryAfterMS: UInt32 = 0) {
         outcome = Outcome(code, detail, retryAfterMS: retryAfterMS)

@@ -2,12 +2,20 @@
 public enum Command: Sendable, Equatable {
     case cart(Identifier, CartAction)
     case inventory(Identifier, InventoryAction)
+    case order(Identifier, OrderAction)
+    case product(Identifier, ProductAction)
+    case flashSale(Identifier, FlashSaleAction)
+    case saga(Identifier, SagaAction)
 }
 
 /// A request that reads.
 public enum Query: Sendable, Equatable {
     case cart(Identifier)
     case inventory(Identifier)
+    case order(Identifier)
+    case product(Identifier)
+    case flashSale(Identifier)
+    case saga(Identifier)
 }
 
 /// Why a request is not a command or query.
@@ -49,7 +57,7 @@ public enum Registry {
 
     /// The command in a JSON body (proto JSON: camelCase or snake_case names, integers as numbers or
     /// strings, unknown members refused). Pure: runs on a gateway worker.
-    public static func decode(command index: Int, body: Span<UInt8>) -> Result<Command, Invalid> {
+    public static func decode(command index: Int, body: Span<UInt8>) -> Result<Request, Invalid> {
         CommandDecoder.decode(commandNames[index], body)
     }
 

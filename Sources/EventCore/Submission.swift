@@ -5,6 +5,10 @@ public struct Submission: Sendable {
     public enum Work: Sendable {
         case command(Command, expected: ExpectedVersion)
         case query(Query)
+        /// All of them, in this order, or none: in one transaction. The gateway's own.
+        case together([Command])
+        /// The aggregate as it is. The gateway's own.
+        case state(AggregateName)
     }
 
     /// Whom the reply is for.
@@ -27,6 +31,11 @@ public struct Reply: Sendable {
         /// A JSON document and the aggregate's version.
         case found(body: [UInt8], version: UInt64)
         case refused(Refusal)
+        /// Of each command of `together`.
+        case acceptedTogether([Accepted])
+        case state(AnyAggregate)
+        /// A whole answer: what a checkout came to. `fields` are whole lines, CRLF each.
+        case answered(status: UInt16, body: [UInt8], fields: [UInt8])
     }
 
     public var ticket: Ticket

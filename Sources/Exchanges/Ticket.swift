@@ -9,4 +9,8 @@ public struct Ticket: Sendable, Hashable, BitwiseCopyable {
         self.slot = slot
         self.generation = generation
     }
+
+    /// As `worker`: nobody's exchange, somebody in this process asks for himself.
+    public static let inside = UInt16.max
+    @inlinable public var isInside: Bool { worker == Ticket.inside }
 }

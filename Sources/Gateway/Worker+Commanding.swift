@@ -8,7 +8,7 @@ import Telemetry
 /// Exchanges whose target is the event core: decode here, decide there, answer when it is durable.
 extension Worker {
     func command(_ index: Int, _ exchange: Exchange) {
-        let decoded: Result<Command, Invalid>
+        let decoded: Result<Request, Invalid>
         if let facade = facade(of: exchange) {
             switch withMessage(of: exchange, { decode(command: index, $0, by: facade) }) {
             case .success(let result): decoded = result
@@ -20,7 +20,9 @@ extension Worker {
             decoded = [UInt8]().withUnsafeBufferPointer { Registry.decode(command: index, body: $0.span) }
         }
         switch decoded {
-        case .success(let command):
+        case .success(.checkout):
+            refuse(exchange, Refusal(.unsupported, "there is no checkout here"))
+        case .success(.command(let command)):
             guard let expected = expectedVersion(exchange) else {
                 return refuse(exchange, Invalid("If-Match must be one entity tag with a version", []))
             }
@@ -31,7 +33,7 @@ extension Worker {
 
     private func decode(
         command index: Int, _ message: Span<UInt8>, by facade: Facade
-    ) -> Result<Command, Invalid> {
+    ) -> Result<Request, Invalid> {
         let json = Buffer(capacity: 256)
         do throws(ProtoJSONError) {
             try facade.appendCommand(message, into: json, &transcoder)
@@ -116,7 +118,8 @@ extension Worker {
             case .accepted(let accepted): return answer(exchange, by: facade, accepted.json)
             // An aggregate that never was is a message without fields.
             case .found(let body, let version): return answer(exchange, by: facade, version == 0 ? nil : body)
-            case .refused: break
+            case .refused, .answered: break
+            case .acceptedTogether, .state: return
             }
         }
         switch reply.outcome {
@@ -124,6 +127,10 @@ extension Worker {
         case .found(let body, let version):
             wire.answer(LocalReply(status: 200, body: body, fields: Array("ETag: \"\(version)\"\r\n".utf8)), of: exchange)
         case .refused(let refusal): refuse(exchange, refusal)
+        case .answered(let status, let body, let fields):
+            wire.answer(LocalReply(status: status, body: body, fields: fields), of: exchange)
+        // Only those inside ask for these.
+        case .acceptedTogether, .state: break
         }
     }
 }

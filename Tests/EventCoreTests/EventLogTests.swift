@@ -44,6 +44,9 @@ private func summary(_ replies: [(worker: UInt16, reply: Reply)]) -> [String] {
         case .accepted(let accepted): "\(accepted.version)"
         case .found(let body, _): String(decoding: body, as: UTF8.self)
         case .refused(let refusal): "\(refusal.outcome.code.name)"
+        case .acceptedTogether(let accepted): "\(accepted.map(\.version))"
+        case .state(let aggregate): "\(aggregate.version)"
+        case .answered(let status, _, _): "\(status)"
         }
     }
 }
@@ -239,6 +242,50 @@ private func summary(_ replies: [(worker: UInt16, reply: Reply)]) -> [String] {
         #expect(await heads.next() == 1)
         #expect(store.read(after: 0, limit: 10).map(\.event.type) == ["ItemAdded"])
         log.close()
+    }
+
+    @Test func commandsTogetherAreExecutedAllOrNone() async throws {
+        let store = MemoryStore()
+        let log = try EventLog(store: store) { _, _ in }
+        let (p, u, w) = (try name("p"), try name("u"), try name("w"))
+        try await log.execute([.inventory(p, .adjust(delta: 5, reason: p, eventId: nil))])
+        let both = try await log.execute([
+            .cart(u, .add(product: p, quantity: 1)),
+            .inventory(p, .reserve(reservation: u, order: nil, quantity: 3, expiresAt: nil)),
+            .cart(u, .add(product: p, quantity: 1)),
+        ])
+        #expect(both.map(\.version) == [1, 2, 2])
+        // The last one is refused: there are 2 left.
+        await #expect(throws: Refusal.self) {
+            try await log.execute([
+                .cart(w, .add(product: p, quantity: 9)), .cart(u, .empty),
+                .inventory(p, .reserve(reservation: w, order: nil, quantity: 3, expiresAt: nil)),
+            ])
+        }
+        for (id, version) in [(u, 2), (w, 0)] as [(Identifier, UInt64)] {
+            #expect(try await log.state(of: AggregateName(kind: .cart, id: id)).version == version)
+        }
+        // Nothing of them is in the store, and what comes after them fits.
+        #expect(try await log.execute([.cart(u, .empty), .cart(w, .add(product: p, quantity: 1))]).map(\.version) == [3, 1])
+        log.close()
+        #expect(store.read(after: 0, limit: 100).map(\.version) == [1, 1, 2, 2, 3, 1])
+        await #expect(throws: Refusal.self) { try await log.execute([.cart(u, .empty)]) }
+    }
+
+    @Test func tellsWhatWasCommitted() async throws {
+        let log = try EventLog(store: MemoryStore()) { _, _ in }
+        let (p, u) = (try name("p"), try name("u"))
+        let seen = Mutex<[(UInt64, UInt64, [String])]>([])
+        let id = log.feed.subscribe { committed in
+            seen.withLock { $0.append((committed.first, committed.head, committed.batches.flatMap { $0.events.map(\.type) })) }
+        }
+        try await log.execute([.cart(u, .add(product: p, quantity: 1)), .cart(u, .empty)])
+        log.feed.cancel(id)
+        try await log.execute([.cart(u, .add(product: p, quantity: 1))])
+        log.close()
+        let all = seen.withLock { $0 }
+        #expect(all.count == 1)
+        #expect(all.first?.0 == 1 && all.first?.1 == 2 && all.first?.2 == ["ItemAdded", "CartEmptied"])
     }
 
     @Test func goesOnWhereItStopped() throws {

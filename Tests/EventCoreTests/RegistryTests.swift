@@ -2,7 +2,10 @@ import EventCore
 import Testing
 
 private func decode(_ name: String, _ body: String) -> Result<Command, Invalid> {
-    Registry.decode(command: Registry.command(named: name) ?? -1, body: body.utf8Span.span)
+    Registry.decode(command: Registry.command(named: name) ?? -1, body: body.utf8Span.span).flatMap { request in
+        guard case .command(let command) = request else { return .failure(Invalid("no command of the log", [])) }
+        return .success(command)
+    }
 }
 
 /// `pointer: error` of each wrong field.
