@@ -91,7 +91,7 @@ public final class EventLog: Sendable {
 
     /// Executes commands, all or none, in one transaction.
     @discardableResult
-    public func execute(_ commands: [Command], _ metadata: Metadata) async throws(Refusal) -> [Accepted] {
+    public func execute(_ commands: [Command], _ metadata: Metadata = Metadata()) async throws(Refusal) -> [Accepted] {
         guard case .acceptedTogether(let accepted) = try await ask(.together(commands), metadata) else { return [] }
         return accepted
     }
