@@ -19,6 +19,7 @@ extension Orchestrator {
             for stored in page.events where stored.position > position { see(stored) }
             position = max(position, page.through)
             index.advance(to: position)
+            state.withLock { $0.position = position }
         }
     }
 

@@ -5,8 +5,8 @@ import Synchronization
 extension Orchestrator {
     /// How long until what could not be done is tried again.
     static let laterMS: UInt64 = 60_000
-    /// Longest time for which nobody looks at what is due.
-    private static let tickMS: UInt64 = 500
+    /// Longest time for which nobody looks at what is due: the wall clock may step.
+    private static let longestSleepMS: UInt64 = 60_000
 
     /// Has a saga looked at. One that is being carried out is looked at again afterwards.
     func poke(_ id: Identifier, _ impulse: Impulse) {
@@ -106,26 +106,32 @@ extension Orchestrator {
         for (id, impulse) in due { poke(id, impulse) }
     }
 
-    /// One task sleeps for all, and only while something is due.
+    /// One task sleeps for all, until the first of them is due.
     private func keepTime() {
+        let now = clock.now
         state.withLock { state in
-            guard !state.isStopped, state.timer == nil, state.nextDue != nil else { return }
-            state.timer = Task {
-                while let next = self.nextDue(), !Task.isCancelled {
-                    await self.clock.sleep(milliseconds: min(max(1, self.clock.now.milliseconds(until: next)), Self.tickMS))
-                    self.letThrough()
-                }
+            guard !state.isStopped, let next = state.nextDue else { return }
+            let until = min(next, now.adding(milliseconds: Self.longestSleepMS))
+            if let timer = state.timer {
+                guard until < timer.until else { return }
+                timer.task.cancel()
             }
+            let task = Task {
+                await self.clock.sleep(milliseconds: now.milliseconds(until: until))
+                guard !Task.isCancelled else { return }
+                self.state.withLock { $0.timer = nil }
+                self.letThrough()
+                self.keepTime()
+            }
+            state.timer = (task, until)
         }
     }
 
-    /// For the timer, which ends when there is nothing.
-    private func nextDue() -> Timestamp? {
-        state.withLock { state in
-            let next = state.isStopped ? nil : state.nextDue
-            if next == nil { state.timer = nil }
-            return next
-        }
+    /// Sleeps in the midst of a run.
+    func pause(milliseconds: UInt64) async {
+        state.withLock { $0.sleeping += 1 }
+        await clock.sleep(milliseconds: milliseconds)
+        state.withLock { $0.sleeping -= 1 }
     }
 }
 

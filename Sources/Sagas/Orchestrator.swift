@@ -56,7 +56,11 @@ public final class Orchestrator: SagaStarter {
         var deadlines = DueTimes()
         /// Who waits for a saga's end.
         var successors: [Identifier: Set<Identifier>] = [:]
-        var timer: Task<Void, Never>?
+        var timer: (task: Task<Void, Never>, until: Timestamp)?
+        /// Runs that wait for their next attempt.
+        var sleeping = 0
+        /// Of the last event that was looked at.
+        var position: UInt64 = 0
         var isStopped = false
         /// That follow the log and write the index.
         var tasks: [Task<Void, Never>] = []
@@ -99,7 +103,10 @@ public final class Orchestrator: SagaStarter {
         let feed = SagaFeed(log.feed)
         do throws(StoreError) {
             let (sagas, others, position) = try index.recover(through: log.feed.head)
-            state.withLock { $0.open = sagas }
+            state.withLock { state in
+                state.open = sagas
+                state.position = position
+            }
             for id in sagas.keys.sorted(by: { $0.bytes.lexicographicallyPrecedes($1.bytes) }) + others { poke(id, []) }
             let following = Task { await self.follow(feed, from: position) }
             let indexing = Task { await self.index.keepWriting() }
@@ -115,7 +122,7 @@ public final class Orchestrator: SagaStarter {
         let tasks = state.withLock { state in
             state.isStopped = true
             defer { state.tasks = [] }
-            return state.tasks + state.running.values.map(\.task) + (state.timer.map { [$0] } ?? [])
+            return state.tasks + state.running.values.map(\.task) + (state.timer.map { [$0.task] } ?? [])
         }
         for task in tasks { task.cancel() }
         index.flush()
@@ -130,6 +137,8 @@ public final class Orchestrator: SagaStarter {
             }
             figures.running = state.running.count
             figures.queued = state.queued.count
+            figures.sleeping = state.sleeping
+            figures.position = state.position
         }
         return figures
     }

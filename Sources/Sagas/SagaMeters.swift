@@ -27,8 +27,12 @@ public final class SagaMeters: Sendable {
         /// Sagas that are not over.
         public internal(set) var open: [SagaStatus: Int] = [:]
         public internal(set) var openTasks = 0
-        /// Being carried out at this moment, those included that wait for a second attempt.
+        /// Being carried out at this moment.
         public internal(set) var running = 0
+        /// Those of them that wait for their next attempt.
+        public internal(set) var sleeping = 0
+        /// Global position of the last event that was looked at.
+        public internal(set) var position: UInt64 = 0
         /// Ready, and waiting for a place among the running ones.
         public internal(set) var queued = 0
         /// Answers that came after their step had been given up.

@@ -168,7 +168,7 @@ extension Orchestrator {
                 return try await log.state(of: name)
             } catch {
                 guard error.outcome.code == .upstreamUnavailable else { return nil }
-                await clock.sleep(milliseconds: pause)
+                await self.pause(milliseconds: pause)
                 pause = min(pause * 2, Self.longestPauseMS)
             }
         }
@@ -189,7 +189,7 @@ extension Orchestrator {
             } catch {
                 guard error.outcome.code == .upstreamUnavailable else { return .refused(error) }
                 meters.retriedWrite()
-                await clock.sleep(milliseconds: pause)
+                await self.pause(milliseconds: pause)
                 pause = min(pause * 2, Self.longestPauseMS)
             }
         }

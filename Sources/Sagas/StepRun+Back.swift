@@ -50,7 +50,7 @@ extension StepRun {
                 await ask(failure.reason)
                 return
             }
-            await home.clock.sleep(milliseconds: delay)
+            await home.pause(milliseconds: delay)
             delay = min(delay * 2, 60_000)
             if Task.isCancelled { return }
         }

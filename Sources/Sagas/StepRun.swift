@@ -82,7 +82,7 @@ struct StepRun: Sendable {
             if !operation.isIdempotent {
                 guard case .done = await run.record([.saga(run.id, .unavailable(step.name, attempt: attempt, failure))]) else { return }
             }
-            await home.clock.sleep(milliseconds: delay)
+            await home.pause(milliseconds: delay)
             delay = min(delay * 2, 60_000)
             // Whoever has stopped the saga meanwhile need not wait for the remaining attempts.
             guard let now = await home.saga(run.id), !now.isGoingBack, !now.isOver else { return }
