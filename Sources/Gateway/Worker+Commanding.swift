@@ -20,13 +20,14 @@ extension Worker {
             decoded = [UInt8]().withUnsafeBufferPointer { Registry.decode(command: index, body: $0.span) }
         }
         switch decoded {
-        case .success(.checkout):
-            refuse(exchange, Refusal(.unsupported, "there is no checkout here"))
-        case .success(.command(let command)):
+        case .success(let request):
             guard let expected = expectedVersion(exchange) else {
                 return refuse(exchange, Invalid("If-Match must be one entity tag with a version", []))
             }
-            submit(exchange, .command(command, expected: expected))
+            switch request {
+            case .command(let command): submit(exchange, .command(command, expected: expected))
+            case .checkout(let request): checkout(request, exchange, expected)
+            }
         case .failure(let invalid): refuse(exchange, invalid)
         }
     }
@@ -70,12 +71,7 @@ extension Worker {
     }
 
     private func submit(_ exchange: Exchange, _ work: Submission.Work) {
-        let trace = Buffer(capacity: 55)
-        exchange.trace.append(to: trace)
-        let metadata = Metadata(
-            correlationId: String(decoding: exchange.correlationID.copyReadable(), as: UTF8.self), causationId: nil,
-            userId: nil, source: "http", traceparent: String(decoding: trace.copyReadable(), as: UTF8.self))
-        guard shared.core.submit(Submission(ticket: exchange.ticket, work: work, metadata: metadata)) else {
+        guard shared.core.submit(Submission(ticket: exchange.ticket, work: work, metadata: exchange.metadata)) else {
             return refuse(
                 exchange, Refusal(.upstreamUnavailable, "too many commands wait to be written", retryAfterMS: 1000))
         }
@@ -95,18 +91,20 @@ extension Worker {
         }
     }
 
-    private func refuse(_ exchange: Exchange, _ invalid: Invalid) {
+    func refuse(_ exchange: Exchange, _ invalid: Invalid) {
         let fields = invalid.fields.isEmpty ? [Invalid.Field("", invalid.message)] : invalid.fields
         let problem = Problem(.invalid, exchange, fields: fields)
         exchange.wire?.answer(problem.reply(), of: exchange)
     }
 
-    private func refuse(_ exchange: Exchange, _ refusal: Refusal) {
+    func refuse(_ exchange: Exchange, _ refusal: Refusal) {
         var outcome = refusal.outcome
         // A version the client asked for by If-Match is a precondition (RFC 9110 section 13.1.1).
         if outcome.code == .versionConflict && exchange.head.first(.ifMatch) != nil { outcome.status = 412 }
         if let facade = facade(of: exchange) { outcome = facade.known(outcome) }
-        exchange.wire?.answer(Problem(outcome, exchange, fields: refusal.fields).reply(), of: exchange)
+        var problem = Problem(outcome, exchange, fields: refusal.fields)
+        problem.text = refusal.text
+        exchange.wire?.answer(problem.reply().preferenceApplied(of: exchange), of: exchange)
     }
 
     /// The core has answered; all that the answer rests on is on disk.
@@ -118,7 +116,8 @@ extension Worker {
             case .accepted(let accepted): return answer(exchange, by: facade, accepted.json)
             // An aggregate that never was is a message without fields.
             case .found(let body, let version): return answer(exchange, by: facade, version == 0 ? nil : body)
-            case .refused, .answered: break
+            case .answered(_, let body, _): return answer(exchange, by: facade, body)
+            case .refused: break
             case .acceptedTogether, .state: return
             }
         }
@@ -128,9 +127,37 @@ extension Worker {
             wire.answer(LocalReply(status: 200, body: body, fields: Array("ETag: \"\(version)\"\r\n".utf8)), of: exchange)
         case .refused(let refusal): refuse(exchange, refusal)
         case .answered(let status, let body, let fields):
-            wire.answer(LocalReply(status: status, body: body, fields: fields), of: exchange)
+            wire.answer(
+                LocalReply(status: status, body: body, fields: fields).preferenceApplied(of: exchange), of: exchange)
         // Only those inside ask for these.
         case .acceptedTogether, .state: break
+        }
+    }
+}
+
+extension Exchange {
+    /// Of the events that it causes.
+    var metadata: Metadata {
+        let trace = Buffer(capacity: 55)
+        self.trace.append(to: trace)
+        return Metadata(
+            correlationId: String(decoding: correlationID.copyReadable(), as: UTF8.self), causationId: nil,
+            userId: nil, source: head.dialect.source, traceparent: String(decoding: trace.copyReadable(), as: UTF8.self))
+    }
+}
+
+extension Dialect {
+    /// The surface that events say they came through.
+    fileprivate var source: String {
+        switch self {
+        case .http: "http"
+        case .grpc: "grpc"
+        case .grpcWeb, .grpcWebText: "grpc-web"
+        case .connect: "connect"
+        case .soap: "soap"
+        case .eventStream: "sse"
+        case .webSocket: "websocket"
+        case .mqtt: "mqtt"
         }
     }
 }

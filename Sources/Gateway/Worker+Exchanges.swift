@@ -246,13 +246,17 @@ extension Worker {
     /// The exchange is over: record it, once, and take it back.
     func finish(_ exchange: Exchange) {
         let era = era(of: exchange)
-        let label = exchange.route == Rule.none ? era.unrouted : era.routeLabels[Int(exchange.route)]
+        let label = exchange.route == Rule.none ? unroutedLabel(of: exchange, era) : era.routeLabels[Int(exchange.route)]
         let took = loop.nowNS &- exchange.startedNS
         meters.record(
             exchange.head.dialect, route: label, status: exchange.recordedStatus, nanoseconds: took, bytesIn: exchange.bytesIn,
             bytesOut: exchange.bytesOut)
         if let accessLog { log(exchange, to: accessLog, took: took, era: era) }
         discard(exchange)
+    }
+
+    private func unroutedLabel(of exchange: Exchange, _ era: Era) -> LabelTable.ID {
+        exchange.wire?.isNull == true ? era.outbound : era.unrouted
     }
 
     private func log(_ exchange: Exchange, to accessLog: RequestLog, took: UInt64, era: Era) {
@@ -262,7 +266,8 @@ extension Worker {
             trace: exchange.trace, requestID: exchange.requestID, bytesIn: exchange.bytesIn,
             bytesOut: exchange.bytesOut, nanoseconds: took, refusedBy: exchange.trail.refusedBy,
             grpcStatus: exchange.grpcStatus)
-        let route = exchange.route == Rule.none ? [] : era.routeNames[Int(exchange.route)]
+        var route = exchange.route == Rule.none ? [] : era.routeNames[Int(exchange.route)]
+        if exchange.wire?.isNull == true { route = Array("outbound".utf8) }
         let peer = exchange.wire?.session.peerText ?? []
         let principal = exchange.wire?.session.certificateName ?? []
         let endpoint = exchange.endpoint
