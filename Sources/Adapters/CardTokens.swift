@@ -1,5 +1,5 @@
 import COpenSSL
-public import EventCore
+import EventCore
 public import Settings
 
 /// What may be kept of a card: its last four digits, and a token by which orders that were paid with the same card

@@ -1,3 +1,5 @@
+import EventCore
+
 /// Text from a service, before it is kept or shown.
 enum ShownText {
     /// Bytes of it that are kept.
@@ -24,6 +26,15 @@ enum ShownText {
             while end > 0 && bytes[end] & 0xC0 == 0x80 { end -= 1 }
         }
         return String(decoding: bytes[..<end], as: UTF8.self)
+    }
+
+    /// Without this card's number, whatever its form: the one service that gets it may say it again, as anything.
+    static func without(_ card: CardDetails, _ text: String) -> String {
+        let bytes = Array(text.utf8)
+        let count = card.number.count
+        guard count >= 8, bytes.count >= count else { return text }
+        let found = (0...(bytes.count - count)).contains { bytes[$0..<($0 + count)].elementsEqual(card.number) }
+        return found ? "(not kept: it repeats the card's number)" : text
     }
 
     private static func mask(_ bytes: inout [UInt8]) {
