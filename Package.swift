@@ -126,7 +126,7 @@ let package = Package(
         tests("EventCoreTests", ["EventCore", "Contracts", "Exchanges"]),
         tests("BusTests", ["Bus", "EventCore", "Contracts", "Exchanges"]),
         tests("SagasTests", ["Sagas", "Bus", "EventCore", "Contracts", "Settings", "Exchanges"]),
-        tests("AdaptersTests", ["Adapters", "Sagas", "Bus", "EventCore", "Contracts", "Settings", "Exchanges"]),
+        tests("AdaptersTests", ["Seeded", "Adapters", "Sagas", "Stores", "WireGRPC", "EventCore", "Contracts", "Settings", "Exchanges"]),
         tests("StoresTests", ["CSQLite", "Stores", "EventCore", "Contracts", "Exchanges"]),
         tests("TelemetryTests", ["Telemetry", "Exchanges"]),
         tests(
