@@ -102,6 +102,12 @@ let package = Package(
             name: "message-filter", dependencies: ["Contracts", "Exchanges"], path: "Tests/MessageFilter",
             swiftSettings: house),
 
+        // A gateway in a process that makes calls of its own, for tests over the wire.
+        .executableTarget(
+            name: "call-out",
+            dependencies: ["Exchanges", "Reactor", "TLS", "Settings", "Routes", "EventCore", "Stores", "Telemetry", "Gateway"],
+            path: "Tests/CallOut", swiftSettings: house),
+
         // What tests share.
         .target(name: "Seeded", path: "Tests/Seeded", swiftSettings: house),
         .target(
@@ -122,7 +128,7 @@ let package = Package(
         tests("EventCoreTests", ["EventCore", "Contracts", "Exchanges"]),
         tests("BusTests", ["MemoryStores", "Seeded", "Bus", "EventCore", "Stores", "Contracts", "Exchanges"]),
         tests("SagasTests", ["Sagas", "Bus", "EventCore", "Contracts", "Settings", "Exchanges"]),
-        tests("AdaptersTests", ["Adapters", "Sagas", "Bus", "EventCore", "Contracts", "Settings", "Exchanges"]),
+        tests("AdaptersTests", ["Seeded", "Adapters", "Sagas", "Stores", "WireGRPC", "EventCore", "Contracts", "Settings", "Exchanges"]),
         tests("StoresTests", ["MemoryStores", "CSQLite", "Stores", "EventCore", "Contracts", "Exchanges"]),
         tests("TelemetryTests", ["Telemetry", "Exchanges"]),
         tests(

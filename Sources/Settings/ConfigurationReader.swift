@@ -24,6 +24,7 @@ extension Configuration {
         if let clusters = root.fields("clusters", "the clusters") { result.readClusters(clusters) }
         if let resolver = root.fields("resolver", "the resolver") { result.resolver.read(resolver) }
         if let store = root.fields("store", "the store") { result.store.read(store) }
+        result.checkout = CheckoutSettings.read(root, clusters: result.clusters)
         if let value = root.value("access_log") { result.accessLog = AccessLog.read(value, diagnostics) }
         if let telemetry = root.fields("telemetry", "telemetry") { result.telemetry.read(telemetry) }
         if let shield = root.fields("shield", "the shield") {
@@ -91,6 +92,12 @@ extension Store {
         group = fields.integer("group", in: 1...1_048_576) ?? group
         aggregatesInMemory = fields.integer("aggregates_in_memory", in: 1...100_000_000) ?? aggregatesInMemory
         maxBytes = fields.bytes("max_bytes", in: 0...(1 << 50)) ?? maxBytes
+        if let fields = fields.fields("snapshots", "the snapshots") {
+            snapshots.events = fields.integer("events", in: 0...1_000_000_000) ?? snapshots.events
+            snapshots.bytes = fields.bytes("bytes", in: 0...(1 << 40)) ?? snapshots.bytes
+            snapshots.age = fields.milliseconds("age", in: 0...(40 * 86_400_000)) ?? snapshots.age
+            fields.finish()
+        }
         fields.finish()
     }
 }
