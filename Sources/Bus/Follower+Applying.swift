@@ -59,7 +59,6 @@ extension Follower {
         case .permanent(let failure): fail(event, lane, failure, isTransient: false)
         }
         finishedOne()
-        if isFull && window.count <= options.window / 2 { signal.yield() }
     }
 
     /// The lane goes on behind this event, which is dealt with. `lane` has been taken out.

@@ -155,12 +155,17 @@ actor Follower {
         }
         guard !stopping else { return }
         arm()
+        let isFed = if case .feed = source { pending.isEmpty } else { false }
+        let (position, oldest) = (through, oldest)
         standing.withLock { standing in
-            standing.position = through
-            standing.isFed = if case .feed = source { pending.isEmpty } else { false }
-            standing.oldest = window.oldest?.timestamp ?? pending.first?.event.timestamp ?? lastRead
+            standing.position = position
+            standing.isFed = isFed
+            standing.oldest = oldest
         }
     }
+
+    /// Time of the first event that is not dealt with.
+    private var oldest: Timestamp? { window.oldest?.timestamp ?? pending.first?.event.timestamp ?? lastRead }
 
     private var hasRoom: Bool {
         window.count < options.window && window.bytes < options.windowBytes && heldCount < options.held && !commitFailed
@@ -225,8 +230,9 @@ actor Follower {
             if page.count < Follower.page {
                 // Whatever is handed over from here on is kept; whatever was before is in the store already.
                 buffer.begin()
-                source = .joining(feed.head)
-                if seen >= feed.head { source = .feed }
+                let head = feed.head
+                source = seen >= head ? .feed : .joining(head)
+                return true
             }
         }
         return true
@@ -281,7 +287,20 @@ actor Follower {
         return through > committed && elapsed >= Follower.quietCommitMS
     }
 
-    func finishedOne() { finishedSinceCommit += 1 }
+    /// After each attempt.
+    func finishedOne() {
+        finishedSinceCommit += 1
+        if window.isEmpty {
+            let (position, oldest) = (through, oldest)
+            standing.withLock { standing in
+                standing.position = position
+                standing.oldest = oldest
+            }
+        }
+        // Its turn makes room, or sets the clock for the next commit.
+        let hasRoomAgain = isFull && window.count <= options.window / 2
+        if hasRoomAgain || finishedSinceCommit == 1 || finishedSinceCommit == Follower.busyCommit { signal.yield() }
+    }
 
     /// - Returns: whether all of it is in the store now.
     @discardableResult
@@ -350,9 +369,10 @@ actor Follower {
                     lane.isReady = true
                     ready.add(held.aggregate, options.path(of: held.type))
                 } else if let at = held.due {
-                    // The wall clock may have stepped meanwhile: never later than the longest delay.
+                    // The wall clock may have stepped meanwhile: never later than the whole delay from now.
                     let left = UInt64(clamping: (at.microseconds - now.wall) / 1000)
-                    let uptime = now.uptime + min(left, options.asideMostMS)
+                    let whole = held.state == .aside ? nil : options.delay(after: held.failures, on: options.path(of: held.type))
+                    let uptime = now.uptime + min(left, whole ?? options.delayAside(after: held.failures))
                     lane.dueMS = uptime
                     due[held.aggregate] = uptime
                     firstDueMS = min(firstDueMS, uptime)
