@@ -13,6 +13,7 @@ struct LoadedConfiguration: Sendable {
     var table: RouteTable
     var tls: TLSContexts
     var contracts: RouteContracts
+    var eventSchemas: EventSchemas
     /// What deserves a look but hinders nothing.
     var warnings: [Diagnostic]
 
@@ -46,12 +47,14 @@ struct LoadedConfiguration: Sendable {
         let table = RouteCompiler.compile(configuration, vocabulary: vocabulary, diagnostics)
         let tls = TLSContexts.load(configuration, vault: vault, diagnostics)
         let contracts = table.map { RouteContracts($0, schema, diagnostics) }
+        let eventSchemas = EventSchemas.load(configuration, diagnostics)
         guard diagnostics.errors == 0, let table, let contracts else {
             return .failure(Invalid(diagnostics: diagnostics.sorted))
         }
         return .success(
             LoadedConfiguration(
-                configuration: configuration, table: table, tls: tls, contracts: contracts, warnings: diagnostics.sorted))
+                configuration: configuration, table: table, tls: tls, contracts: contracts, eventSchemas: eventSchemas,
+                warnings: diagnostics.sorted))
     }
 }
 
