@@ -102,10 +102,18 @@ let package = Package(
             name: "message-filter", dependencies: ["Contracts", "Exchanges"], path: "Tests/MessageFilter",
             swiftSettings: house),
 
+        // A gateway in a process that makes calls of its own, for tests over the wire.
+        .executableTarget(
+            name: "call-out",
+            dependencies: ["Exchanges", "Reactor", "TLS", "Settings", "Routes", "EventCore", "Stores", "Telemetry", "Gateway"],
+            path: "Tests/CallOut", swiftSettings: house),
+
         // What tests share.
         .target(name: "Seeded", path: "Tests/Seeded", swiftSettings: house),
         .target(
             name: "HTTP2Scripts", dependencies: ["WireHTTP", "Exchanges"], path: "Tests/HTTP2Scripts", swiftSettings: house),
+        .target(
+            name: "MemoryStores", dependencies: ["EventCore", "Bus"], path: "Tests/MemoryStores", swiftSettings: house),
         .target(name: "ProtoSets", path: "Tests/ProtoSets", swiftSettings: house),
         tests("ExchangesTests", ["Seeded", "Exchanges"]),
         tests("ReactorTests", ["Seeded", "Reactor", "Exchanges", "CShim"]),
@@ -118,10 +126,10 @@ let package = Package(
         tests("WireGRPCTests", ["Seeded", "WireGRPC", "Exchanges"]),
         tests("ContractsTests", ["Seeded", "ProtoSets", "Contracts", "Exchanges"]),
         tests("EventCoreTests", ["EventCore", "Contracts", "Exchanges"]),
-        tests("BusTests", ["Bus", "EventCore", "Contracts", "Exchanges"]),
+        tests("BusTests", ["MemoryStores", "Seeded", "Bus", "EventCore", "Stores", "Contracts", "Exchanges"]),
         tests("SagasTests", ["Sagas", "Bus", "EventCore", "Contracts", "Settings", "Exchanges"]),
         tests("AdaptersTests", ["Seeded", "Adapters", "Sagas", "Stores", "WireGRPC", "EventCore", "Contracts", "Settings", "Exchanges"]),
-        tests("StoresTests", ["CSQLite", "Stores", "EventCore", "Contracts", "Exchanges"]),
+        tests("StoresTests", ["MemoryStores", "CSQLite", "Stores", "EventCore", "Contracts", "Exchanges"]),
         tests("TelemetryTests", ["Telemetry", "Exchanges"]),
         tests(
             "GatewayTests",

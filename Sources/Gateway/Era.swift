@@ -29,12 +29,16 @@ final class Era {
     let table: RouteTable
     /// By the numbers of `Target.upstream`.
     let clusters: [Cluster]
+    /// The same numbers, for whoever knows only the name.
+    let clusterNumbers: [String: UInt16]
     /// Metric label of each route: its template (SPEC O-6), shared by routes that differ in method or host.
     let routeLabels: [LabelTable.ID]
     /// A number for each route's name that stays over reloads, so that its limits do.
     let policies: [UInt16]
     /// Metric label of what matched no route.
     let unrouted: LabelTable.ID
+    /// Metric label of the gateway's own calls.
+    let outbound: LabelTable.ID
     /// Names of the routes, as logs show them.
     let routeNames: [[UInt8]]
     /// Names of each route's path parameters, in the order of the captures.
@@ -64,9 +68,12 @@ final class Era {
             let specification = specifications.first { $0.name == name } ?? Settings.Cluster(name: name, endpoints: [])
             return Cluster(specification, tls: generation.tls.cluster(name), worker: worker)
         }
+        clusterNumbers = Dictionary(
+            uniqueKeysWithValues: generation.table.clusters.enumerated().map { ($1, UInt16($0)) })
         routeLabels = generation.table.routes.map { meters.routes.intern($0.template) }
         policies = generation.table.routes.map { worker.shared.policies.intern($0.name) }
         unrouted = meters.routes.intern("(none)")
+        outbound = meters.routes.intern("(outbound)")
         routeNames = generation.table.routes.map { Array($0.name.utf8) }
         captureNames = generation.table.routes.map { $0.match.path.captureNames }
         services = Set(generation.table.routes.filter(\.match.grpc).map(\.service)).sorted()

@@ -35,7 +35,8 @@ enum ForwardedRequest {
         _ out: some FieldSink
     ) {
         own(exchange, table, text, out)
-        ForwardedOrigin.write(exchange, session, text, out)
+        // What the gateway asks for itself is forwarded for nobody.
+        if !session.isInside { ForwardedOrigin.write(exchange, session, text, out) }
         names(exchange, text, out)
     }
 

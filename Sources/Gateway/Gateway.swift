@@ -1,6 +1,6 @@
 import CShim
 public import EventCore
-import Exchanges
+public import Exchanges
 import Glibc
 import Policies
 public import Reactor
@@ -18,6 +18,8 @@ public final class Gateway: Sendable {
     private let threads: Mutex<[WorkerThread]>
     private let generations = Atomic<UInt64>(1)
     private let names: NameWatch
+    /// The way out for calls of the gateway's own.
+    public let outbound: Outbound
     /// Where it listens: name and real address, in the order of the listeners.
     public let listening: [(name: String, address: SocketAddress)]
 
@@ -29,25 +31,33 @@ public final class Gateway: Sendable {
     /// - Parameters:
     ///   - inherited: sockets handed over by a supervisor, by listener name.
     ///   - startCore: makes the event log; its replies must be delivered through the given function.
+    ///   - openDesks: makes what answers beside the log, from the log, the way out for calls, and the function
+    ///     that replies are delivered through. Nothing is asked of them before it has returned; calls they make
+    ///     meanwhile begin with the workers.
     public init(
         configuration: Configuration, table: RouteTable, tls: TLSContexts, contracts: RouteContracts, meters: Meters,
         log: Log, accessLog: LogWriter?,
         inherited: [String: ListeningSocket] = [:],
-        startCore: (@escaping EventLog.Deliver) throws -> EventLog
+        startCore: (@escaping EventLog.Deliver) throws -> EventLog,
+        openDesks: (EventLog, any CallOut, @escaping EventLog.Deliver) throws -> Desks = { _, _, _ in Desks() }
     ) throws {
         let count: Int
         switch configuration.workers {
         case .auto: count = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
         case .count(let n): count = n
         }
-        // Every submission may bring a reply: a mailbox holds them all, so that none is ever refused.
-        let capacity = configuration.store.queue + 4096
+        // Every submission may bring a reply, and every call a cancellation: a mailbox holds them all, so that none
+        // is ever refused.
+        let capacity = configuration.store.queue + 2 * Outbound.mostCalls + 8192
         let mailboxes = try (0..<count).map { _ in try Mailbox<WorkerMessage>(capacity: capacity) }
-        let core = try startCore { worker, replies in _ = mailboxes[Int(worker)].post(.replies(replies)) }
+        let deliver: EventLog.Deliver = { worker, replies in _ = mailboxes[Int(worker)].post(.replies(replies)) }
+        let core = try startCore(deliver)
+        outbound = Outbound(mailboxes)
+        let desks = try openDesks(core, outbound, deliver)
         let shared = Shared(
             meters: meters, log: log, accessLog: accessLog, service: configuration.telemetry.service,
             traceThreshold: Identifiers.threshold(fraction: configuration.telemetry.sample),
-            limits: LimitTable(keys: configuration.shield.keys), core: core,
+            limits: LimitTable(keys: configuration.shield.keys), core: core, desks: desks,
             listeners: configuration.allListeners.map {
                 ListenerShare($0, isInherited: inherited[$0.name] != nil)
             }, mailboxes: mailboxes)

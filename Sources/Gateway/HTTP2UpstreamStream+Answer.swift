@@ -82,7 +82,7 @@ extension HTTP2UpstreamStream: HTTP2StreamHandler {
     /// The answer to a call is complete: its status is known, or made up for; one that says that nobody was
     /// there counts as that with the endpoint.
     func completeCall(_ exchange: Exchange) {
-        if exchange.grpcStatus == nil {
+        if exchange.grpcStatus == nil, exchange.wire?.isNull != true {
             let problem = Problem(GRPCAnswer.missingStatus(hasTrailers: trailers != nil), exchange, fields: nil)
             let lines = trailers ?? worker.http2Spares.takeTrailers()
             trailers = lines

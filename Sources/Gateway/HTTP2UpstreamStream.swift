@@ -19,6 +19,8 @@ final class HTTP2UpstreamStream: Source, Origin {
 
     // The request.
     private var isOpen = false
+    /// The request has been given to the session: from then on what the connection writes may be of it.
+    private var wasOpened = false
     private var requestDone = false
     private var writesBefore: UInt64 = 0
     /// When the last of what there was to send had been taken; loop nanoseconds.
@@ -73,6 +75,7 @@ final class HTTP2UpstreamStream: Source, Origin {
         connection.endpoint.attemptBegan()
         if worker.accessLog != nil { exchange.endpoint = connection.endpoint.label }
         isOpen = false
+        wasOpened = false
         requestDone = exchange.requestBody == .none
         given = 0
         isTouched = false
@@ -102,6 +105,7 @@ final class HTTP2UpstreamStream: Source, Origin {
             return
         }
         isOpen = true
+        wasOpened = true
         if let collected = exchange.body {
             collected.withReadable { http2.outbound.append($0) }
             given = http2.outbound.count
@@ -242,6 +246,7 @@ final class HTTP2UpstreamStream: Source, Origin {
     /// The answer is not what was asked for: the client hears `outcome` instead.
     func replaceAnswer(_ outcome: Outcome) {
         guard let exchange else { return }
+        exchange.mayHaveRun = true
         leaveExchange(.answered(status: answerStatus))
         connection?.hasAnswered()
         if !inboundDone || !requestDone || !http2.outbound.isEmpty { abandon() } else { giveCredit() }
@@ -289,11 +294,11 @@ final class HTTP2UpstreamStream: Source, Origin {
     func fail(_ fault: UpstreamFault, connectionEnded: Bool = false) {
         guard let exchange, let connection else { return }
         let endpoint = connection.endpoint
-        let hasLeft = connection.writes != writesBefore
+        let hasLeft = wasOpened && connection.writes != writesBefore
         let provenUnprocessed = fault.isUnprocessed || !hasLeft
         // A connection that had carried answers and ends in order, or was dead when it was used again, says
         // nothing about the endpoint; nor does the end of the exchange's own life.
-        let isOwnEnd = fault == .timeout && exchange.isPastItsEnd(worker.loop.nowMS)
+        let isOwnEnd = fault == .timeout && exchange.isGivenUp(worker.loop.nowMS)
         let wasDead = connectionEnded && !headSeen && fault == .terminated && connection.receives == receivesBefore
         let wasTurnedAway = !headSeen && fault == .unprocessed && connection.isRetired
         let wasStale = (wasDead || wasTurnedAway) && connection.takeStaleRetry()

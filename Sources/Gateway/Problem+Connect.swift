@@ -15,7 +15,7 @@ extension Problem {
         json.name("code")
         // Numbers that gRPC does not know have no name.
         json.string(status.name.utf8CodeUnitCount == 0 ? "unknown" : "\(status.name)".lowercased())
-        let message = call?.message ?? Array("\(outcome.detail)".utf8)
+        let message = call?.message ?? text?.bounded(to: 4096) ?? Array("\(outcome.detail)".utf8)
         if !message.isEmpty {
             json.name("message")
             json.string(String(decoding: message, as: UTF8.self))

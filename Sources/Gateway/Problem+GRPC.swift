@@ -20,7 +20,8 @@ extension Problem {
     /// `grpc-status` and what explains it, as field lines.
     func trailers(into out: Buffer) {
         let status = GRPCStatus(outcome)
-        let message = outcome.detail.withUTF8Buffer { Array($0) }
+        // Said twice, and each byte may take three: clients bound what a head may hold.
+        let message = text?.bounded(to: 1024) ?? outcome.detail.withUTF8Buffer { Array($0) }
         GRPCTrailers.append(status, message: message.span, to: out)
         out.append("grpc-status-details-bin: " as StaticString)
         GRPCBinary.encode(details.encoded(status, message: message).span, into: out)

@@ -16,6 +16,8 @@ struct Problem {
     var proxyStatus: StaticString?
     /// Allowed methods, for 405.
     var allow: [UInt8]?
+    /// What is read instead of the outcome's constant; others have written it.
+    var text: String?
     /// How the gRPC call ended that this is the end of.
     var call: CallStatus?
 
@@ -50,6 +52,10 @@ struct Problem {
             out.append(",\"detail\":" as StaticString)
             var json = JSONWriter(out)
             json.string(String(decoding: call.message, as: UTF8.self))
+        } else if let text {
+            out.append(",\"detail\":" as StaticString)
+            var json = JSONWriter(out)
+            json.string(utf8: text.bounded(to: 4096).span)
         } else if outcome.detail.utf8CodeUnitCount > 0 {
             out.append(",\"detail\":\"" as StaticString)
             out.append(outcome.detail)
@@ -106,5 +112,15 @@ struct Problem {
             out.append("\r\n" as StaticString)
         }
         return out.copyReadable()
+    }
+}
+
+extension String {
+    /// Its UTF-8, cut between two characters where it is longer than `most` bytes.
+    func bounded(to most: Int) -> [UInt8] {
+        guard utf8.count > most else { return Array(utf8) }
+        var end = utf8.index(utf8.startIndex, offsetBy: most)
+        while end > startIndex, end.samePosition(in: unicodeScalars) == nil { end = utf8.index(before: end) }
+        return Array(utf8[..<end])
     }
 }

@@ -19,6 +19,7 @@ final class Shared: Sendable {
     /// Makes limit keys of addresses.
     let hash = KeyedHash()
     let core: EventLog
+    let desks: Desks
     let upstreams = Upstreams()
     /// The way to each worker.
     let mailboxes: [Mailbox<WorkerMessage>]
@@ -30,7 +31,7 @@ final class Shared: Sendable {
 
     init(
         meters: Meters, log: Log, accessLog: RequestLogWriter?, service: String, traceThreshold: UInt64,
-        limits: LimitTable, core: EventLog, listeners: [ListenerShare],
+        limits: LimitTable, core: EventLog, desks: Desks, listeners: [ListenerShare],
         mailboxes: [Mailbox<WorkerMessage>]
     ) {
         self.meters = meters
@@ -40,6 +41,7 @@ final class Shared: Sendable {
         self.traceThreshold = traceThreshold
         self.limits = limits
         self.core = core
+        self.desks = desks
         self.listeners = listeners
         self.mailboxes = mailboxes
         heartbeats = mailboxes.map { _ in Heartbeat() }

@@ -33,8 +33,6 @@ enum Unavailable: Equatable {
 extension Worker {
     /// The exchange ends without an attempt.
     func refuse(_ exchange: Exchange, _ why: Unavailable) {
-        var problem = Problem(why.outcome, exchange, fields: nil)
-        problem.proxyStatus = why.proxyStatus
-        exchange.wire?.answer(problem.reply(), of: exchange)
+        fail(exchange, why.outcome, proxyStatus: why.proxyStatus)
     }
 }

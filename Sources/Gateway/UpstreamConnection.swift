@@ -390,7 +390,7 @@ final class UpstreamConnection: Source, Origin {
         exchange?.origin = nil
         if let exchange {
             // The end of the exchange's own life is no fault of the endpoint.
-            let isOwnEnd = fault == .timeout && exchange.isPastItsEnd(worker.loop.nowMS)
+            let isOwnEnd = fault == .timeout && exchange.isGivenUp(worker.loop.nowMS)
             endpoint.attemptEnded(isOwnEnd || wasStale ? .cancelled : .failed(fault), of: exchange)
         }
         close()

@@ -7,26 +7,46 @@ import Telemetry
 
 /// Exchanges whose target is the event core: decode here, decide there, answer when it is durable.
 extension Worker {
-    func command(_ index: Int, _ exchange: Exchange) {
-        let decoded: Result<Request, Invalid>
+    func command(_ index: Int, _ exchange: Exchange, era: Era) {
         if let facade = facade(of: exchange) {
             switch withMessage(of: exchange, { decode(command: index, $0, by: facade) }) {
-            case .success(let result): decoded = result
-            case .failure(let refusal): return refuse(exchange, refusal)
+            case .success(let result): execute(result, exchange)
+            case .failure(let refusal): refuse(exchange, refusal)
             }
-        } else if let body = exchange.body {
-            decoded = body.withReadable { Registry.decode(command: index, body: $0) }
         } else {
-            decoded = [UInt8]().withUnsafeBufferPointer { Registry.decode(command: index, body: $0.span) }
+            execute(decode(command: index, exchange, captures(of: exchange, era)), exchange)
         }
+    }
+
+    /// The path says which command it is.
+    func anyCommand(_ place: Int, _ exchange: Exchange, era: Era) {
+        var members = captures(of: exchange, era)
+        let type = members.remove(at: place)
+        guard let index = Registry.command(named: String(decoding: type.value, as: UTF8.self)) else {
+            return refuse(exchange, Refusal(.notFound, "there is no such command", field: "/" + type.name))
+        }
+        execute(decode(command: index, exchange, members), exchange)
+    }
+
+    private func decode(
+        command index: Int, _ exchange: Exchange, _ members: [(name: String, value: [UInt8])]
+    ) -> Result<Request, Invalid> {
+        guard let body = exchange.body else {
+            return [UInt8]().withUnsafeBufferPointer { Registry.decode(command: index, body: $0.span, path: members) }
+        }
+        return body.withReadable { Registry.decode(command: index, body: $0, path: members) }
+    }
+
+    private func execute(_ decoded: Result<Request, Invalid>, _ exchange: Exchange) {
         switch decoded {
-        case .success(.checkout):
-            refuse(exchange, Refusal(.unsupported, "there is no checkout here"))
-        case .success(.command(let command)):
+        case .success(let request):
             guard let expected = expectedVersion(exchange) else {
                 return refuse(exchange, Invalid("If-Match must be one entity tag with a version", []))
             }
-            submit(exchange, .command(command, expected: expected))
+            switch request {
+            case .command(let command): submit(exchange, .command(command, expected: expected))
+            case .checkout(let request): checkout(request, exchange, expected)
+            }
         case .failure(let invalid): refuse(exchange, invalid)
         }
     }
@@ -44,6 +64,9 @@ extension Worker {
     }
 
     func query(_ index: Int, _ exchange: Exchange, era: Era) {
+        guard takesMinVersion(exchange) else {
+            return refuse(exchange, Invalid("the request is not valid", [.init("/min-version", "must be one whole number")]))
+        }
         if let facade = facade(of: exchange) { return query(index, exchange, by: facade) }
         let names = era.captureNames[Int(exchange.route)]
         let parameters: [[UInt8]?] = Registry.parameters(ofQuery: index).map { name in
@@ -70,12 +93,7 @@ extension Worker {
     }
 
     private func submit(_ exchange: Exchange, _ work: Submission.Work) {
-        let trace = Buffer(capacity: 55)
-        exchange.trace.append(to: trace)
-        let metadata = Metadata(
-            correlationId: String(decoding: exchange.correlationID.copyReadable(), as: UTF8.self), causationId: nil,
-            userId: nil, source: "http", traceparent: String(decoding: trace.copyReadable(), as: UTF8.self))
-        guard shared.core.submit(Submission(ticket: exchange.ticket, work: work, metadata: metadata)) else {
+        guard shared.core.submit(Submission(ticket: exchange.ticket, work: work, metadata: exchange.metadata)) else {
             return refuse(
                 exchange, Refusal(.upstreamUnavailable, "too many commands wait to be written", retryAfterMS: 1000))
         }
@@ -95,42 +113,77 @@ extension Worker {
         }
     }
 
-    private func refuse(_ exchange: Exchange, _ invalid: Invalid) {
+    func refuse(_ exchange: Exchange, _ invalid: Invalid) {
         let fields = invalid.fields.isEmpty ? [Invalid.Field("", invalid.message)] : invalid.fields
         let problem = Problem(.invalid, exchange, fields: fields)
         exchange.wire?.answer(problem.reply(), of: exchange)
     }
 
-    private func refuse(_ exchange: Exchange, _ refusal: Refusal) {
+    func refuse(_ exchange: Exchange, _ refusal: Refusal) {
         var outcome = refusal.outcome
         // A version the client asked for by If-Match is a precondition (RFC 9110 section 13.1.1).
         if outcome.code == .versionConflict && exchange.head.first(.ifMatch) != nil { outcome.status = 412 }
         if let facade = facade(of: exchange) { outcome = facade.known(outcome) }
-        exchange.wire?.answer(Problem(outcome, exchange, fields: refusal.fields).reply(), of: exchange)
+        var problem = Problem(outcome, exchange, fields: refusal.fields)
+        problem.text = refusal.text
+        exchange.wire?.answer(problem.reply().preferenceApplied(of: exchange), of: exchange)
     }
 
     /// The core has answered; all that the answer rests on is on disk.
     func deliver(_ reply: Reply) {
         // Its time may have been over meanwhile: then its client has heard so already.
-        guard let exchange = unanswered(reply.ticket), let wire = exchange.wire else { return }
+        guard let exchange = unanswered(reply.ticket), let wire = exchange.wire, !isTooOld(reply, exchange) else { return }
         if let facade = facade(of: exchange) {
             switch reply.outcome {
             case .accepted(let accepted): return answer(exchange, by: facade, accepted.json)
             // An aggregate that never was is a message without fields.
             case .found(let body, let version): return answer(exchange, by: facade, version == 0 ? nil : body)
-            case .refused, .answered: break
+            case .answered(_, let body, _): return answer(exchange, by: facade, body)
+            case .refused: break
             case .acceptedTogether, .state: return
             }
         }
         switch reply.outcome {
-        case .accepted(let accepted): wire.answer(LocalReply(status: 202, body: accepted.json), of: exchange)
+        case .accepted(let accepted):
+            wire.answer(
+                LocalReply(status: 202, body: accepted.json, fields: EntityTag.field(accepted.version)), of: exchange)
         case .found(let body, let version):
-            wire.answer(LocalReply(status: 200, body: body, fields: Array("ETag: \"\(version)\"\r\n".utf8)), of: exchange)
+            let isKnown = hasAlready(version, exchange)
+            wire.answer(
+                LocalReply(status: isKnown ? 304 : 200, body: isKnown ? [] : body, fields: EntityTag.field(version)), of: exchange)
         case .refused(let refusal): refuse(exchange, refusal)
         case .answered(let status, let body, let fields):
-            wire.answer(LocalReply(status: status, body: body, fields: fields), of: exchange)
+            wire.answer(
+                LocalReply(status: status, body: body, fields: fields).preferenceApplied(of: exchange), of: exchange)
         // Only those inside ask for these.
         case .acceptedTogether, .state: break
+        }
+    }
+}
+
+extension Exchange {
+    /// Of the events that it causes.
+    var metadata: Metadata {
+        let trace = Buffer(capacity: 55)
+        self.trace.append(to: trace)
+        return Metadata(
+            correlationId: String(decoding: correlationID.copyReadable(), as: UTF8.self), causationId: nil,
+            userId: nil, source: head.dialect.source, traceparent: String(decoding: trace.copyReadable(), as: UTF8.self))
+    }
+}
+
+extension Dialect {
+    /// The surface that events say they came through.
+    fileprivate var source: String {
+        switch self {
+        case .http: "http"
+        case .grpc: "grpc"
+        case .grpcWeb, .grpcWebText: "grpc-web"
+        case .connect: "connect"
+        case .soap: "soap"
+        case .eventStream: "sse"
+        case .webSocket: "websocket"
+        case .mqtt: "mqtt"
         }
     }
 }

@@ -191,7 +191,8 @@ extension Worker {
         guard isTranslated(exchange) else { return }
         switch exchange.target {
         case .upstream(let index): proxy(exchange, session, era, by: era.clusters[Int(index)], avoiding: nil, hasPlace: false)
-        case .command(let index): command(Int(index), exchange)
+        case .command(let index): command(Int(index), exchange, era: era)
+        case .anyCommand(let capture): anyCommand(Int(capture), exchange, era: era)
         case .query(let index): query(Int(index), exchange, era: era)
         case .fixed(let index): exchange.wire?.answer(era.fixedReplies[Int(index)], of: exchange)
         case .operation(let operation): answer(operation, exchange, era: era)
@@ -206,6 +207,8 @@ extension Worker {
                 LocalReply(
                     status: isReady ? 200 : 503,
                     body: Array((isReady ? #"{"status":"UP"}"# : #"{"status":"OUT_OF_SERVICE"}"#).utf8)), of: exchange)
+        case .sagas: askDesk(.sagas, exchange, era: era)
+        case .deadLetters: askDesk(.deadLetters, exchange, era: era)
         case .grpcHealth: HealthCall(self).begin(exchange)
         case .grpcReflection: ReflectionCall(self, era: era).begin(exchange)
         case .metrics:
@@ -246,13 +249,17 @@ extension Worker {
     /// The exchange is over: record it, once, and take it back.
     func finish(_ exchange: Exchange) {
         let era = era(of: exchange)
-        let label = exchange.route == Rule.none ? era.unrouted : era.routeLabels[Int(exchange.route)]
+        let label = exchange.route == Rule.none ? unroutedLabel(of: exchange, era) : era.routeLabels[Int(exchange.route)]
         let took = loop.nowNS &- exchange.startedNS
         meters.record(
             exchange.head.dialect, route: label, status: exchange.recordedStatus, nanoseconds: took, bytesIn: exchange.bytesIn,
             bytesOut: exchange.bytesOut)
         if let accessLog { log(exchange, to: accessLog, took: took, era: era) }
         discard(exchange)
+    }
+
+    private func unroutedLabel(of exchange: Exchange, _ era: Era) -> LabelTable.ID {
+        exchange.wire?.isNull == true ? era.outbound : era.unrouted
     }
 
     private func log(_ exchange: Exchange, to accessLog: RequestLog, took: UInt64, era: Era) {
@@ -262,7 +269,8 @@ extension Worker {
             trace: exchange.trace, requestID: exchange.requestID, bytesIn: exchange.bytesIn,
             bytesOut: exchange.bytesOut, nanoseconds: took, refusedBy: exchange.trail.refusedBy,
             grpcStatus: exchange.grpcStatus)
-        let route = exchange.route == Rule.none ? [] : era.routeNames[Int(exchange.route)]
+        var route = exchange.route == Rule.none ? [] : era.routeNames[Int(exchange.route)]
+        if exchange.wire?.isNull == true { route = Array("outbound".utf8) }
         let peer = exchange.wire?.session.peerText ?? []
         let principal = exchange.wire?.session.certificateName ?? []
         let endpoint = exchange.endpoint

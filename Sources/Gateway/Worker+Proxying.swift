@@ -66,6 +66,7 @@ extension Worker {
         wasStale: Bool = false
     ) {
         meters.count(fault.event, cluster: endpoint.cluster.label)
+        if !provenUnprocessed { exchange.mayHaveRun = true }
         if fault == .tlsTimeout { meters.count(.timedOut, side: .upstream) }
         if mayRepeat,
             takesRetry(
@@ -84,9 +85,11 @@ extension Worker {
 
     /// The exchange ends with an outcome that the upstream is the reason of.
     func fail(_ exchange: Exchange, _ outcome: Outcome, proxyStatus: StaticString) {
+        guard let wire = exchange.wire else { return }
+        if wire.isNull { return wire.answer(outcome, of: exchange) }
         var problem = Problem(outcome, exchange, fields: nil)
         problem.proxyStatus = proxyStatus
-        exchange.wire?.answer(problem.reply(), of: exchange)
+        wire.answer(problem.reply(), of: exchange)
     }
 
     /// An answer was cut after its head had gone to the client.

@@ -53,6 +53,12 @@ extension Exchange {
     func isPastItsEnd(_ nowMS: UInt64) -> Bool { endsByMS > 0 && nowMS >= endsByMS }
 }
 
+extension Exchange {
+    /// Has its client no more patience? That is no fault of the endpoint. The gateway's own patience is as long
+    /// as an answer may take.
+    func isGivenUp(_ nowMS: UInt64) -> Bool { isPastItsEnd(nowMS) && wire?.isNull != true }
+}
+
 extension UpstreamFault {
     /// What a route's retry policy calls it; empty for what is never a reason to try again.
     var retryReason: RetryPolicy.Reasons {

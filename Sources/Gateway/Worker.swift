@@ -19,6 +19,10 @@ enum WorkerMessage: Sendable {
     case resolved(name: String, [SocketAddress])
     /// A bulkhead has a place for one that waited; `most` is how many it lets in.
     case admitted(Ticket, ClusterState, most: Int)
+    /// Make this call.
+    case call(PendingCall)
+    /// Its caller has no use for the answer any more.
+    case cancelCall(PendingCall)
     /// Finish what runs, on connections that then close; then the loop ends.
     case drain
     /// Take no new connections any more.
@@ -47,6 +51,8 @@ final class Worker {
     private(set) var ports: [ListenerPort] = []
     private var reader: MailboxReader<WorkerMessage>?
     private var openConnections = 0
+    /// Calls of the gateway's own: a drain waits for them too.
+    var callsUnderWay = 0
     let handshakes: HandshakeQueue
 
     // Exchanges, by slot.
@@ -71,6 +77,7 @@ final class Worker {
     /// Fields on their way into an HTTP/2 encoder; used and done with inside one call.
     let fieldBlock = HTTP2FieldBlock()
     var idleBackoffs: [Backoff] = []
+    var idleVersionWaits: [VersionWait] = []
     /// What the last inspection found.
     var inspected: [Invalid.Field] = []
     /// Between messages and JSON.
@@ -114,6 +121,7 @@ final class Worker {
         loop.run()
         for connection in allConnections() { connection.cutOff() }
         for acceptor in acceptors { acceptor.stop() }
+        endCalls()
         for era in eras { era?.clusters.forEach { $0.retire() } }
         eras.removeAll()
         accessLog?.flush()
@@ -122,7 +130,7 @@ final class Worker {
     private func endTurn() {
         shared.heartbeats[Int(index)].beat()
         accessLog?.endTurn(nowNS: loop.nowNS)
-        if isDraining && openConnections == 0 { loop.stop() }
+        if isDraining && openConnections == 0 && callsUnderWay == 0 { loop.stop() }
     }
 
     // MARK: - Messages
@@ -137,6 +145,8 @@ final class Worker {
             addresses[name] = found
             for era in eras { era?.clusters.forEach { $0.resolved(name, to: found) } }
         case .admitted(let ticket, let state, let most): admitted(ticket, by: state, most: most)
+        case .call(let pending): begin(pending)
+        case .cancelCall(let pending): cancel(pending)
         case .drain: drain()
         case .closeListeners: closeListeners { _ in true }
         case .stop: loop.stop()

@@ -55,6 +55,10 @@ public final class Exchange {
     public var attempts: UInt8 = 0
     /// Which life of its cluster's breaker the present attempt belongs to.
     public var breakerLife: UInt32 = 0
+    /// Of an exchange of the gateway's own: an attempt has ended that may have had its effect.
+    public var mayHaveRun = false
+    /// What the client has said of the answer, where its target asked.
+    public var wishes = Wishes()
     /// The request asks to switch protocols, and its route allows that.
     public var wantsUpgrade = false
     /// Which of the worker's configuration generations this exchange began with.
@@ -92,11 +96,25 @@ public final class Exchange {
         grpcStatus = nil
         attempts = 0
         breakerLife = 0
+        mayHaveRun = false
+        wishes = Wishes()
         wantsUpgrade = false
         continuesTrace = false
         correlationID.clear()
         endpoint = []
     }
+}
+
+/// What a client would like of its answer.
+public struct Wishes: Sendable, BitwiseCopyable {
+    /// Seconds of `Prefer: wait` that are honoured; negative = it has not said.
+    public var wait: Int16 = -1
+    /// The least version that a query's answer must have.
+    public var minVersion: UInt64 = 0
+    /// Since when that has been waited for, loop milliseconds; 0 = not at all.
+    public var waitsSinceMS: UInt64 = 0
+
+    public init() {}
 }
 
 extension Exchange {

@@ -25,4 +25,8 @@ public final class Session: Sendable {
         self.isSecure = isSecure
         self.certificateName = certificateName
     }
+
+    /// Nobody's: of exchanges that the gateway begins itself.
+    public static let inside = Session(listener: .max, peer: (0, 0), peerText: [0x2d], trusted: false)
+    public var isInside: Bool { listener == .max }
 }

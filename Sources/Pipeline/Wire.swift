@@ -21,6 +21,8 @@ public enum BodySize: Sendable, Hashable, BitwiseCopyable {
 public protocol Wire: AnyObject {
     /// Who is on the other side.
     var session: Session { get }
+    /// Nobody listens there: the exchange is the gateway's own, and outcomes need no form to be read in.
+    var isNull: Bool { get }
 
     /// Answers with what the gateway decided itself, in the wire's own form.
     func answer(_ outcome: Outcome, of exchange: Exchange)
@@ -45,6 +47,10 @@ public protocol Wire: AnyObject {
     /// The answer has begun and cannot be completed: make that visible to the peer.
     /// - Parameter why: for wires that can still say it (gRPC's trailers).
     func abort(_ exchange: Exchange, _ why: Outcome)
+}
+
+extension Wire {
+    public var isNull: Bool { false }
 }
 
 /// A wire between the client's and an origin that speaks another dialect: the answer passes through it on

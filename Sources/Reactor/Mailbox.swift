@@ -44,7 +44,7 @@ public final class Mailbox<Message: Sendable>: Sendable {
     }
 
     /// Takes everything that waits, in order. The reading loop only.
-    func take(into batch: inout [Message]) {
+    public func take(into batch: inout [Message]) {
         nx_eventfd_clear(descriptor)
         state.withLock { swap(&$0.messages, &batch) }
     }

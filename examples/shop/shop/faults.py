@@ -1,7 +1,11 @@
 """Faults on request, for tests: metadata `shop-fault: SERVICE/METHOD=WHAT`, any number of times, travels
 with a call to every service it reaches. WHAT is a status name, then perhaps a colon and a text
-(`ShippingService/GetQuote=UNAVAILABLE:no vans`), or a time to wait first (`AdService/GetAds=250ms`)."""
+(`ShippingService/GetQuote=UNAVAILABLE:no vans`), or a time to wait first (`AdService/GetAds=250ms`).
 
+Faults for every caller stand in the file that SHOP_FAULTS names, one a line; it is read again for each call."""
+
+import os
+import pathlib
 import re
 import time
 
@@ -16,13 +20,22 @@ def passed_on(context: grpc.ServicerContext) -> list[tuple[str, str]]:
     return [(key, value) for key, value in context.invocation_metadata() if key == KEY]
 
 
+def for_everybody() -> list[str]:
+    """What the file says; nothing without one."""
+    try:
+        return pathlib.Path(os.environ["SHOP_FAULTS"]).read_text().split("\n")
+    except (KeyError, FileNotFoundError):
+        return []
+
+
 class Faults(grpc.ServerInterceptor):
     """Carries out what was asked for, before the method."""
 
     def intercept_service(self, continuation, details):
         handler = continuation(details)
         method = details.method.removeprefix("/hipstershop.")
-        asked = [value for key, value in details.invocation_metadata if key == KEY and value.startswith(method + "=")]
+        given = [value for key, value in details.invocation_metadata if key == KEY] + for_everybody()
+        asked = [value for value in given if value.startswith(method + "=")]
         if handler is None or not asked or handler.unary_unary is None:
             return handler
 

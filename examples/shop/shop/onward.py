@@ -17,6 +17,12 @@ def remaining(context: grpc.ServicerContext) -> float | None:
     return None if seconds is None or seconds > FOREVER else seconds
 
 
+def caller(context: grpc.ServicerContext) -> str:
+    """For a log line: ` for KEY` when the caller said what the call belongs to."""
+    key = dict(context.invocation_metadata()).get("idempotency-key")
+    return f" for {key}" if key else ""
+
+
 class Onward:
     """A service under its address. Calls inherit the caller's deadline and end when the caller goes."""
 

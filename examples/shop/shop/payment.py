@@ -4,6 +4,7 @@ import datetime
 import re
 import uuid
 
+from .onward import caller
 from .status import Refusal
 from .stubs import pb, rpc
 
@@ -42,5 +43,5 @@ class Payment(rpc.PaymentServiceServicer):
         if why := refusal(request.credit_card, datetime.date.today()):
             context.abort(Refusal.CARD_REFUSED, why)
         amount = request.amount
-        print(f"payment: charged {amount.currency_code} {amount.units} {amount.nanos}", flush=True)
+        print(f"payment: charged {amount.currency_code} {amount.units} {amount.nanos}{caller(context)}", flush=True)
         return pb.ChargeResponse(transaction_id=str(uuid.uuid4()))

@@ -5,6 +5,7 @@ import string
 
 import grpc
 
+from .onward import caller
 from .stubs import pb, rpc
 
 
@@ -24,4 +25,5 @@ class Shipping(rpc.ShippingServiceServicer):
         if not request.HasField("address"):
             # The legacy service dies of this, and its caller sees the connection break. Ours lives on.
             context.abort(grpc.StatusCode.UNAVAILABLE, "error reading from server: EOF")
+        print(f"shipping: a parcel{caller(context)}", flush=True)
         return pb.ShipOrderResponse(tracking_id=tracking_number())
