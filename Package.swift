@@ -112,6 +112,7 @@ let package = Package(
         .target(name: "Seeded", path: "Tests/Seeded", swiftSettings: house),
         .target(
             name: "HTTP2Scripts", dependencies: ["WireHTTP", "Exchanges"], path: "Tests/HTTP2Scripts", swiftSettings: house),
+        .target(name: "MemoryStores", dependencies: ["EventCore"], path: "Tests/MemoryStores", swiftSettings: house),
         .target(name: "ProtoSets", path: "Tests/ProtoSets", swiftSettings: house),
         tests("ExchangesTests", ["Seeded", "Exchanges"]),
         tests("ReactorTests", ["Seeded", "Reactor", "Exchanges", "CShim"]),
@@ -125,7 +126,7 @@ let package = Package(
         tests("ContractsTests", ["Seeded", "ProtoSets", "Contracts", "Exchanges"]),
         tests("EventCoreTests", ["EventCore", "Contracts", "Exchanges"]),
         tests("BusTests", ["Bus", "EventCore", "Contracts", "Exchanges"]),
-        tests("SagasTests", ["Sagas", "Bus", "EventCore", "Contracts", "Settings", "Exchanges"]),
+        tests("SagasTests", ["MemoryStores", "Sagas", "Bus", "EventCore", "Contracts", "Settings", "Exchanges"]),
         tests("AdaptersTests", ["Adapters", "Sagas", "Bus", "EventCore", "Contracts", "Settings", "Exchanges"]),
         tests("StoresTests", ["CSQLite", "Stores", "EventCore", "Contracts", "Exchanges"]),
         tests("TelemetryTests", ["Telemetry", "Exchanges"]),
