@@ -51,6 +51,8 @@ public enum Target: Sendable, Hashable, BitwiseCopyable {
     case upstream(UInt16)
     /// A registered command of the event core.
     case command(UInt16)
+    /// The command whose name is in the path: the capture with this number.
+    case anyCommand(UInt16)
     /// A registered query of the event core.
     case query(UInt16)
     /// A constant answer from the route file.
@@ -62,6 +64,8 @@ public enum Target: Sendable, Hashable, BitwiseCopyable {
 /// What the gateway answers about itself.
 public enum Operation: UInt8, Sendable, BitwiseCopyable, CaseIterable, CustomStringConvertible {
     case live, ready, metrics, routes, upstreams
+    /// For people: what goes on in the event core, and what they want done about it.
+    case sagas, deadLetters
     /// gRPC services: `grpc.health.v1.Health`, `grpc.reflection.v1.ServerReflection`.
     case grpcHealth, grpcReflection
 
@@ -73,6 +77,8 @@ public enum Operation: UInt8, Sendable, BitwiseCopyable, CaseIterable, CustomStr
         case .metrics: "metrics"
         case .routes: "routes"
         case .upstreams: "upstreams"
+        case .sagas: "sagas"
+        case .deadLetters: "dead_letters"
         case .grpcHealth: "grpc_health"
         case .grpcReflection: "grpc_reflection"
         }
@@ -80,6 +86,9 @@ public enum Operation: UInt8, Sendable, BitwiseCopyable, CaseIterable, CustomStr
 
     /// Does it answer gRPC calls, and nothing else?
     public var answersCalls: Bool { self == .grpcHealth || self == .grpcReflection }
+
+    /// Is it asked with a body?
+    public var takesBodies: Bool { self == .sagas || self == .deadLetters }
 }
 
 /// Milliseconds; 0 = no limit. DESIGN 4.5: separate deadlines, none of them total.

@@ -7,18 +7,37 @@ import Telemetry
 
 /// Exchanges whose target is the event core: decode here, decide there, answer when it is durable.
 extension Worker {
-    func command(_ index: Int, _ exchange: Exchange) {
-        let decoded: Result<Request, Invalid>
+    func command(_ index: Int, _ exchange: Exchange, era: Era) {
         if let facade = facade(of: exchange) {
             switch withMessage(of: exchange, { decode(command: index, $0, by: facade) }) {
-            case .success(let result): decoded = result
-            case .failure(let refusal): return refuse(exchange, refusal)
+            case .success(let result): execute(result, exchange)
+            case .failure(let refusal): refuse(exchange, refusal)
             }
-        } else if let body = exchange.body {
-            decoded = body.withReadable { Registry.decode(command: index, body: $0) }
         } else {
-            decoded = [UInt8]().withUnsafeBufferPointer { Registry.decode(command: index, body: $0.span) }
+            execute(decode(command: index, exchange, captures(of: exchange, era)), exchange)
         }
+    }
+
+    /// The path says which command it is.
+    func anyCommand(_ place: Int, _ exchange: Exchange, era: Era) {
+        var members = captures(of: exchange, era)
+        let type = members.remove(at: place)
+        guard let index = Registry.command(named: String(decoding: type.value, as: UTF8.self)) else {
+            return refuse(exchange, Refusal(.notFound, "there is no such command", field: "/" + type.name))
+        }
+        execute(decode(command: index, exchange, members), exchange)
+    }
+
+    private func decode(
+        command index: Int, _ exchange: Exchange, _ members: [(name: String, value: [UInt8])]
+    ) -> Result<Request, Invalid> {
+        guard let body = exchange.body else {
+            return [UInt8]().withUnsafeBufferPointer { Registry.decode(command: index, body: $0.span, path: members) }
+        }
+        return body.withReadable { Registry.decode(command: index, body: $0, path: members) }
+    }
+
+    private func execute(_ decoded: Result<Request, Invalid>, _ exchange: Exchange) {
         switch decoded {
         case .success(let request):
             guard let expected = expectedVersion(exchange) else {
@@ -45,6 +64,9 @@ extension Worker {
     }
 
     func query(_ index: Int, _ exchange: Exchange, era: Era) {
+        guard takesMinVersion(exchange) else {
+            return refuse(exchange, Invalid("the request is not valid", [.init("/min-version", "must be one whole number")]))
+        }
         if let facade = facade(of: exchange) { return query(index, exchange, by: facade) }
         let names = era.captureNames[Int(exchange.route)]
         let parameters: [[UInt8]?] = Registry.parameters(ofQuery: index).map { name in
@@ -110,7 +132,7 @@ extension Worker {
     /// The core has answered; all that the answer rests on is on disk.
     func deliver(_ reply: Reply) {
         // Its time may have been over meanwhile: then its client has heard so already.
-        guard let exchange = unanswered(reply.ticket), let wire = exchange.wire else { return }
+        guard let exchange = unanswered(reply.ticket), let wire = exchange.wire, !isTooOld(reply, exchange) else { return }
         if let facade = facade(of: exchange) {
             switch reply.outcome {
             case .accepted(let accepted): return answer(exchange, by: facade, accepted.json)
@@ -122,9 +144,13 @@ extension Worker {
             }
         }
         switch reply.outcome {
-        case .accepted(let accepted): wire.answer(LocalReply(status: 202, body: accepted.json), of: exchange)
+        case .accepted(let accepted):
+            wire.answer(
+                LocalReply(status: 202, body: accepted.json, fields: EntityTag.field(accepted.version)), of: exchange)
         case .found(let body, let version):
-            wire.answer(LocalReply(status: 200, body: body, fields: Array("ETag: \"\(version)\"\r\n".utf8)), of: exchange)
+            let isKnown = hasAlready(version, exchange)
+            wire.answer(
+                LocalReply(status: isKnown ? 304 : 200, body: isKnown ? [] : body, fields: EntityTag.field(version)), of: exchange)
         case .refused(let refusal): refuse(exchange, refusal)
         case .answered(let status, let body, let fields):
             wire.answer(

@@ -191,7 +191,8 @@ extension Worker {
         guard isTranslated(exchange) else { return }
         switch exchange.target {
         case .upstream(let index): proxy(exchange, session, era, by: era.clusters[Int(index)], avoiding: nil, hasPlace: false)
-        case .command(let index): command(Int(index), exchange)
+        case .command(let index): command(Int(index), exchange, era: era)
+        case .anyCommand(let capture): anyCommand(Int(capture), exchange, era: era)
         case .query(let index): query(Int(index), exchange, era: era)
         case .fixed(let index): exchange.wire?.answer(era.fixedReplies[Int(index)], of: exchange)
         case .operation(let operation): answer(operation, exchange, era: era)
@@ -206,6 +207,8 @@ extension Worker {
                 LocalReply(
                     status: isReady ? 200 : 503,
                     body: Array((isReady ? #"{"status":"UP"}"# : #"{"status":"OUT_OF_SERVICE"}"#).utf8)), of: exchange)
+        case .sagas: askDesk(.sagas, exchange, era: era)
+        case .deadLetters: askDesk(.deadLetters, exchange, era: era)
         case .grpcHealth: HealthCall(self).begin(exchange)
         case .grpcReflection: ReflectionCall(self, era: era).begin(exchange)
         case .metrics:

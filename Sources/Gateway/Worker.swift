@@ -77,6 +77,7 @@ final class Worker {
     /// Fields on their way into an HTTP/2 encoder; used and done with inside one call.
     let fieldBlock = HTTP2FieldBlock()
     var idleBackoffs: [Backoff] = []
+    var idleVersionWaits: [VersionWait] = []
     /// What the last inspection found.
     var inspected: [Invalid.Field] = []
     /// Between messages and JSON.

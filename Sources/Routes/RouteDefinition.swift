@@ -105,6 +105,8 @@ public enum TargetDefinition: Sendable, Hashable, CustomStringConvertible {
     case cluster(String, UInt16)
     /// Index into `Vocabulary.commands`.
     case command(String, UInt16)
+    /// The command that the path names, by the name of its capture.
+    case anyCommand(String)
     /// Index into `Vocabulary.queries`.
     case query(String, UInt16)
     case operation(Operation)
@@ -119,6 +121,7 @@ public enum TargetDefinition: Sendable, Hashable, CustomStringConvertible {
         switch self {
         case .cluster(let name, _): "cluster \(name)"
         case .command(let name, _): "command \(name)"
+        case .anyCommand(let capture): "command {\(capture)}"
         case .query(let name, _): "query \(name)"
         case .operation(let operation): "operation \(operation)"
         case .fixed(let answer): "fixed \(answer.status)"

@@ -68,6 +68,7 @@ extension RouteReader {
             case .operation(let operation):
                 if !operation.answersCalls { diagnostics.error(at: place, "\(target) does not answer gRPC calls") }
             case .fixed: diagnostics.error(at: place, "a gRPC route cannot have the answer \(target): it is no message")
+            case .anyCommand: diagnostics.error(at: place, "\(target) is named by a path, and calls have that of their method")
             case .command, .query:
                 guard route.match.path.captureNames.isEmpty else {
                     diagnostics.error(at: place, "\(target) answers one method, not all of a service")
@@ -110,7 +111,7 @@ extension RouteReader {
         let isCore = route.targets.contains { target in
             switch target {
             case .command, .query: true
-            case .cluster, .operation, .fixed: false
+            case .cluster, .anyCommand, .operation, .fixed: false
             }
         }
         if !route.match.grpc || !isCore {

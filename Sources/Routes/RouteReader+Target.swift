@@ -22,6 +22,7 @@ extension RouteReader {
         }
         switch kind {
         case "cluster": return number(in: configuration.clusters.map(\.name)).map { .cluster(name, $0) }
+        case "command" where name.hasPrefix("{") && name.hasSuffix("}"): return .anyCommand(String(name.dropFirst().dropLast()))
         case "command": return number(in: vocabulary.commands).map { .command(name, $0) }
         case "query": return number(in: vocabulary.queries).map { .query(name, $0) }
         default:

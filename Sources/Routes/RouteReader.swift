@@ -10,6 +10,8 @@ struct RouteReader {
 
     /// Bytes of body that `collect` may hold for one exchange.
     static let collectLimit: UInt64 = 64 << 20
+    /// The same for what people ask of the gateway itself.
+    static let operationLimit: UInt64 = 64 << 10
 
     /// Nil when the route lacks what nothing can be done without: name, match or target.
     func read(_ value: Value) -> RouteDefinition? {
@@ -79,10 +81,11 @@ struct RouteReader {
     private func readStages(_ fields: Fields, _ route: inout RouteDefinition) {
         let isCollected = route.targets.contains { target in
             switch target {
-            case .command: true
+            case .command, .anyCommand: true
+            case .operation(let operation): operation.takesBodies
             // What a query is asked for stands in the message.
             case .query: route.match.grpc
-            case .cluster, .operation, .fixed: false
+            case .cluster, .fixed: false
             }
         }
         route.collect = route.collect || isCollected
@@ -121,13 +124,19 @@ struct RouteReader {
     }
 
     private func readBodyLimit(_ fields: Fields, _ route: inout RouteDefinition) {
+        let asksOperation = route.targets.contains { if case .operation(let operation) = $0 { operation.takesBodies } else { false } }
+        if asksOperation { route.bodyLimit = RouteReader.operationLimit }
         guard let value = fields.value("body_limit") else { return }
         if case .scalar("unlimited", _) = value.shape {
             route.bodyLimit = .max
         } else if let bytes = value.bytes("body_limit", in: 0...1 << 50, diagnostics) {
             route.bodyLimit = bytes
         }
-        if route.collect, route.bodyLimit > RouteReader.collectLimit {
+        if asksOperation, route.bodyLimit > RouteReader.operationLimit {
+            diagnostics.error(
+                at: value.position,
+                "what an operation is asked with may have at most \(Quantity.text(bytes: RouteReader.operationLimit))")
+        } else if route.collect, route.bodyLimit > RouteReader.collectLimit {
             diagnostics.error(
                 at: value.position,
                 "a collected body may have at most \(Quantity.text(bytes: RouteReader.collectLimit))")
@@ -177,6 +186,9 @@ struct RouteReader {
                 diagnostics.error(
                     at: fields.position(of: "headers"), "changing request headers has no effect: the route never reaches a cluster")
             }
+        }
+        for case .anyCommand(let capture) in route.targets where !route.match.path.captureNames.contains(capture) {
+            diagnostics.error(at: fields.position(of: "target"), "the path has no parameter {\(capture)} that could name a command")
         }
         if route.match.grpc { checkFacade(fields, route) }
         checkStreamedCall(fields, route)

@@ -22,8 +22,9 @@ struct TableParts {
     mutating func add(_ route: RouteDefinition) {
         var rule = Rule()
         rule.route = UInt16(rules.count)
-        rule.target = lower(route.target)
-        rule.fallback = route.fallback.map { lower($0) }
+        let captures = route.match.path.captureNames
+        rule.target = lower(route.target, captures)
+        rule.fallback = route.fallback.map { lower($0, captures) }
         if let flag = route.flag { rule.flag = TableParts.number(of: flag, in: &flags) }
         if let shield = route.shield {
             rule.stages.insert(StageSet(.shield))
@@ -78,10 +79,12 @@ struct TableParts {
         routes.append(route)
     }
 
-    private mutating func lower(_ target: TargetDefinition) -> Target {
+    private mutating func lower(_ target: TargetDefinition, _ captures: [String]) -> Target {
         switch target {
         case .cluster(_, let number): return .upstream(number)
         case .command(_, let number): return .command(number)
+        // The reader has seen that it is there.
+        case .anyCommand(let capture): return .anyCommand(UInt16(captures.firstIndex(of: capture) ?? 0))
         case .query(_, let number): return .query(number)
         case .operation(let operation): return .operation(operation)
         case .fixed(let answer):
