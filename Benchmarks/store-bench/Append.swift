@@ -5,12 +5,15 @@ import Stores
 import Synchronization
 
 /// Keeps the log busy with commands for a few carts, and writes one line per acknowledged event: its id.
+/// Snapshots are taken and read all the time.
 /// A line is written only after the reply has come, so whoever reads it may hold the store to it.
 func appendUntilKilled(path: String) throws {
     let store = try SQLiteEventStore(path: path)
     let inFlight = Mutex(0)
     let bell = Bell()
-    let log = try EventLog(store: store) { _, replies in
+    let snapshots = try SQLiteSnapshotStore(path: SQLiteSnapshotStore.path(ofEvents: path))
+    let options = EventLog.Options(aggregates: 20, snapshots: SnapshotRule(events: 20))
+    let log = try EventLog(store: store, snapshots: snapshots, options: options) { _, replies in
         var lines: [UInt8] = []
         for reply in replies {
             guard case .accepted(let accepted) = reply.outcome else { continue }

@@ -57,5 +57,5 @@ func fileBytes(_ path: String) -> Int {
 }
 
 func removeStore(_ path: String) {
-    for suffix in ["", "-wal", "-shm", ".lock"] { unlink(path + suffix) }
+    for suffix in ["", "-wal", "-shm", ".lock", ".snapshots", ".snapshots-wal", ".snapshots-shm"] { unlink(path + suffix) }
 }

@@ -12,6 +12,7 @@ func measure(directory: String) throws {
             try measureStore(path: path, group: group, aggregates: aggregates, seconds: 3)
         }
     }
+    try measureLoads(path: path)
     for clients in [1, 64, 1024, 8192] { try measureLog(path: path, clients: clients, seconds: 3) }
     rmdir(directory)
 }

@@ -3,14 +3,18 @@ import Glibc
 /// `store-bench [DIRECTORY]`: figures of the disk, the store and the log; the files it makes in
 /// DIRECTORY (default `.build/store-bench`) are removed again.
 ///
+/// `store-bench loads PATH`: only how long aggregates take to come into memory.
+///
 /// `store-bench append PATH`: appends through the log until killed, printing what was acknowledged; the
 /// crash tests kill it.
 let arguments = CommandLine.arguments
 if arguments.count == 3 && arguments[1] == "append" {
     try appendUntilKilled(path: arguments[2])
+} else if arguments.count == 3 && arguments[1] == "loads" {
+    try measureLoads(path: arguments[2])
 } else if arguments.count <= 2 {
     try measure(directory: arguments.count == 2 ? arguments[1] : ".build/store-bench")
 } else {
-    print("usage: store-bench [DIRECTORY] | store-bench append PATH")
+    print("usage: store-bench [DIRECTORY] | store-bench loads|append PATH")
     exit(64)
 }

@@ -6,6 +6,7 @@ struct AggregateCache {
     private struct Slot {
         var name: AggregateName
         var aggregate: AnyAggregate
+        var progress: Progress
         /// Counted into `cost`.
         var cost: Int
         var older: Int
@@ -44,10 +45,24 @@ struct AggregateCache {
         return place
     }
 
+    /// How far it has come since its last snapshot.
+    func progress(_ place: Int) -> Progress { slots[place].progress }
+
+    mutating func snapshotWasTaken(of place: Int, at now: Timestamp) { slots[place].progress.snapshotWasTaken(at: now) }
+
+    /// The place, when it is in memory; its use is not counted.
+    func peek(_ name: AggregateName) -> Int? { places[name] }
+
+    /// Those in memory whose progress is as asked.
+    func names(where isWanted: (Progress) -> Bool) -> [AggregateName] {
+        places.values.filter { isWanted(slots[$0].progress) }.map { slots[$0].name }
+    }
+
     /// Takes in an aggregate that is not in memory.
-    mutating func insert(_ name: AggregateName, _ aggregate: AnyAggregate) -> Int {
+    mutating func insert(_ name: AggregateName, _ aggregate: AnyAggregate, _ progress: Progress) -> Int {
         let slot = Slot(
-            name: name, aggregate: aggregate, cost: aggregate.cost, older: AggregateCache.none, newer: AggregateCache.none)
+            name: name, aggregate: aggregate, progress: progress, cost: aggregate.cost, older: AggregateCache.none,
+            newer: AggregateCache.none)
         cost += slot.cost
         let place: Int
         if let free = vacant.popLast() {
@@ -66,6 +81,7 @@ struct AggregateCache {
     mutating func execute(_ command: Command, at place: Int, _ stamp: inout EventStamp) throws(Refusal) -> [Event] {
         let events = try slots[place].aggregate.execute(command, &stamp)
         if !events.isEmpty {
+            for event in events { slots[place].progress.add(event) }
             let now = slots[place].aggregate.cost
             cost += now - slots[place].cost
             slots[place].cost = now
@@ -74,9 +90,10 @@ struct AggregateCache {
     }
 
     /// Puts an aggregate back to what it was.
-    mutating func restore(_ name: AggregateName, to aggregate: AnyAggregate) {
+    mutating func restore(_ name: AggregateName, to aggregate: AnyAggregate, _ progress: Progress) {
         guard let place = places[name] else { return }
         slots[place].aggregate = aggregate
+        slots[place].progress = progress
         cost += aggregate.cost - slots[place].cost
         slots[place].cost = aggregate.cost
     }

@@ -20,6 +20,11 @@ public struct Cart: Aggregate, Equatable {
 
     public init() {}
 
+    init(items: [Item], version: UInt64) {
+        self.items = items
+        self.version = version
+    }
+
     /// Bytes of memory it takes, about.
     var cost: Int { items.reduce(128) { $0 + 64 + $1.product.bytes.count } }
 

@@ -16,12 +16,17 @@ public final class EventLog: Sendable {
         public var aggregates: Int
         /// Bytes of them, about.
         public var bytes: Int
+        public var snapshots: SnapshotRule
 
-        public init(queue: Int = 65_536, group: Int = 4096, aggregates: Int = 100_000, bytes: Int = 256 << 20) {
+        public init(
+            queue: Int = 65_536, group: Int = 4096, aggregates: Int = 100_000, bytes: Int = 256 << 20,
+            snapshots: SnapshotRule = SnapshotRule()
+        ) {
             self.queue = max(1, queue)
             self.group = max(1, group)
             self.aggregates = max(1, aggregates)
             self.bytes = max(1, bytes)
+            self.snapshots = snapshots
         }
     }
 
@@ -33,11 +38,14 @@ public final class EventLog: Sendable {
     private let inbox: Inbox
     private let asked = AskedQuestions()
     private let thread = Mutex<pthread_t?>(nil)
+    private let snapshotter: Snapshotter?
 
-    /// Starts the thread.
+    /// Starts the threads.
+    /// - Parameter snapshots: nil = every load folds all events.
     /// - Throws: when the store cannot be read.
     public init(
-        store: any EventStore, options: Options = Options(), deliver: @escaping Deliver
+        store: any EventStore, snapshots: (any SnapshotStore)? = nil, options: Options = Options(),
+        deliver: @escaping Deliver
     ) throws(StoreError) {
         let inbox = Inbox(capacity: options.queue)
         self.inbox = inbox
@@ -46,12 +54,17 @@ public final class EventLog: Sendable {
         feed.begin(at: head)
         meters.update { $0.head = head }
         let (meters, feed, asked) = (meters, feed, asked)
+        let snapshotter = snapshots.map { Snapshotter(store: $0, meters: meters) }
+        self.snapshotter = snapshotter
+        snapshotter?.start()
+        let loader = AggregateLoader(store: store, snapshots: snapshots)
         let deliver: Deliver = { worker, replies in
             if worker == Ticket.inside { asked.answer(replies) } else { deliver(worker, replies) }
         }
         let id = joinableThread {
             var writer = LogWriter(
-                store: store, options: options, meters: meters, feed: feed, head: head,
+                store: store, loader: loader, snapshotter: snapshotter, options: options, meters: meters, feed: feed,
+                head: head,
                 lastTimestamp: last?.event.timestamp ?? Timestamp(microseconds: 0))
             var taken: [Submission] = []
             while inbox.take(into: &taken) {
@@ -111,5 +124,6 @@ public final class EventLog: Sendable {
             return id
         }
         if let id { pthread_join(id, nil) }
+        snapshotter?.close()
     }
 }

@@ -23,25 +23,25 @@ public struct Inventory: Aggregate, Equatable {
     }
 
     /// A held reservation in the order in which their time is up.
-    private struct Expiry: Sendable, Equatable {
+    struct Expiry: Sendable, Equatable {
         var at: Timestamp
         var reservation: Identifier
         var quantity: Int32
     }
 
     /// In the house, the reserved ones included.
-    public private(set) var onHand: Int64 = 0
+    public internal(set) var onHand: Int64 = 0
     /// Held, some of them perhaps expired.
     public private(set) var reservations: [Identifier: Reservation] = [:]
-    private var expiries: [Expiry] = []
+    private(set) var expiries: [Expiry] = []
     /// Sum of the quantities held.
     private var held: Int64 = 0
-    private var ended = RecentIdentifiers(most: Inventory.mostRemembered)
-    private var adjustments = RecentIdentifiers(most: Inventory.mostRemembered)
+    var ended = RecentIdentifiers(most: Inventory.mostRemembered)
+    var adjustments = RecentIdentifiers(most: Inventory.mostRemembered)
     /// Of the last event.
-    public private(set) var updatedAt = Timestamp(microseconds: 0)
+    public internal(set) var updatedAt = Timestamp(microseconds: 0)
     /// Of its last event; 0 for a product whose stock nobody ever reported.
-    public private(set) var version: UInt64 = 0
+    public internal(set) var version: UInt64 = 0
 
     public init() {}
 
@@ -80,13 +80,19 @@ public struct Inventory: Aggregate, Equatable {
             if let eventId { adjustments.insert(eventId) }
         case .reserved(let id, let order, let quantity, let expiresAt):
             forget(id)
-            reservations[id] = Reservation(order: order, quantity: quantity, expiresAt: expiresAt)
-            expiries.insert(Expiry(at: expiresAt, reservation: id, quantity: quantity), at: place(after: expiresAt))
-            held += Int64(quantity)
+            hold(id, Reservation(order: order, quantity: quantity, expiresAt: expiresAt))
         case .released(let id, _, _, _):
             forget(id)
             ended.insert(id)
         }
+    }
+
+    /// Takes in a reservation that is not held.
+    mutating func hold(_ id: Identifier, _ reservation: Reservation) {
+        reservations[id] = reservation
+        let expiry = Expiry(at: reservation.expiresAt, reservation: id, quantity: reservation.quantity)
+        expiries.insert(expiry, at: place(after: reservation.expiresAt))
+        held += Int64(reservation.quantity)
     }
 
     private mutating func forget(_ id: Identifier) {

@@ -52,9 +52,9 @@ enum InventoryCommands {
 
 extension CommandDecoder.Name {
     fileprivate static let delta = Self(camel: "delta", snake: "delta")
-    fileprivate static let reason = Self(camel: "reason", snake: "reason")
+    static let reason = Self(camel: "reason", snake: "reason")
     fileprivate static let eventId = Self(camel: "eventId", snake: "event_id")
     fileprivate static let reservationId = Self(camel: "reservationId", snake: "reservation_id")
-    fileprivate static let orderId = Self(camel: "orderId", snake: "order_id")
+    static let orderId = Self(camel: "orderId", snake: "order_id")
     fileprivate static let expiresAt = Self(camel: "expiresAt", snake: "expires_at")
 }

@@ -33,6 +33,15 @@ public final class LogMeters: Sendable {
         public var refused: UInt64 = 0
         /// Aggregates read back from the store.
         public var loads: UInt64 = 0
+        /// Those that began with a snapshot.
+        public var loadsFromSnapshot: UInt64 = 0
+        /// Events folded for them.
+        public var eventsReplayed: UInt64 = 0
+        public var snapshotsWritten: UInt64 = 0
+        /// Snapshots that could not be kept.
+        public var snapshotsFailed: UInt64 = 0
+        /// Snapshots met in a load and left aside: damaged, of another form, of another log.
+        public var snapshotsUnreadable: UInt64 = 0
         /// Global position of the last event known to be on disk.
         public var head: UInt64 = 0
         /// Aggregates in memory, and their bytes, about.

@@ -1,30 +1,48 @@
 import Exchanges
 import Glibc
 
+/// What bringing aggregates into memory took, in one group.
+private struct Loading {
+    var loads: UInt64 = 0
+    var fromSnapshot: UInt64 = 0
+    var replayed: UInt64 = 0
+    var unreadable: UInt64 = 0
+
+    mutating func add(_ loaded: AggregateLoader.Loaded) {
+        fromSnapshot += loaded.fromSnapshot ? 1 : 0
+        replayed += UInt64(loaded.replayed)
+        unreadable += UInt64(loaded.unreadable)
+    }
+}
+
 /// The log's thread at work: decide a group, commit it, answer it. Confined to that thread.
 struct LogWriter {
     private let store: any EventStore
+    private let loader: AggregateLoader
     private let meters: LogMeters
     private let feed: ChangeFeed
     private var aggregates: AggregateCache
     private var stamp: EventStamp
     private var head: UInt64
+    private var snapshots: DueSnapshots
 
     // Of the present group.
     private var batches: [Batch] = []
     private var touched: [AggregateName] = []
     private var outcomes: [Reply.Outcome] = []
-    private var loads: UInt64 = 0
+    private var loading = Loading()
     /// By worker; the arrays leave with `deliver`.
     private var replies: [[Reply]] = []
     /// For whoever in this process is no worker.
     private var inside: [Reply] = []
 
     init(
-        store: any EventStore, options: EventLog.Options, meters: LogMeters, feed: ChangeFeed, head: UInt64,
-        lastTimestamp: Timestamp
+        store: any EventStore, loader: AggregateLoader, snapshotter: Snapshotter?, options: EventLog.Options,
+        meters: LogMeters, feed: ChangeFeed, head: UInt64, lastTimestamp: Timestamp
     ) {
         self.store = store
+        self.loader = loader
+        snapshots = DueSnapshots(rule: options.snapshots, to: snapshotter)
         self.meters = meters
         self.feed = feed
         self.head = head
@@ -51,6 +69,7 @@ struct LogWriter {
         }
 
         let committed = failed ? [] : batches
+        if failed { snapshots.forget() } else { snapshots.handOver(from: &aggregates, at: stamp.time) }
         aggregates.trim()
         count(group, committed: committed, seconds: seconds, failed: failed)
         answer(group, deliver)
@@ -58,7 +77,7 @@ struct LogWriter {
         batches.removeAll(keepingCapacity: true)
         touched.removeAll(keepingCapacity: true)
         outcomes.removeAll(keepingCapacity: true)
-        loads = 0
+        loading = Loading()
     }
 
     // MARK: - Deciding
@@ -98,6 +117,7 @@ struct LogWriter {
         let events = try aggregates.execute(command, at: place, &stamp)
         if !events.isEmpty {
             touched.append(name)
+            snapshots.note(name, aggregates.progress(place))
             batches.append(Batch(name.key, expected: .exact(before), events: events))
         }
         return Accepted(aggregateId: name.id, version: before + UInt64(events.count), eventIds: events.map(\.id))
@@ -106,17 +126,17 @@ struct LogWriter {
     /// What one of several causes must not stay when a later one is refused: the aggregates go back to what
     /// they were, and their events are taken out of the group.
     private mutating func execute(together commands: [Command], _ metadata: Metadata) throws(Refusal) -> [Accepted] {
-        var before: [(name: AggregateName, aggregate: AnyAggregate)] = []
+        var before: [(name: AggregateName, aggregate: AnyAggregate, progress: Progress)] = []
         let (batchesBefore, touchedBefore) = (batches.count, touched.count)
         var accepted: [Accepted] = []
         do throws(Refusal) {
             for command in commands {
                 let place = try place(of: command.target)
-                before.append((command.target, aggregates[place]))
+                before.append((command.target, aggregates[place], aggregates.progress(place)))
                 accepted.append(try execute(command, .any, metadata))
             }
         } catch {
-            for (name, aggregate) in before.reversed() { aggregates.restore(name, to: aggregate) }
+            for (name, aggregate, progress) in before.reversed() { aggregates.restore(name, to: aggregate, progress) }
             batches.removeSubrange(batchesBefore...)
             touched.removeSubrange(touchedBefore...)
             throw error
@@ -124,30 +144,14 @@ struct LogWriter {
         return accepted
     }
 
-    /// The aggregate in memory, replayed from the store when it is not there.
+    /// The aggregate in memory, brought there from the store when it is not.
     private mutating func place(of name: AggregateName) throws(Refusal) -> Int {
         if let place = aggregates.find(name) { return place }
-        loads += 1
-        var aggregate = AnyAggregate(name.kind)
-        var version: UInt64 = 0
-        let page = 1000
-        var more = true
-        while more {
-            let events: [StoredEvent]
-            do throws(StoreError) {
-                events = try store.read(name.key, from: version + 1, through: .max, limit: page)
-            } catch {
-                throw LogWriter.unavailable
-            }
-            for stored in events {
-                guard stored.version == version + 1, aggregate.replay(stored.event) else {
-                    throw Refusal(.internalError, "an event of this aggregate cannot be read")
-                }
-                version = stored.version
-            }
-            more = events.count == page
-        }
-        return aggregates.insert(name, aggregate)
+        loading.loads += 1
+        let loaded = try loader.load(name)
+        loading.add(loaded)
+        snapshots.note(name, loaded.progress)
+        return aggregates.insert(name, loaded.aggregate, loaded.progress)
     }
 
     // MARK: - When the commit fails
@@ -210,7 +214,10 @@ struct LogWriter {
             figures.commands += UInt64(group.count) - queries
             figures.refused += refused
             figures.events += UInt64(events)
-            figures.loads += loads
+            figures.loads += loading.loads
+            figures.loadsFromSnapshot += loading.fromSnapshot
+            figures.eventsReplayed += loading.replayed
+            figures.snapshotsUnreadable += loading.unreadable
             figures.head = head
             figures.cached = aggregates.count
             figures.cachedBytes = aggregates.cost

@@ -100,9 +100,12 @@ public struct Failure: Sendable, Hashable {
     public var reason: String
     /// Of the service that failed, where it said one: any number, the demo's payment says 400.
     public var grpcCode: UInt32?
+    /// Of the event that asked for what failed, where it is known (SPEC D-3).
+    public var originalEventId: EventId?
 
-    public init(reason: String, grpcCode: UInt32? = nil) {
+    public init(reason: String, grpcCode: UInt32? = nil, originalEventId: EventId? = nil) {
         self.reason = reason
         self.grpcCode = grpcCode
+        self.originalEventId = originalEventId
     }
 }

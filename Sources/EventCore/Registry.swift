@@ -41,8 +41,12 @@ public struct Invalid: Error, Sendable, Equatable {
 
 /// The names a route may give as its target, and what decodes them. A compiled route keeps the index.
 public enum Registry {
-    private static let commandNames = CartCommands.commands + InventoryCommands.commands
-    private static let queryNames = CartCommands.queries + InventoryCommands.queries
+    private static let commandNames =
+        CartCommands.commands + InventoryCommands.commands + OrderCommands.commands + ProductCommands.commands
+        + FlashSaleCommands.commands
+    private static let queryNames =
+        CartCommands.queries + InventoryCommands.queries + OrderCommands.queries + ProductCommands.queries
+        + FlashSaleCommands.queries
     /// Made once: an array for each request would be an allocation.
     private static let queryParameters = queryNames.map { [$0.parameter] }
 
@@ -55,10 +59,18 @@ public enum Registry {
     /// The path captures a query needs, in the order `decode` takes them.
     public static func parameters(ofQuery index: Int) -> [String] { queryParameters[index] }
 
+    /// The path captures that may stand in for members of a command's body, in the order `decode` takes them.
+    public static func parameters(ofCommand index: Int) -> [String] { commandNames[index].pathParameters }
+
     /// The command in a JSON body (proto JSON: camelCase or snake_case names, integers as numbers or
     /// strings, unknown members refused). Pure: runs on a gateway worker.
-    public static func decode(command index: Int, body: Span<UInt8>) -> Result<Request, Invalid> {
-        CommandDecoder.decode(commandNames[index], body)
+    /// - Parameter parameters: path captures, percent-decoded, of `parameters(ofCommand:)`; nil for one that the
+    ///   route does not have. A body that gives such a member too must say the same, and may be empty when the
+    ///   path says it all.
+    public static func decode(
+        command index: Int, body: Span<UInt8>, parameters: [[UInt8]?] = []
+    ) -> Result<Request, Invalid> {
+        CommandDecoder.decode(commandNames[index], body, captures: parameters)
     }
 
     /// The query with these path captures, percent-decoded; nil for one that is absent.

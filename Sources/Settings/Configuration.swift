@@ -167,6 +167,18 @@ public struct Store: Sendable, Equatable {
     public var aggregatesInMemory = 100_000
     /// Bytes the database file may grow to, at most; 0 = no bound but the disk's.
     public var maxBytes: UInt64 = 0
+    public var snapshots = Snapshots()
+
+    /// When an aggregate's state is kept beside its events; 0 = not for this reason, all 0 = never.
+    public struct Snapshots: Sendable, Equatable {
+        /// Since the last one.
+        public var events = 1000
+        /// Of payload, since the last one.
+        public var bytes: UInt64 = 1 << 20
+        public var age: UInt32 = 86_400_000
+        public init() {}
+    }
+
     public init() {}
 }
 

@@ -91,6 +91,12 @@ extension Store {
         group = fields.integer("group", in: 1...1_048_576) ?? group
         aggregatesInMemory = fields.integer("aggregates_in_memory", in: 1...100_000_000) ?? aggregatesInMemory
         maxBytes = fields.bytes("max_bytes", in: 0...(1 << 50)) ?? maxBytes
+        if let fields = fields.fields("snapshots", "the snapshots") {
+            snapshots.events = fields.integer("events", in: 0...1_000_000_000) ?? snapshots.events
+            snapshots.bytes = fields.bytes("bytes", in: 0...(1 << 40)) ?? snapshots.bytes
+            snapshots.age = fields.milliseconds("age", in: 0...(40 * 86_400_000)) ?? snapshots.age
+            fields.finish()
+        }
         fields.finish()
     }
 }

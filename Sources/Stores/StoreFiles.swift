@@ -23,13 +23,21 @@ final class StoreFiles {
         }
 
         // Made here and not by SQLite for its mode; the WAL and its index inherit that.
+        do throws(StoreError) {
+            try StoreFiles.make(path)
+        } catch {
+            close(lock)
+            throw error
+        }
+    }
+
+    /// Makes an empty file for its owner alone where there is none.
+    static func make(_ path: String) throws(StoreError) {
         let file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
         if file >= 0 {
             close(file)
         } else if errno != EEXIST {
-            let error = StoreFiles.error("cannot create \(path)")
-            close(lock)
-            throw error
+            throw StoreFiles.error("cannot create \(path)")
         }
     }
 

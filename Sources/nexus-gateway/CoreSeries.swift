@@ -16,6 +16,15 @@ enum CoreSeries {
             Family("nexus_aggregates_cached", .gauge, "Aggregates in memory.", .integer(UInt64(figures.cached))),
             Family("nexus_aggregate_loads", .counter, "Aggregates read back from the store.", .integer(figures.loads)),
             Family(
+                "nexus_aggregate_loads_from_snapshot", .counter, "Loads that began with a snapshot.",
+                .integer(figures.loadsFromSnapshot)),
+            Family("nexus_events_replayed", .counter, "Events folded in loads.", .integer(figures.eventsReplayed)),
+            Family("nexus_snapshots_written", .counter, "Snapshots kept.", .integer(figures.snapshotsWritten)),
+            Family("nexus_snapshots_failed", .counter, "Snapshots that could not be kept.", .integer(figures.snapshotsFailed)),
+            Family(
+                "nexus_snapshots_unreadable", .counter, "Snapshots left aside in a load: damaged, of another form or log.",
+                .integer(figures.snapshotsUnreadable)),
+            Family(
                 "nexus_append_seconds", .histogram, "A transaction with its fsync.", unit: "seconds",
                 samples: samples(figures.commitSeconds)),
             Family(

@@ -28,6 +28,12 @@ struct RunCommand: ParsableCommand {
     }
 }
 
+extension SnapshotRule {
+    init(_ settings: Store.Snapshots) {
+        self.init(events: settings.events, bytes: Int(settings.bytes), age: Int64(settings.age) * 1000)
+    }
+}
+
 /// The parts of the process put together, and the thread that listens to its signals.
 private struct Daemon {
     private let options: ConfigurationOptions
@@ -56,6 +62,7 @@ private struct Daemon {
                 path: configuration.store.path,
                 options: .init(mostBytes: configuration.store.maxBytes == 0 ? .max : Int(configuration.store.maxBytes)))
             self.store = store
+            let snapshots = try SQLiteSnapshotStore(path: SQLiteSnapshotStore.path(ofEvents: configuration.store.path))
             let meters = self.meters
             gateway = try Gateway(
                 configuration: configuration, table: loaded.table, tls: loaded.tls, contracts: loaded.contracts,
@@ -63,10 +70,11 @@ private struct Daemon {
                 inherited: ServiceSockets.inherited(),
                 startCore: { deliver in
                     let core = try EventLog(
-                        store: store,
+                        store: store, snapshots: snapshots,
                         options: .init(
                             queue: configuration.store.queue, group: configuration.store.group,
-                            aggregates: configuration.store.aggregatesInMemory), deliver: deliver)
+                            aggregates: configuration.store.aggregatesInMemory,
+                            snapshots: SnapshotRule(configuration.store.snapshots)), deliver: deliver)
                     meters.add { CoreSeries.families(of: core) }
                     return core
                 })

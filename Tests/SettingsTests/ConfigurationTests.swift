@@ -45,7 +45,7 @@ struct ConfigurationTests {
             health: { http: { path: /health, expect: 204, host: x.example }, interval: 28s, timeout: 27s, healthy: 29, unhealthy: 30 }
           b: { endpoints: [10.0.0.1:80], balance: consistent_hash, hash: { header: X-User-Id }, health: { tcp: true } }
         resolver: { servers: [127.0.0.1:5353], min_ttl: 2s, max_ttl: 3s, timeout: 4s, tries: 5 }
-        store: { path: x.db, queue: 1, group: 2, aggregates_in_memory: 3 }
+        store: { path: x.db, queue: 1, group: 2, aggregates_in_memory: 3, snapshots: { events: 4, bytes: 5KiB, age: 6h } }
         access_log: off
         telemetry: { service: s, sample: 1 }
         shield: { keys: 7 }
@@ -110,6 +110,7 @@ struct ConfigurationTests {
         #expect(c.resolver.servers.count == 1 && c.resolver.minTTL == 2000 && c.resolver.maxTTL == 3000)
         #expect(c.resolver.timeout == 4000 && c.resolver.tries == 5)
         #expect(c.store.path == "x.db" && c.store.queue == 1 && c.store.group == 2 && c.store.aggregatesInMemory == 3)
+        #expect(c.store.snapshots.events == 4 && c.store.snapshots.bytes == 5 << 10 && c.store.snapshots.age == 21_600_000)
         #expect(c.telemetry.service == "s" && c.telemetry.sample == 1)
     }
 

@@ -5,7 +5,7 @@ import Stores
 import Testing
 
 /// The file itself, seen by somebody who opens it with SQLite.
-private final class Stranger {
+final class Stranger {
     private var handle: OpaquePointer?
 
     init(_ path: String) { sqlite3_open_v2(path, &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nil) }

@@ -13,13 +13,17 @@ final class Workshop {
     }
 
     deinit {
-        for name in ["events.db", "events.db-wal", "events.db-shm", "events.db.lock", "readable.db"] {
+        for name in ["events.db", "events.db-wal", "events.db-shm", "events.db.lock", "events.db.snapshots", "events.db.snapshots-wal", "events.db.snapshots-shm", "readable.db"] {
             unlink(directory + "/" + name)
         }
         rmdir(directory)
     }
 
     var path: String { directory + "/events.db" }
+
+    var snapshotsPath: String { SQLiteSnapshotStore.path(ofEvents: path) }
+
+    func openSnapshots() throws -> SQLiteSnapshotStore { try SQLiteSnapshotStore(path: snapshotsPath) }
 
     func open(_ options: SQLiteEventStore.Options = .init()) throws -> SQLiteEventStore {
         try SQLiteEventStore(path: path, options: options)
