@@ -112,6 +112,8 @@ let package = Package(
         .target(name: "Seeded", path: "Tests/Seeded", swiftSettings: house),
         .target(
             name: "HTTP2Scripts", dependencies: ["WireHTTP", "Exchanges"], path: "Tests/HTTP2Scripts", swiftSettings: house),
+        .target(
+            name: "MemoryStores", dependencies: ["EventCore", "Bus"], path: "Tests/MemoryStores", swiftSettings: house),
         .target(name: "ProtoSets", path: "Tests/ProtoSets", swiftSettings: house),
         tests("ExchangesTests", ["Seeded", "Exchanges"]),
         tests("ReactorTests", ["Seeded", "Reactor", "Exchanges", "CShim"]),
@@ -124,10 +126,10 @@ let package = Package(
         tests("WireGRPCTests", ["Seeded", "WireGRPC", "Exchanges"]),
         tests("ContractsTests", ["Seeded", "ProtoSets", "Contracts", "Exchanges"]),
         tests("EventCoreTests", ["EventCore", "Contracts", "Exchanges"]),
-        tests("BusTests", ["Bus", "EventCore", "Contracts", "Exchanges"]),
+        tests("BusTests", ["MemoryStores", "Seeded", "Bus", "EventCore", "Stores", "Contracts", "Exchanges"]),
         tests("SagasTests", ["Sagas", "Bus", "EventCore", "Contracts", "Settings", "Exchanges"]),
-        tests("AdaptersTests", ["Adapters", "Sagas", "Bus", "EventCore", "Contracts", "Settings", "Exchanges"]),
-        tests("StoresTests", ["CSQLite", "Stores", "EventCore", "Contracts", "Exchanges"]),
+        tests("AdaptersTests", ["Seeded", "Adapters", "Sagas", "Stores", "WireGRPC", "EventCore", "Contracts", "Settings", "Exchanges"]),
+        tests("StoresTests", ["MemoryStores", "CSQLite", "Stores", "EventCore", "Contracts", "Exchanges"]),
         tests("TelemetryTests", ["Telemetry", "Exchanges"]),
         tests(
             "GatewayTests",

@@ -4,7 +4,7 @@ public import EventCore
 public struct StepContext: Sendable {
     public var saga: Identifier
     public var step: String
-    /// `sagaId/stepId`: the same for every attempt (SPEC T-1).
+    /// `sagaId/stepId`: the same for every attempt (SPEC T-1). What undoes the step `x` is the step `undo-x`.
     public var key: String
     /// From 1.
     public var attempt: Int
@@ -56,4 +56,11 @@ public protocol StepOperation: Sendable {
     /// Commands executed before the first attempt, in the transaction that notes that it begins.
     func announce(_ context: StepContext) -> [Command]
     func perform(_ context: StepContext) async -> StepResult
+    /// Commands executed when a person says that it has happened, or has done it by hand, in the transaction that
+    /// notes this. `note` is what they say about it, such as the transaction's id.
+    func settled(_ context: StepContext, note: String?) -> [Command]
+}
+
+extension StepOperation {
+    public func settled(_ context: StepContext, note: String?) -> [Command] { [] }
 }

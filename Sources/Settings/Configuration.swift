@@ -16,6 +16,8 @@ public struct Configuration: Sendable, Equatable {
     public var resolver = Resolver()
     public var store = Store()
     /// Nil = off.
+    public var checkout: CheckoutSettings?
+    /// Nil = off.
     public var accessLog: AccessLog? = AccessLog()
     public var telemetry = Telemetry()
     public var shield = Shield()

@@ -43,6 +43,17 @@ final class SQLiteStatement {
             SQLiteStatement.transient)
     }
 
+    func bind(_ i: Int32, blob: [UInt8]) {
+        // Without an address it would be NULL.
+        guard !blob.isEmpty else {
+            sqlite3_bind_zeroblob(handle, i, 0)
+            return
+        }
+        blob.withUnsafeBytes {
+            _ = sqlite3_bind_blob(handle, i, $0.baseAddress, Int32(clamping: $0.count), SQLiteStatement.transient)
+        }
+    }
+
     func bind(_ i: Int32, _ id: EventId) {
         var bytes = (id.high.bigEndian, id.low.bigEndian)
         _ = withUnsafeBytes(of: &bytes) {

@@ -46,20 +46,6 @@ def test_a_user_is_on_one_side_in_every_protocol(half):
         assert side(half, user) == sides[user]
 
 
-def test_the_checkout_has_a_flag_with_the_legacy_one_as_its_fallback(tmp_path, stage):
-    """At 100 everybody is sent on, by gRPC and by REST; that 0 is everybody's legacy, all other tests of the shop show."""
-    with Shop(tmp_path, stage, checkout=100) as shop:
-        shop.add("ann", "OLJCESPC7Z")
-        assert shop.order("ann").items[0].item.quantity == 1
-        address = {"streetAddress": "1 Harbour Street", "city": "Lisbon", "country": "Portugal", "zipCode": 1100}
-        cards = {"creditCardNumber": "4111111111111111", "creditCardCvv": 672, "creditCardExpirationYear": 2039, "creditCardExpirationMonth": 1}
-        body = {"userId": "ann", "userCurrency": "USD", "email": "ann@example.org", "address": address, "creditCard": cards}
-        answer = httpx.post(f"{shop.gateway.url}/api/orders/place", json=body, timeout=10)
-        assert answer.status_code == 200 and answer.json()["order"]["orderId"], answer.text
-        without = httpx.post(f"{shop.gateway.url}/api/orders/place", json={**body, "address": None}, timeout=10)
-        assert without.status_code == 400 and without.json()["fields"][0]["field"] == "/address"
-
-
 def test_the_shares_are_the_same_for_the_same_user_after_a_reload(half):
     before = [side(half, f"again-{number}") for number in range(30)]
     half.gateway.reload()

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 from . import sockets
-from .gateway import ROOT, listener, settings
+from .gateway import ROOT, listener, merged, settings
 from .grpc_stubs import compiled
 
 import grpc  # noqa: E402: after grpc_stubs, which settles how it forks
@@ -30,13 +30,13 @@ def card(number: str = "4111111111111111", year: int = 2039, month: int = 1):
 class Services:
     """`examples/shop/run` as a process; `ports` are the addresses of what it runs, by name."""
 
-    def __init__(self, log: pathlib.Path, *options: str, everywhere: str | None = None):
+    def __init__(self, log: pathlib.Path, *options: str, everywhere: str | None = None, **environment: str):
         """`everywhere`: where the services find each other, instead of where they are."""
         addresses = {f"{variable}_SERVICE_ADDR": everywhere for _, variable in SERVICES.values()} if everywhere else {}
         self._log = log
         self.process = subprocess.Popen(
             [ROOT / "examples/shop/run", *options],
-            env={**os.environ, **addresses, "SHOP_PYTHON": sys.executable, "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**os.environ, **addresses, **environment, "SHOP_PYTHON": sys.executable, "PYTHONDONTWRITEBYTECODE": "1"},
             stdin=subprocess.DEVNULL, stdout=log.open("wb"), stderr=subprocess.STDOUT)
         sockets.wait_until(lambda: "ready\n" in self.said() or self.process.poll() is not None, 20, "the shop to be ready")
         assert self.process.poll() is None, self.said()
@@ -62,12 +62,14 @@ class Services:
 
 class Shop:
     """The services behind a gateway, and a stub for each. `weight` percent of the users have their carts
-    in the event core, the others in the legacy service; `checkout` percent are sent to the next checkout. Services in `elsewhere` are at those addresses."""
+    in the event core, the others in the legacy service; orders of `checkout` percent are placed there. Services in
+    `elsewhere` are at those addresses. `over` goes into the configuration, `environment` to the gateway."""
 
     # As in config/shop.yaml.
     HTTP2 = {"max_concurrent_streams": 1000, "resets": {"burst": 2000, "per_second": 500}, "control": {"burst": 5000, "per_second": 2000}}
 
-    def __init__(self, folder: pathlib.Path, stage, weight: int = 0, elsewhere: dict[str, list[str]] | None = None, checkout: int = 0):
+    def __init__(self, folder: pathlib.Path, stage, weight: int = 0, elsewhere: dict[str, list[str]] | None = None, checkout: int = 0,
+                 environment: dict[str, str] | None = None, **over):
         routes = shutil.copytree(ROOT / "routes/shop", folder / "routes")
         carts = (routes / "cart.yaml").read_text()
         assert "weight: 0" in carts
@@ -79,19 +81,19 @@ class Shop:
         contracts = folder / "shop.binpb"
         subprocess.run([ROOT / "contracts/compile", contracts], check=True, stdin=subprocess.DEVNULL)
         address = f"127.0.0.1:{sockets.free_port()}"
+        self.faults = folder / "faults"
+        self._checkout = checkout
         without = [word for name in elsewhere or {} for word in ("--except", name)]
-        self.services = Services(folder / "shop.log", "--base-port", "0", *without, everywhere=address)
+        self.services = Services(folder / "shop.log", "--base-port", "0", *without, everywhere=address, SHOP_FAULTS=str(self.faults))
         try:
             places = {name: [at] for name, at in self.services.ports.items()} | (elsewhere or {})
             clusters = {name: {"endpoints": at, "protocol": "http2"} for name, at in places.items()}
-            # Only the side of the flag that is asked for is there.
-            nowhere = {"endpoints": [sockets.closed_address()], "protocol": "http2"}
-            clusters["checkout-next"] = clusters["checkout"] if checkout else nowhere
-            if checkout:
-                clusters["checkout"] = nowhere
-            config = settings(
-                listeners=[listener(address=address, http2=self.HTTP2)], clusters=clusters, routes=[str(routes)], contracts={"descriptors": str(contracts)})
-            self.gateway = stage.gateway(config, [])
+            routes_read = [str(routes), str(ROOT / "routes/orders.yaml"), str(ROOT / "routes/operations.yaml")]
+            given = {"saga": "checkout", "sagas": [str(ROOT / "config/sagas")]}
+            config = settings(**merged(
+                {"listeners": [listener(address=address, http2=self.HTTP2)], "clusters": clusters, "routes": routes_read,
+                 "contracts": {"descriptors": str(contracts)}, "checkout": given}, over))
+            self.gateway = stage.gateway(config, [], **({"environment": environment} if environment else {}))
         except BaseException:
             self.services.close()
             raise
@@ -105,6 +107,11 @@ class Shop:
     def __exit__(self, *_: object) -> None:
         self.channel.close()
         self.services.close()
+
+    def fails(self, *faults: str) -> None:
+        """From now on, for every caller: `SERVICE/METHOD=WHAT` (examples/shop); none ends them."""
+        self.faults.with_suffix(".new").write_text("".join(each + "\n" for each in faults))
+        self.faults.with_suffix(".new").replace(self.faults)
 
     def add(self, user: str, product: str, quantity: int = 1) -> None:
         self.cart.AddItem(pb.AddItemRequest(user_id=user, item=pb.CartItem(product_id=product, quantity=quantity)), timeout=5)

@@ -1,0 +1,103 @@
+import EventCore
+import Exchanges
+import Sagas
+import Settings
+
+extension Checkout {
+    func place(_ placement: Placement, _ wait: Wait, _ metadata: Metadata) async throws(Refusal) -> Reply.Outcome {
+        guard !placement.address.isMissing else {
+            throw Refusal(.validationError, "an address is needed", field: "/address")
+        }
+        // An order that nobody could take a card for need not be priced.
+        guard cards.count < settings.cards else { throw Checkout.full }
+        let frame = CallFrame(milliseconds: wait.workTime(atMost: settings.pricing), metadata: metadata)
+        let items = try await cart(of: placement.user, frame)
+        let priced = try await Pricing(services: services).price(items, to: placement.address, in: placement.currency, frame)
+        guard let card = tokens.reference(of: placement.card) else {
+            throw Refusal(.internalError, "the card's token cannot be made")
+        }
+        let order = PricedOrder(
+            user: placement.user, email: placement.email, address: placement.address, currency: placement.currency,
+            lines: priced.lines, shippingCost: priced.shippingCost, total: priced.total, card: card)
+        let id = Identifier.newOrder()
+        let (saga, started) = try sagas.start(settings.saga.rawValue, order: id)
+        guard cards.put(placement.card, for: id) else { throw Checkout.full }
+        let accepted: [Accepted]
+        do throws(Refusal) {
+            accepted = try await log.execute([.order(id, .place(order))] + started, metadata.of(placement.user))
+        } catch {
+            cards.remove(id)
+            throw error
+        }
+        let acceptance = Acceptance(order: id, accepted: accepted, saga: saga)
+        return try await ending(of: acceptance, wait) { order throws(Refusal) in
+            guard order.state?.isConfirmed == true, let told = ShopOrder(order, id: id) else {
+                throw order.refusalOfPlacing(id)
+            }
+            return told.placed
+        }
+    }
+
+    /// The legacy cart service answers nobody's cart too; nobody's is empty.
+    private func cart(of user: Identifier?, _ frame: CallFrame) async throws(Refusal) -> [ShopItem] {
+        guard let user else { return [] }
+        do throws(ServiceFault) {
+            if let items = try await services.cart(of: user.description, frame) { return items }
+        } catch {
+            throw .legacy(.noCart, error)
+        }
+        do throws(Refusal) {
+            guard case .cart(let cart) = try await log.state(of: AggregateName(kind: .cart, id: user)) else { return [] }
+            return cart.items.map { ShopItem(product: $0.product.description, quantity: $0.quantity) }
+        } catch {
+            throw .legacy(.noCart, ServiceFault(error.outcome, mayHaveRun: false))
+        }
+    }
+
+    /// What the client gets who has been accepted: that, or, if it waits and there is one in time, the end.
+    /// - Parameter made: what a caller of the façade is told of the order as it is then.
+    func ending(
+        of acceptance: Acceptance, _ wait: Wait, _ made: (Order) throws(Refusal) -> [UInt8]
+    ) async throws(Refusal) -> Reply.Outcome {
+        guard wait.patience != .none else { return acceptance.answer }
+        // Parked is an end too: the order has failed, and only people can undo the rest.
+        guard let end = await sagas.ending(of: acceptance.saga, withinMS: wait.milliseconds), end != .inProgress else {
+            guard wait.isRequired else { return acceptance.answer }
+            let detail: StaticString = "the order is accepted, and not finished yet"
+            throw Refusal(Outcome(.deadline, detail), "order \(acceptance.order) is accepted, and not finished yet")
+        }
+        guard case .order(let order) = try await log.state(of: AggregateName(kind: .order, id: acceptance.order)) else {
+            return acceptance.answer
+        }
+        if wait.isRequired { return .answered(status: 200, body: try made(order), fields: []) }
+        let body = try order.body(of: acceptance.order, at: .now())
+        return .answered(status: 200, body: body, fields: acceptance.fields(version: order.version))
+    }
+
+    static let full = Refusal(.upstreamUnavailable, "as many orders wait for their payment as may", retryAfterMS: 10_000)
+}
+
+extension PostalAddress {
+    /// Was there none? An empty one is taken for none: no parcel finds its way by it.
+    fileprivate var isMissing: Bool { street.isEmpty && city.isEmpty && state.isEmpty && country.isEmpty && zipCode == 0 }
+}
+
+extension Metadata {
+    /// For events: whose order it is, where no session says it.
+    fileprivate func of(_ user: Identifier?) -> Metadata {
+        Metadata(
+            correlationId: correlationId, causationId: causationId, userId: userId ?? user?.description, source: source,
+            traceparent: traceparent)
+    }
+}
+
+extension Identifier {
+    /// A UUID of version 4 (RFC 9562, 5.4): 122 bits that nobody can guess.
+    static func newOrder() -> Identifier {
+        var system = SystemRandomNumberGenerator()
+        let high = system.next() & ~0xF000 | 0x4000
+        let low = system.next() & ~(3 << 62) | 2 << 62
+        // Of 36 letters, digits and dashes there is always an identifier.
+        return Identifier(EventId(high: high, low: low).characters) ?? newOrder()
+    }
+}

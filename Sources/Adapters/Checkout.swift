@@ -1,0 +1,109 @@
+public import EventCore
+public import Exchanges
+public import Sagas
+public import Settings
+import Synchronization
+
+/// Places orders, takes cards for those that wait for one, and cancels: by asking the shop's services for prices,
+/// one transaction that says what was ordered and starts its saga, and, for whoever waits, the saga's end.
+///
+/// Close it: it wakes up now and then to let go old cards until then.
+public final class Checkout: CheckoutDesk {
+    let settings: CheckoutSettings
+    let log: EventLog
+    let sagas: any SagaStarter
+    let cards: CardVault
+    let tokens: CardTokens
+    let services: ShopServices
+    private let deliver: EventLog.Deliver
+    private let underWay = Atomic<Int>(0)
+    private let sweeping: Task<Void, Never>
+    private let following: UInt64
+
+    /// - Parameters:
+    ///   - cards: the vault that `payment.charge` takes the cards from.
+    ///   - deliver: takes the replies for a worker, as the log's; it must not block.
+    public init(
+        _ settings: CheckoutSettings, log: EventLog, sagas: any SagaStarter, calls: any CallOut, cards: CardVault,
+        tokens: CardTokens, deliver: @escaping EventLog.Deliver
+    ) {
+        self.settings = settings
+        self.log = log
+        self.sagas = sagas
+        self.cards = cards
+        self.tokens = tokens
+        self.deliver = deliver
+        services = ShopServices(settings, calls)
+        following = log.feed.subscribe { cards.follow($0) }
+        sweeping = Task {
+            while (try? await Task.sleep(for: .seconds(60))) != nil { cards.sweep() }
+        }
+    }
+
+    /// Requests under way.
+    public var depth: Int { underWay.load(ordering: .relaxed) }
+
+    public func close() {
+        sweeping.cancel()
+        log.feed.cancel(following)
+    }
+
+    public func take(_ request: CheckoutRequest, ticket: Ticket, metadata: Metadata, patience: Patience) -> Bool {
+        guard underWay.add(1, ordering: .relaxed).newValue <= settings.inFlight else {
+            underWay.subtract(1, ordering: .relaxed)
+            return false
+        }
+        Task {
+            let outcome = await answer(to: request, Wait(patience), metadata)
+            underWay.subtract(1, ordering: .relaxed)
+            deliver(ticket.worker, [Reply(ticket: ticket, outcome: outcome)])
+        }
+        return true
+    }
+
+    private func answer(to request: CheckoutRequest, _ wait: Wait, _ metadata: Metadata) async -> Reply.Outcome {
+        do throws(Refusal) {
+            switch request {
+            case .place(let placement): return try await place(placement, wait, metadata)
+            case .pay(let order, let card): return try await pay(order, card, wait)
+            case .cancel(let order, let reason, let expected):
+                return try await cancel(order, reason, expected, wait, metadata)
+            }
+        } catch {
+            return .refused(error)
+        }
+    }
+}
+
+/// A client's patience, as of the moment its request came.
+struct Wait: Sendable {
+    let patience: Patience
+    private let until: ContinuousClock.Instant?
+
+    init(_ patience: Patience) {
+        self.patience = patience
+        until =
+            switch patience {
+            case .none: nil
+            case .preferred(let milliseconds), .required(let milliseconds): .now + .milliseconds(Int64(milliseconds))
+            }
+    }
+
+    /// For the end and nothing before it?
+    var isRequired: Bool {
+        if case .required = patience { true } else { false }
+    }
+
+    /// What is left of it; 0 = nothing.
+    var milliseconds: UInt32 { remaining(atMost: .max) }
+
+    /// For work of which nobody waits longer than `most`. A client that waits only for the acceptance, or would take
+    /// it, gets it that much later.
+    func workTime(atMost most: UInt32) -> UInt32 { isRequired ? remaining(atMost: most) : most }
+
+    private func remaining(atMost most: UInt32) -> UInt32 {
+        guard let until else { return 0 }
+        let left = until - .now
+        return left > .zero ? UInt32(min(Double(most), left / .milliseconds(1))) : 0
+    }
+}

@@ -1,0 +1,82 @@
+public import EventCore
+import Synchronization
+
+/// An event store in memory; its reads fail on demand.
+public final class MemoryEventStore: EventStore {
+    private struct State {
+        var events: [StoredEvent] = []
+        var places: [AggregateKey: [Int]] = [:]
+        var failure: StoreError?
+        var reads = 0
+    }
+
+    private let state = Mutex(State())
+
+    public init() {}
+
+    /// Every read fails with it until it is nil again.
+    public func failReads(with error: StoreError?) { state.withLock { $0.failure = error } }
+
+    public var events: [StoredEvent] { state.withLock { $0.events } }
+    public var reads: Int { state.withLock { $0.reads } }
+
+    public func append(_ batches: [Batch]) throws(StoreError) -> Appended {
+        try state.withLock { state throws(StoreError) in
+            var counts: [AggregateKey: Int] = [:]
+            for (i, batch) in batches.enumerated() {
+                let version = counts[batch.aggregate] ?? state.places[batch.aggregate]?.count ?? 0
+                guard batch.expected.admits(UInt64(version)) else { throw .conflict(batch: i, actual: UInt64(version)) }
+                counts[batch.aggregate] = version + batch.events.count
+            }
+            var versions: [UInt64] = []
+            for batch in batches {
+                for event in batch.events {
+                    let version = UInt64(state.places[batch.aggregate, default: []].count + 1)
+                    state.places[batch.aggregate, default: []].append(state.events.count)
+                    state.events.append(
+                        StoredEvent(
+                            position: UInt64(state.events.count + 1), aggregate: batch.aggregate, version: version,
+                            event: event))
+                }
+                versions.append(UInt64(state.places[batch.aggregate]?.count ?? 0))
+            }
+            return Appended(head: UInt64(state.events.count), versions: versions)
+        }
+    }
+
+    public func read(
+        _ aggregate: AggregateKey, from: UInt64, through: UInt64, limit: Int
+    ) throws(StoreError) -> [StoredEvent] {
+        try reading { state in
+            let places = state.places[aggregate] ?? []
+            guard from >= 1, from <= through, from <= places.count else { return [] }
+            return places[Int(from - 1)..<Int(min(through, UInt64(places.count)))].prefix(limit).map { state.events[$0] }
+        }
+    }
+
+    public func read(type: String, from: Timestamp, until: Timestamp, limit: Int) throws(StoreError) -> [StoredEvent] {
+        try reading { state in
+            Array(
+                state.events.lazy.filter {
+                    $0.event.type == type && $0.event.timestamp >= from && $0.event.timestamp < until
+                }.prefix(limit))
+        }
+    }
+
+    public func read(after position: UInt64, limit: Int) throws(StoreError) -> [StoredEvent] {
+        try reading { state in
+            guard position < state.events.count else { return [] }
+            return Array(state.events[Int(position)...].prefix(limit))
+        }
+    }
+
+    public func head() throws(StoreError) -> UInt64 { try reading { UInt64($0.events.count) } }
+
+    private func reading<R: Sendable>(_ body: (State) -> R) throws(StoreError) -> R {
+        try state.withLock { state throws(StoreError) in
+            if let failure = state.failure { throw failure }
+            state.reads += 1
+            return body(state)
+        }
+    }
+}
