@@ -6,8 +6,15 @@ import time
 
 import pytest
 
-from harness.gateway import CARTS, settings
-from harness.wire import get, once, post
+from harness.gateway import CARTS, ROOT, settings
+from harness.grpc_stubs import compiled
+from harness.wire import Wire, get, once, post
+
+import grpc  # noqa: E402: after grpc_stubs, which settles how it forks
+
+# First: the other imports it.
+shop, _ = compiled(ROOT / "contracts", "hipstershop")
+pb, rpc = compiled(ROOT / "contracts", "gateway")
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +63,6 @@ def test_versions_that_are_none(carts, path, fields):
 
 
 def test_a_client_that_leaves_while_it_waits(carts):
-    from harness.wire import Wire
-
     for _ in range(20):
         with Wire(carts.address) as wire:
             wire.send(get("/api/cart/gone?min-version=5"))
@@ -76,3 +81,18 @@ def test_if_none_match(carts, tags, status):
     reply, _ = ask(carts, user, f"If-None-Match: {tags}")
     assert (reply.status, reply.field("etag")) == (status, '"1"')
     assert bool(reply.body) == (status == 200) and reply.field("content-length") != ("0" if status == 304 else None)
+
+
+def test_a_call_says_it_in_its_metadata(stage):
+    config = settings(
+        contracts={"descriptors": str(ROOT / "contracts/descriptors.binpb")}, routes=["routes", str(ROOT / "routes/shop/gateway.yaml")])
+    gateway = stage.gateway(config, CARTS)
+    add(gateway, "e")
+    with grpc.insecure_channel(gateway.address) as channel:
+        carts = rpc.CartsStub(channel)
+        assert carts.GetCart(shop.GetCartRequest(user_id="e"), metadata=[("min-version", "1")], timeout=5).version == 1
+        with pytest.raises(grpc.RpcError) as late:
+            carts.GetCart(shop.GetCartRequest(user_id="e"), metadata=[("min-version", "2")], timeout=5)
+        with pytest.raises(grpc.RpcError) as wrong:
+            carts.GetCart(shop.GetCartRequest(user_id="e"), metadata=[("min-version", "x")], timeout=5)
+    assert (late.value.code(), wrong.value.code()) == (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INVALID_ARGUMENT)
