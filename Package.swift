@@ -105,7 +105,7 @@ let package = Package(
         // A gateway in a process that makes calls of its own, for tests over the wire.
         .executableTarget(
             name: "call-out",
-            dependencies: ["Exchanges", "Reactor", "TLS", "Settings", "Routes", "EventCore", "Stores", "Telemetry", "Gateway"],
+            dependencies: ["Exchanges", "Reactor", "TLS", "Settings", "Routes", "Contracts", "EventCore", "Stores", "Telemetry", "Gateway"],
             path: "Tests/CallOut", swiftSettings: house),
 
         // What tests share.
