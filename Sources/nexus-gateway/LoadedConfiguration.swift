@@ -15,6 +15,7 @@ struct LoadedConfiguration: Sendable {
     var table: RouteTable
     var tls: TLSContexts
     var contracts: RouteContracts
+    var eventSchemas: EventSchemas
     /// Nil = there is none.
     var checkout: Checkout?
     /// What deserves a look but hinders nothing.
@@ -58,12 +59,14 @@ struct LoadedConfiguration: Sendable {
         let tls = TLSContexts.load(configuration, vault: vault, diagnostics)
         let contracts = table.map { RouteContracts($0, schema, diagnostics) }
         let checkout = Checkout.load(configuration, diagnostics)
+        let eventSchemas = EventSchemas.load(configuration, diagnostics)
         guard diagnostics.errors == 0, let table, let contracts else {
             return .failure(Invalid(diagnostics: diagnostics.sorted))
         }
         return .success(
             LoadedConfiguration(
-                configuration: configuration, table: table, tls: tls, contracts: contracts, checkout: checkout,
+                configuration: configuration, table: table, tls: tls, contracts: contracts, eventSchemas: eventSchemas,
+                checkout: checkout,
                 warnings: diagnostics.sorted))
     }
 }

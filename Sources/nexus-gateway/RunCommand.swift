@@ -46,12 +46,14 @@ private struct Daemon {
     private let writeSide: WriteSide?
     private let notice = ServiceNotice()
     private let configuration: Configuration
+    private let eventSchemas: Int
 
     init(_ loaded: LoadedConfiguration, options: ConfigurationOptions, vault: TicketVault) throws {
         let configuration = loaded.configuration
         self.vault = vault
         self.options = options
         self.configuration = configuration
+        eventSchemas = loaded.eventSchemas.count
         log = Log(service: configuration.telemetry.service)
         meters = Meters(parseErrors: Gateway.parseErrorReasons)
         var files: UInt64 = 0
@@ -64,7 +66,7 @@ private struct Daemon {
                 options: .init(mostBytes: configuration.store.maxBytes == 0 ? .max : Int(configuration.store.maxBytes)))
             self.store = store
             let snapshots = try SQLiteSnapshotStore(path: SQLiteSnapshotStore.path(ofEvents: configuration.store.path))
-            let (meters, log) = (meters, log)
+            let (meters, log) = (self.meters, self.log)
             var opened: WriteSide?
             gateway = try Gateway(
                 configuration: configuration, table: loaded.table, tls: loaded.tls, contracts: loaded.contracts,
@@ -76,7 +78,11 @@ private struct Daemon {
                         options: .init(
                             queue: configuration.store.queue, group: configuration.store.group,
                             aggregates: configuration.store.aggregatesInMemory,
-                            snapshots: SnapshotRule(configuration.store.snapshots)), deliver: deliver)
+                            snapshots: SnapshotRule(configuration.store.snapshots), schemas: loaded.eventSchemas,
+                            onInvalid: { event in
+                                let what = event.violations.map { "\($0.pointer) \($0.error)" }.joined(separator: "; ")
+                                log.error("event refused by its schema", ["type": event.type, "violations": what])
+                            }), deliver: deliver)
                     meters.add { CoreSeries.families(of: core) }
                     return core
                 },
@@ -98,6 +104,7 @@ private struct Daemon {
 
     func serve(_ contracts: RouteContracts, until signals: Signals) {
         listContracts(contracts)
+        log.info("event schemas", ["count": "\(eventSchemas)"])
         for (name, address) in gateway.listening { announce("listening \(name) \(address)") }
         announce("ready")
         notice.ready(status: "serving")
@@ -179,6 +186,7 @@ private struct Daemon {
             for (what, changed) in [
                 ("workers", now.workers != configuration.workers), ("affinity", now.affinity != configuration.affinity),
                 ("store", now.store != configuration.store),
+                ("contracts", now.eventSchemas != configuration.eventSchemas),
                 ("listeners", now.allListeners.map(\.address) != configuration.allListeners.map(\.address)
                     || now.allListeners.map(\.name) != configuration.allListeners.map(\.name)),
             ] where changed {
