@@ -13,7 +13,7 @@ public struct CheckoutSettings: Sendable, Equatable {
     public enum Cart: Sendable, Equatable {
         /// The event core's own.
         case core
-        /// Of a service.
+        /// The event core's own, and for customers who have none there a CartService's.
         case cluster(String)
     }
 
