@@ -43,6 +43,7 @@ private struct Daemon {
     private let accessLog: LogWriter?
     private let store: SQLiteEventStore
     private let gateway: Gateway
+    private let writeSide: WriteSide?
     private let notice = ServiceNotice()
     private let configuration: Configuration
     private let eventSchemas: Int
@@ -66,6 +67,7 @@ private struct Daemon {
             self.store = store
             let snapshots = try SQLiteSnapshotStore(path: SQLiteSnapshotStore.path(ofEvents: configuration.store.path))
             let (meters, log) = (self.meters, self.log)
+            var opened: WriteSide?
             gateway = try Gateway(
                 configuration: configuration, table: loaded.table, tls: loaded.tls, contracts: loaded.contracts,
                 meters: meters, log: log, accessLog: accessLog,
@@ -83,7 +85,17 @@ private struct Daemon {
                             }), deliver: deliver)
                     meters.add { CoreSeries.families(of: core) }
                     return core
+                },
+                openDesks: { core, calls, deliver in
+                    guard let checkout = loaded.checkout else { return Desks() }
+                    let side = try WriteSide(
+                        checkout, consumers: configuration.store.path + ".consumers", core: core, store: store, calls: calls,
+                        log: log, deliver: deliver)
+                    opened = side
+                    return side.desks
                 })
+            writeSide = opened
+            if let side = opened { try Blocking.run { try await side.begin() } }
         } catch {
             log.error("cannot start", ["error": "\(error)", "store": configuration.store.path])
             throw ExitCode(71)  // EX_OSERR
@@ -129,9 +141,14 @@ private struct Daemon {
                 listeningUntilNS = nx_monotonic_ns() + drainNS / 2
                 notice.stopping(status: "draining")
                 log.info("draining", ["atMostMs": "\(configuration.drain)"])
-                gateway.drain()
+                gateway.drain(isHeld: writeSide != nil)
                 do {
-                    try signals.tellWhenEnded(gateway)
+                    try signals.tellWhenDone { [gateway, writeSide] in
+                        guard let writeSide else { return gateway.wait() }
+                        Blocking.run { await writeSide.settle(withinMS: drainNS / 1_000_000) }
+                        gateway.release()
+                        gateway.wait { Blocking.run { await writeSide.close() } }
+                    }
                 } catch {
                     log.error("cannot wait for the drain", ["error": "\(error)"])
                     gateway.stop()
