@@ -94,7 +94,7 @@ let package = Package(
             swiftSettings: house),
         // Measures the store and the log without HTTP (`make bench`).
         .executableTarget(
-            name: "store-bench", dependencies: ["EventCore", "Bus", "Stores", "Exchanges"], path: "Benchmarks/store-bench",
+            name: "store-bench", dependencies: ["EventCore", "Bus", "Stores", "Contracts", "Exchanges"], path: "Benchmarks/store-bench",
             swiftSettings: house),
 
         // Puts messages through the transcoder for the conformance tests.

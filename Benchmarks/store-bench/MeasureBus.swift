@@ -21,17 +21,35 @@ func measureBus(directory: String) async throws {
 private final class Latencies: Consumer {
     let name = "bench"
     let types: Set<String>
-    private let durations = Mutex(Durations())
+    private let durations = Mutex((ofEvents: Durations(), ofCommits: Durations()))
+    /// When each commit was told to those who follow.
+    private let commits = Mutex<[(head: UInt64, at: UInt64)]>([])
 
     init(_ types: Set<String>) { self.types = types }
 
+    func told(_ head: UInt64) { commits.withLock { $0.append((head, monotonicNanoseconds())) } }
+
     func apply(_ event: StoredEvent) async -> Applied {
         let took = Timestamp.now().microseconds - event.event.timestamp.microseconds
-        durations.withLock { $0.add(UInt64(max(0, took)) * 1000) }
+        let told = commits.withLock { commits in
+            var (low, high) = (0, commits.count)
+            while low < high {
+                let middle = (low + high) / 2
+                if commits[middle].head < event.position { low = middle + 1 } else { high = middle }
+            }
+            return low < commits.count ? commits[low].at : monotonicNanoseconds()
+        }
+        let now = monotonicNanoseconds()
+        durations.withLock { durations in
+            durations.ofEvents.add(UInt64(max(0, took)) * 1000)
+            durations.ofCommits.add(now - min(now, told))
+        }
         return .done
     }
 
-    var summary: String { durations.withLock { $0.summary } }
+    var summary: String {
+        durations.withLock { "  commit to consumer \($0.ofCommits.summary)  event to consumer \($0.ofEvents.summary)" }
+    }
 }
 
 /// - Parameters:
@@ -46,13 +64,16 @@ private func measureFeed(path: String, wants: Set<String>?, rate: Int?, seconds:
     // Subscribers are called one after another on the log's thread: one before the bus, one after it.
     let before = Mutex<UInt64>(0)
     let inside = Mutex<(nanoseconds: UInt64, commits: Int)>((0, 0))
-    let first = log.feed.subscribe { _ in before.withLock { $0 = monotonicNanoseconds() } }
-    let consumers = try SQLiteConsumerStore(path: path + ".consumers")
     let consumer = Latencies(wants ?? [])
+    let first = log.feed.subscribe { committed in
+        consumer.told(committed.head)
+        before.withLock { $0 = threadNanoseconds() }
+    }
+    let consumers = try SQLiteConsumerStore(path: path + ".consumers")
     let bus = wants == nil
         ? nil : try await Bus(feed: log.feed, events: store, store: consumers, consumers: [consumer])
     let last = log.feed.subscribe { _ in
-        let took = monotonicNanoseconds() - before.withLock { $0 }
+        let took = threadNanoseconds() - before.withLock { $0 }
         inside.withLock { $0 = ($0.nanoseconds + took, $0.commits + 1) }
     }
     let cpu = processorSeconds()
@@ -79,7 +100,7 @@ private func measureFeed(path: String, wants: Set<String>?, rate: Int?, seconds:
             + "  \(decimal(used / events * 1e6, 1)) CPU us/event"
             + "  on the log's thread \(decimal(Double(spent.nanoseconds) / events, 0)) ns/event"
             + " (group \(decimal(events / Double(max(spent.commits, 1)), 0)))"
-            + "  event to consumer \(consumer.summary)"
+            + consumer.summary
             + "  from memory \(figures?.fed ?? 0), pages read \(figures?.pagesRead ?? 0)")
     removeStore(path)
     removeStore(path + ".consumers")
@@ -110,4 +131,11 @@ private func load(_ log: EventLog, _ inFlight: borrowing Mutex<Int>, rate: Int?,
         usleep(1000)
     }
     while inFlight.withLock({ $0 }) > 0 { usleep(1000) }
+}
+
+/// CPU time of this thread: other processes do not count.
+private func threadNanoseconds() -> UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
 }

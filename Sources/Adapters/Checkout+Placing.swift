@@ -8,6 +8,9 @@ extension Checkout {
         guard !placement.address.isMissing else {
             throw Refusal(.validationError, "an address is needed", field: "/address")
         }
+        guard placement.currency.utf8.count <= Money.longestCurrency else {
+            throw Refusal(.validationError, "a currency's code has at most 128 bytes", field: "/userCurrency")
+        }
         // An order that nobody could take a card for need not be priced.
         guard cards.count < settings.cards else { throw Checkout.full }
         let frame = CallFrame(milliseconds: wait.workTime(atMost: settings.pricing), metadata: metadata)
@@ -61,7 +64,7 @@ extension Checkout {
     ) async throws(Refusal) -> Reply.Outcome {
         guard wait.patience != .none else { return acceptance.answer }
         // Parked is an end too: the order has failed, and only people can undo the rest.
-        guard let end = await sagas.ending(of: acceptance.saga, withinMS: wait.milliseconds), end != .inProgress else {
+        guard let end = await end(of: acceptance.saga, wait), end != .inProgress else {
             guard wait.isRequired else { return acceptance.answer }
             let detail: StaticString = "the order is accepted, and not finished yet"
             throw Refusal(Outcome(.deadline, detail), "order \(acceptance.order) is accepted, and not finished yet")

@@ -25,6 +25,8 @@ struct LogWriter {
     private var stamp: EventStamp
     private var head: UInt64
     private var snapshots: DueSnapshots
+    private let onInvalid: @Sendable (InvalidEvent) -> Void
+    private var nextReport = Timestamp(microseconds: 0)
 
     // Of the present group.
     private var batches: [Batch] = []
@@ -46,7 +48,8 @@ struct LogWriter {
         self.meters = meters
         self.feed = feed
         self.head = head
-        stamp = EventStamp(time: lastTimestamp)
+        stamp = EventStamp(time: lastTimestamp, schemas: options.schemas)
+        onInvalid = options.onInvalid
         aggregates = AggregateCache(mostAggregates: options.aggregates, mostBytes: options.bytes)
     }
 
@@ -77,6 +80,7 @@ struct LogWriter {
         batches.removeAll(keepingCapacity: true)
         touched.removeAll(keepingCapacity: true)
         outcomes.removeAll(keepingCapacity: true)
+        if !stamp.invalid.isEmpty { reportInvalid() }
         loading = Loading()
     }
 
@@ -214,6 +218,7 @@ struct LogWriter {
             figures.commands += UInt64(group.count) - queries
             figures.refused += refused
             figures.events += UInt64(events)
+            figures.invalidEvents += UInt64(stamp.invalid.count)
             figures.loads += loading.loads
             figures.loadsFromSnapshot += loading.fromSnapshot
             figures.eventsReplayed += loading.replayed
@@ -228,6 +233,14 @@ struct LogWriter {
                 figures.commitSeconds.add(seconds)
             }
         }
+    }
+
+    private mutating func reportInvalid() {
+        if stamp.time >= nextReport, let first = stamp.invalid.first {
+            onInvalid(first)
+            nextReport = Timestamp(microseconds: stamp.time.microseconds + 1_000_000)
+        }
+        stamp.invalid = []
     }
 
     private func monotonicSeconds() -> Double {

@@ -32,9 +32,9 @@ extension Saga {
         case .start(let definition, let order, let after): return try start(definition, order, after)
         case .stop(let by, let reason):
             guard version > 0, !isOver, !isGoingBack else { return [] }
-            return [.stopped(by: by, reason: reason.bounded(to: Failure.mostBytes))]
+            return [.stopped(by: by, reason: reason.kept(Failure.longestReason))]
         case .resolve(let name, let decision, let note):
-            return try resolve(name, decision, note?.bounded(to: Failure.mostBytes))
+            return try resolve(name, decision, note?.kept(Failure.longestReason))
         case .handOver:
             guard isGoingBack, !isOver, tasks.contains(where: \.isOpen) else { throw Saga.otherwise }
             return isHandedOver ? [] : [.parked(step: nil, reason: "waits for people", nextTryAt: nil, until: nil)]
@@ -42,18 +42,18 @@ extension Saga {
         case .begin(let name, let part): return try begin(name, part)
         case .unavailable(let name, let attempt, let failure):
             _ = try open(name)
-            return [.stepUnavailable(name, attempt: attempt, failure.bounded)]
+            return [.stepUnavailable(name, attempt: attempt, failure.kept)]
         case .complete(let name, let attempt, let late, let note): return try complete(name, attempt, late, note)
         case .fail(let name, let attempt, let failure, let mayHaveRun):
             if try present(name).progress == .failed { return [] }
             _ = try open(name)
-            return answered(name, .action) + [.stepFailed(name, attempt: attempt, failure.bounded, mayHaveRun: mayHaveRun)]
+            return answered(name, .action) + [.stepFailed(name, attempt: attempt, failure.kept, mayHaveRun: mayHaveRun)]
         case .defer(let name, let attempt, let failure):
             let step = try open(name)
             guard let order else { throw Saga.unknown }
             return [
                 .stepDeferred(
-                    name, operation: step.definition.operation, order: order, attempt: attempt, failure.bounded)
+                    name, operation: step.definition.operation, order: order, attempt: attempt, failure.kept)
             ]
         case .compensated(let name, let attempt):
             if try present(name).undoing == .done { return [] }
@@ -61,18 +61,18 @@ extension Saga {
             return answered(name, .compensation) + [.stepCompensated(name, attempt: attempt, note: nil)]
         case .compensationFailed(let name, let attempt, let failure):
             _ = try undoable(name)
-            return [.compensationFailed(name, attempt: attempt, failure.bounded)]
+            return [.compensationFailed(name, attempt: attempt, failure.kept)]
         case .raise(let name, let part, let text):
             if isAsked(name, part) { return [] }
             _ = part == .action ? try open(name) : try undoable(name)
-            return [.taskRaised(name, part, text: text.bounded(to: Failure.mostBytes))]
+            return [.taskRaised(name, part, text: text.kept(Failure.longestReason))]
         case .park(let name, let reason, let nextTryAt):
             let step = try open(name)
             guard !isGoingBack else { throw Saga.otherwise }
             let longest = Int64(clamping: min(step.definition.parkMS, UInt64(Int32.max))) * 1000
             return [
                 .parked(
-                    step: name, reason: reason.bounded(to: Failure.mostBytes), nextTryAt: nextTryAt,
+                    step: name, reason: reason.kept(Failure.longestReason), nextTryAt: nextTryAt,
                     until: step.parkDeadline ?? Timestamp(microseconds: now.microseconds + longest))
             ]
         case .resume(let name): return try present(name).park == nil ? [] : [.resumed(step: name)]
@@ -110,7 +110,7 @@ extension Saga {
         if step.progress == .done || ending == .completed { return [] }
         guard late || !isOver else { throw Saga.otherwise }
         return answered(name, .action)
-            + [.stepCompleted(name, attempt: attempt, late: late, note: note?.bounded(to: Failure.mostBytes))]
+            + [.stepCompleted(name, attempt: attempt, late: late, note: note?.kept(Failure.longestReason))]
     }
 
     /// Nobody need find out any more.

@@ -67,30 +67,6 @@ extension StepDefinition {
     }
 }
 
-extension Failure {
-    /// Bytes of a reason that are kept.
-    static let mostBytes = 1024
-
-    /// What is kept of it.
-    var bounded: Failure { Failure(reason: reason.bounded(to: Failure.mostBytes), grpcCode: grpcCode) }
-}
-
-extension String {
-    /// The beginning, cut between characters.
-    func bounded(to most: Int) -> String {
-        guard utf8.count > most else { return self }
-        var end = startIndex
-        var bytes = 0
-        while end < endIndex {
-            let next = index(after: end)
-            bytes += self[end..<next].utf8.count
-            if bytes > most { break }
-            end = next
-        }
-        return String(self[..<end])
-    }
-}
-
 extension JSONWriter where Sink == [UInt8] {
     /// Nothing when there is no value.
     mutating func member(_ name: StaticString, _ text: String?) {

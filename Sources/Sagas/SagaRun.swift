@@ -81,7 +81,7 @@ struct SagaRun: Sendable {
 
     private func back(_ saga: Saga, _ order: Identifier) async -> Orchestrator.Waits? {
         if let step = saga.unresolved.first {
-            await StepRun(run: self, saga: saga, order: order, step: step).outcomeUnknown(StepRun.wasInterrupted)
+            await StepRun(run: self, saga: saga, order: order, step: step).interrupted()
             return nil
         }
         if let step = saga.nextToUndo {

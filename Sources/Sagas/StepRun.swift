@@ -144,6 +144,17 @@ struct StepRun: Sendable {
         }
     }
 
+    /// A call that an earlier process has made, of a saga that goes back.
+    func interrupted() async {
+        if home.operation(definition.operation)?.isIdempotent == true {
+            // Undone as if it had happened: that does no harm if it has not.
+            let failure = Failure(reason: StepRun.wasInterrupted)
+            await result([], .fail(step.name, attempt: step.attempts, failure, mayHaveRun: true))
+        } else {
+            await outcomeUnknown(StepRun.wasInterrupted)
+        }
+    }
+
     // MARK: - Transactions and calls
 
     /// Before a call: notes that it begins, if it must not be made twice, or wants to be announced.

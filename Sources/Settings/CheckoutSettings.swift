@@ -26,12 +26,15 @@ public struct CheckoutSettings: Sendable, Equatable {
 
     /// All calls that find an order's prices, together.
     public var pricing: UInt32 = 10_000
-    /// How long stock is held for an order that is not paid.
-    public var reservation: UInt32 = 900_000
+    /// How long stock is held for an order. Longer than an order may wait for its payment: what was let go meanwhile
+    /// would be sold twice.
+    public var reservation: UInt32 = 90_000_000
     /// How long a card is kept for an order that waits for its payment.
     public var paymentParkMax: UInt32 = 86_400_000
-    /// Requests under way at once.
+    /// Requests at once, until they are accepted.
     public var inFlight = 2_000
+    /// Requests that wait for their saga's end at once.
+    public var waiting = 10_000
     /// Cards in memory at once.
     public var cards = 100_000
     /// The key of card tokens; nil = made at each start.

@@ -57,6 +57,26 @@ import Testing
         try readsAndWritesItsExamples(type) { InventoryEvent($0).map { ($0.type, $0.payload) } }
     }
 
+    @Test(arguments: [
+        "OrderPlaced", "PaymentRequested", "PaymentCompleted", "PaymentFailed", "PaymentRefunded", "PaymentRefundFailed",
+        "ShipmentRequested", "ShipmentScheduled", "ShipmentFailed", "OrderStockReserved", "InventoryUnavailable",
+        "OrderStockReleased", "OrderConfirmed", "OrderFailed", "OrderCancellationRequested", "OrderCancelled", "OrderProcessing",
+        "OrderShipped", "OrderDelivered", "OrderCompleted",
+    ])
+    func orderEventsReadAndWriteTheirExamples(_ type: String) throws {
+        try readsAndWritesItsExamples(type) { OrderEvent($0).map { ($0.type, $0.payload) } }
+    }
+
+    @Test(arguments: ["ProductCreated", "ProductUpdated", "ProductPriceChanged"])
+    func productEventsReadAndWriteTheirExamples(_ type: String) throws {
+        try readsAndWritesItsExamples(type) { ProductEvent($0).map { ($0.type, $0.payload) } }
+    }
+
+    @Test(arguments: ["FlashSaleStarted", "FlashSalePriceChanged", "FlashSaleEnded"])
+    func flashSaleEventsReadAndWriteTheirExamples(_ type: String) throws {
+        try readsAndWritesItsExamples(type) { FlashSaleEvent($0).map { ($0.type, $0.payload) } }
+    }
+
     private func readsAndWritesItsExamples(
         _ type: String, _ read: (Event) -> (type: String, payload: [UInt8])?
     ) throws {

@@ -1,0 +1,63 @@
+import EventCore
+import Sagas
+import Synchronization
+
+/// Time that stands still until a test moves it. Begins now, as the log takes its events' times from the wall.
+final class ManualClock: SagaClock {
+    private struct Sleeper {
+        var until: Timestamp
+        var continuation: CheckedContinuation<Void, Never>
+    }
+
+    private struct State {
+        var now = Timestamp.now()
+        var sleepers: [UInt64: Sleeper] = [:]
+        var cancelled: Set<UInt64> = []
+        var number: UInt64 = 0
+        var woken = 0
+    }
+
+    private let state = Mutex(State())
+
+    var now: Timestamp { state.withLock { $0.now } }
+    /// Sleeping ends so far.
+    var woken: Int { state.withLock { $0.woken } }
+    /// When the first of the sleepers has slept enough.
+    var next: Timestamp? { state.withLock { $0.sleepers.values.map(\.until).min() } }
+
+    func sleep(milliseconds: UInt64) async {
+        let (number, until) = state.withLock { state in
+            state.number += 1
+            return (state.number, Timestamp(microseconds: state.now.microseconds + Int64(clamping: milliseconds) * 1000))
+        }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isOver = state.withLock { state in
+                    if state.cancelled.remove(number) != nil || state.now >= until { return true }
+                    state.sleepers[number] = Sleeper(until: until, continuation: continuation)
+                    return false
+                }
+                if isOver { continuation.resume() }
+            }
+        } onCancel: {
+            let sleeper = state.withLock { state in
+                let sleeper = state.sleepers.removeValue(forKey: number)
+                if sleeper == nil { state.cancelled.insert(number) }
+                return sleeper
+            }
+            sleeper?.continuation.resume()
+        }
+        state.withLock { $0.woken += 1 }
+    }
+
+    func advance(to time: Timestamp) {
+        let over = state.withLock { state in
+            state.now = max(state.now, time)
+            let now = state.now
+            let over = state.sleepers.filter { $0.value.until <= now }
+            for number in over.keys { state.sleepers[number] = nil }
+            return over.values.sorted { $0.until < $1.until }
+        }
+        for sleeper in over { sleeper.continuation.resume() }
+    }
+}
