@@ -9,12 +9,18 @@ import Glibc
 /// `store-bench log PATH`: only the log, without schemas and with them.
 ///
 /// `store-bench append PATH`: appends through the log until killed, printing what was acknowledged; the
-/// crash tests kill it.
+/// crash tests kill it. `store-bench checkpoint PATH`: the same for what consumers remember.
+///
+/// `store-bench bus [DIRECTORY]`: only how events come to consumers.
 let arguments = CommandLine.arguments
 if arguments.count == 3 && arguments[1] == "append" {
     try appendUntilKilled(path: arguments[2])
 } else if arguments.count == 3 && arguments[1] == "loads" {
     try measureLoads(path: arguments[2])
+} else if arguments.count == 3 && arguments[1] == "checkpoint" {
+    try checkpointUntilKilled(path: arguments[2])
+} else if arguments.count >= 2 && arguments[1] == "bus" {
+    try await measureBus(directory: arguments.count == 3 ? arguments[2] : ".build/store-bench")
 } else if arguments.count == 3 && arguments[1] == "log" {
     for schemas in [EventSchemas(), try eventSchemas(in: "contracts/events")] {
         show("schemas: \(schemas.count)")
@@ -23,6 +29,6 @@ if arguments.count == 3 && arguments[1] == "append" {
 } else if arguments.count <= 2 {
     try measure(directory: arguments.count == 2 ? arguments[1] : ".build/store-bench")
 } else {
-    print("usage: store-bench [DIRECTORY] | store-bench loads|log|append PATH")
+    print("usage: store-bench [DIRECTORY] | store-bench loads|log|append|checkpoint PATH | store-bench bus [DIRECTORY]")
     exit(64)
 }
