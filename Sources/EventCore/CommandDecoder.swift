@@ -5,12 +5,27 @@ import Exchanges
 struct CommandDecoder {
     private let tape: JSONTape
     private var fields: [Invalid.Field] = []
+    /// What the path gives: JSON pointers and percent-decoded values.
+    private let captured: [(pointer: String, value: [UInt8])]
     private let holdsCard: Bool
 
-    static func decode(_ name: CommandName, _ body: Span<UInt8>) -> Result<Request, Invalid> {
+    /// - Parameter captures: of `name.pathParameters`, in their order; nil for one that the path does not have.
+    static func decode(_ name: CommandName, _ body: Span<UInt8>, captures: [[UInt8]?] = []) -> Result<Request, Invalid> {
+        let captured = zip(name.pathParameters, captures).compactMap { name, value in value.map { ("/" + name, $0) } }
+        if body.isEmpty, !captured.isEmpty {
+            // The path says it all.
+            let nothing: [UInt8] = [UInt8(ascii: "{"), UInt8(ascii: "}")]
+            return decode(name, nothing.span, captured)
+        }
+        return decode(name, body, captured)
+    }
+
+    private static func decode(
+        _ name: CommandName, _ body: Span<UInt8>, _ captured: [(String, [UInt8])]
+    ) -> Result<Request, Invalid> {
         do throws(JSONError) {
             let tape = try JSONTape(body, limits: JSONLimits(values: 4096))
-            var decoder = CommandDecoder(tape: tape, holdsCard: name.holdsCard)
+            var decoder = CommandDecoder(tape: tape, captured: captured, holdsCard: name.holdsCard)
             let command = decoder.isObject(0, at: "") ? name.decode(&decoder, body) : nil
             guard let command, decoder.fields.isEmpty else {
                 return .failure(Invalid("the command is not valid", decoder.fields))
@@ -22,8 +37,9 @@ struct CommandDecoder {
         }
     }
 
-    private init(tape: JSONTape, holdsCard: Bool) {
+    private init(tape: JSONTape, captured: [(String, [UInt8])], holdsCard: Bool) {
         self.tape = tape
+        self.captured = captured
         self.holdsCard = holdsCard
     }
 
@@ -84,8 +100,11 @@ struct CommandDecoder {
 
     // MARK: - Values
 
+    /// Also from the path, where that has it; a body that says so too must say the same.
     mutating func identifier(_ at: Int?, at pointer: String, _ text: Span<UInt8>) -> Identifier? {
+        let captured = captured.first { $0.pointer == pointer }?.value
         guard let at else {
+            if let captured { return identifier(captured, at: pointer) }
             fields.append(.init(pointer, "is required"))
             return nil
         }
@@ -93,7 +112,16 @@ struct CommandDecoder {
             fields.append(.init(pointer, "must be a string"))
             return nil
         }
-        guard let identifier = Identifier(tape.string(at, in: text)) else {
+        let value = tape.string(at, in: text)
+        if let captured, captured != value {
+            fields.append(.init(pointer, "differs from the path"))
+            return nil
+        }
+        return identifier(value, at: pointer)
+    }
+
+    private mutating func identifier(_ value: [UInt8], at pointer: String) -> Identifier? {
+        guard let identifier = Identifier(value) else {
             fields.append(.init(pointer, Identifier.rule))
             return nil
         }

@@ -1,8 +1,8 @@
 /// The sales' commands and their query, as they come.
 enum FlashSaleCommands {
     static let commands = [
-        CommandName("flash-sale.start", start), CommandName("flash-sale.end", end),
-        CommandName("flash-sale.change-price", changePrice),
+        CommandName("flash-sale.start", start), CommandName("flash-sale.end", path: ["saleId"], end),
+        CommandName("flash-sale.change-price", path: ["saleId", "productId"], changePrice),
     ]
     static let queries = [QueryName(name: "flash-sale.get", parameter: "saleId") { .flashSale($0) }]
 

@@ -3,12 +3,12 @@
 enum OrderCommands {
     static let commands = [
         CommandName(checkout: "order.place", holdsCard: true, place),
-        CommandName(checkout: "order.pay", holdsCard: true, pay),
-        CommandName(checkout: "order.cancel", cancel),
-        CommandName("order.process") { order(&$0, $1, .startProcessing) },
-        CommandName("order.ship") { order(&$0, $1, .ship) },
-        CommandName("order.deliver") { order(&$0, $1, .deliver) },
-        CommandName("order.complete") { order(&$0, $1, .complete) },
+        CommandName(checkout: "order.pay", path: ["orderId"], holdsCard: true, pay),
+        CommandName(checkout: "order.cancel", path: ["orderId"], cancel),
+        CommandName("order.process", path: ["orderId"]) { order(&$0, $1, .startProcessing) },
+        CommandName("order.ship", path: ["orderId"]) { order(&$0, $1, .ship) },
+        CommandName("order.deliver", path: ["orderId"]) { order(&$0, $1, .deliver) },
+        CommandName("order.complete", path: ["orderId"]) { order(&$0, $1, .complete) },
     ]
     static let queries = [
         QueryName(name: "order.get", parameter: "orderId") { .order($0) },

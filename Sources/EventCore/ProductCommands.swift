@@ -1,8 +1,8 @@
 /// The products' commands and their query, as they come.
 enum ProductCommands {
     static let commands = [
-        CommandName("product.create", create), CommandName("product.update", update),
-        CommandName("product.change-price", changePrice),
+        CommandName("product.create", create), CommandName("product.update", path: ["productId"], update),
+        CommandName("product.change-price", path: ["productId"], changePrice),
     ]
     static let queries = [QueryName(name: "product.get", parameter: "productId") { .product($0) }]
 

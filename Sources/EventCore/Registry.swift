@@ -59,10 +59,18 @@ public enum Registry {
     /// The path captures a query needs, in the order `decode` takes them.
     public static func parameters(ofQuery index: Int) -> [String] { queryParameters[index] }
 
+    /// The path captures that may stand in for members of a command's body, in the order `decode` takes them.
+    public static func parameters(ofCommand index: Int) -> [String] { commandNames[index].pathParameters }
+
     /// The command in a JSON body (proto JSON: camelCase or snake_case names, integers as numbers or
     /// strings, unknown members refused). Pure: runs on a gateway worker.
-    public static func decode(command index: Int, body: Span<UInt8>) -> Result<Request, Invalid> {
-        CommandDecoder.decode(commandNames[index], body)
+    /// - Parameter parameters: path captures, percent-decoded, of `parameters(ofCommand:)`; nil for one that the
+    ///   route does not have. A body that gives such a member too must say the same, and may be empty when the
+    ///   path says it all.
+    public static func decode(
+        command index: Int, body: Span<UInt8>, parameters: [[UInt8]?] = []
+    ) -> Result<Request, Invalid> {
+        CommandDecoder.decode(commandNames[index], body, captures: parameters)
     }
 
     /// The query with these path captures, percent-decoded; nil for one that is absent.
