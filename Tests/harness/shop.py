@@ -90,7 +90,7 @@ class Shop:
             places = {name: [at] for name, at in self.services.ports.items()} | (elsewhere or {})
             clusters = {name: {"endpoints": at, "protocol": "http2"} for name, at in places.items()}
             routes_read = [str(routes), str(ROOT / "routes/orders.yaml"), str(ROOT / "routes/operations.yaml")]
-            given = {"saga": "checkout", "sagas": [str(ROOT / "config/sagas")]}
+            given = {"saga": "checkout", "sagas": [str(ROOT / "config/sagas")], "cart": "cart", "payment": {"unavailable": "not-done"}}
             config = settings(**merged(
                 {"listeners": [listener(address=address, http2=self.HTTP2)], "clusters": clusters, "routes": routes_read,
                  "contracts": {"descriptors": str(contracts), "event_schemas": str(ROOT / "contracts/events")}, "checkout": given}, over))
