@@ -92,6 +92,7 @@ private struct Daemon {
                         checkout, consumers: configuration.store.path + ".consumers", core: core, store: store, calls: calls,
                         log: log, deliver: deliver)
                     opened = side
+                    meters.add { side.families() }
                     return side.desks
                 })
             writeSide = opened

@@ -36,7 +36,9 @@ final class WriteSide: Sendable {
         self.orchestrator = orchestrator
         bus = Mutex(nil)
         startBus = {
-            try await Bus(feed: core.feed, events: store, store: memory, consumers: [])
+            try await Bus(
+                feed: core.feed, events: store, store: memory,
+                consumers: [DeferredSteps(log: core, store: memory, operations: { operations[$0] })])
         }
     }
 
@@ -52,6 +54,9 @@ final class WriteSide: Sendable {
     /// Waits until no step is under way, but not for those that wait themselves, nor longer than this.
     func settle(withinMS: UInt64) async { await orchestrator.settle(withinMS: withinMS) }
 
+    /// For metrics.
+    func families() -> [Family] { SagaSeries.families(of: orchestrator) }
+
     /// Ends: what has not been finished, the next process goes on with.
     func close() async {
         orchestrator.stop()
@@ -64,14 +69,33 @@ final class WriteSide: Sendable {
 extension WriteSide: AdminDesk {
     func answer(_ request: AdminRequest) async -> AdminAnswer {
         switch request.subject {
-        case .sagas: AdminAnswer(status: 501, body: Array(#"{}"#.utf8))
+        case .sagas: await sagas(request)
         case .deadLetters: await deadLetters(request)
         }
     }
 
+    private func sagas(_ request: AdminRequest) async -> AdminAnswer {
+        guard let name = request.parameter("sagaId") else {
+            return await ask(
+                .list(status: request.query("status"), limit: request.query("limit"), nextToken: request.query("nextToken")))
+        }
+        guard let id = Identifier(name) else { return AdminAnswer(404, "there is no such saga") }
+        guard let action = request.parameter("action") else { return await ask(.show(id)) }
+        // That an answer came late is for the core to say.
+        guard let decision = SagaDecision(rawValue: action), decision != .answered else {
+            return AdminAnswer(404, "a saga can be told: retry, skip or compensate")
+        }
+        return await ask(.decide(id, decision, body: request.body))
+    }
+
+    private func ask(_ request: SagaRequest) async -> AdminAnswer {
+        let answer = await orchestrator.answer(request)
+        return AdminAnswer(status: answer.status, body: answer.body)
+    }
+
     private func deadLetters(_ request: AdminRequest) async -> AdminAnswer {
         guard let bus = bus.withLock({ $0 }) else {
-            return AdminAnswer(status: 503, body: Array(#"{"detail":"the consumers have not begun"}"#.utf8))
+            return AdminAnswer(503, "the consumers have not begun")
         }
         let answer: Bus.Answer
         switch (request.parameter("entry"), request.parameter("action")) {
@@ -82,8 +106,15 @@ extension WriteSide: AdminDesk {
         case (let entry?, nil): answer = await bus.deadLetter(entry)
         case (let entry?, "retry"): answer = await bus.retryDeadLetter(entry)
         case (let entry?, "skip"): answer = await bus.skipDeadLetter(entry)
-        case (_?, _?): return AdminAnswer(status: 404, body: Array(#"{"detail":"an entry can be retried or skipped"}"#.utf8))
+        case (_?, _?): return AdminAnswer(404, "an entry can be told: retry or skip")
         }
         return AdminAnswer(status: answer.status, body: answer.body)
+    }
+}
+
+extension AdminAnswer {
+    /// A no, with a constant text that needs no escaping.
+    fileprivate init(_ status: UInt16, _ message: StaticString) {
+        self.init(status: status, body: Array("{\"message\":\"\(message)\"}".utf8))
     }
 }
