@@ -94,7 +94,7 @@ let package = Package(
             swiftSettings: house),
         // Measures the store and the log without HTTP (`make bench`).
         .executableTarget(
-            name: "store-bench", dependencies: ["EventCore", "Stores", "Exchanges"], path: "Benchmarks/store-bench",
+            name: "store-bench", dependencies: ["EventCore", "Bus", "Stores", "Contracts", "Exchanges"], path: "Benchmarks/store-bench",
             swiftSettings: house),
 
         // Puts messages through the transcoder for the conformance tests.
@@ -105,7 +105,7 @@ let package = Package(
         // A gateway in a process that makes calls of its own, for tests over the wire.
         .executableTarget(
             name: "call-out",
-            dependencies: ["Exchanges", "Reactor", "TLS", "Settings", "Routes", "EventCore", "Stores", "Telemetry", "Gateway"],
+            dependencies: ["Exchanges", "Reactor", "TLS", "Settings", "Routes", "Contracts", "EventCore", "Stores", "Telemetry", "Gateway"],
             path: "Tests/CallOut", swiftSettings: house),
 
         // What tests share.
@@ -128,7 +128,7 @@ let package = Package(
         tests("EventCoreTests", ["EventCore", "Contracts", "Exchanges"]),
         tests("BusTests", ["MemoryStores", "Seeded", "Bus", "EventCore", "Stores", "Contracts", "Exchanges"]),
         tests("SagasTests", ["MemoryStores", "Seeded", "Sagas", "Bus", "EventCore", "Contracts", "Settings", "Exchanges"]),
-        tests("AdaptersTests", ["Seeded", "Adapters", "Sagas", "Stores", "WireGRPC", "EventCore", "Contracts", "Settings", "Exchanges"]),
+        tests("AdaptersTests", ["MemoryStores", "Seeded", "Adapters", "Sagas", "Bus", "Stores", "WireGRPC", "EventCore", "Contracts", "Settings", "Exchanges"]),
         tests("StoresTests", ["MemoryStores", "CSQLite", "Stores", "EventCore", "Contracts", "Exchanges"]),
         tests("TelemetryTests", ["Telemetry", "Exchanges"]),
         tests(

@@ -1,9 +1,12 @@
+import Contracts
 import EventCore
 import Glibc
 import Stores
 
 func measure(directory: String) throws {
     measureDecoding()
+    let schemas = try eventSchemas(in: "contracts/events")
+    measureChecking(schemas)
     mkdir(directory, 0o700)
     let path = directory + "/bench.db"
     show("disk: \(decimal(fsyncRate(directory), 0)) fdatasync/s of 4 KiB appended")
@@ -13,7 +16,7 @@ func measure(directory: String) throws {
         }
     }
     try measureLoads(path: path)
-    for clients in [1, 64, 1024, 8192] { try measureLog(path: path, clients: clients, seconds: 3) }
+    for clients in [1, 64, 1024, 8192] { try measureLog(path: path, clients: clients, seconds: 3, schemas) }
     rmdir(directory)
 }
 
@@ -29,6 +32,43 @@ private func measureDecoding() {
     }
     let used = processorSeconds() - cpu
     show("decode: \(body.count) bytes  \(decimal(used / Double(rounds) * 1e9, 0)) CPU ns/command  \(decoded == rounds ? "" : "WRONG")")
+}
+
+/// What the log's thread pays for holding an event to its schema.
+private func measureChecking(_ schemas: EventSchemas) {
+    guard let product = Identifier("OLJCESPC7Z") else { return }
+    let (added, held) = (
+        CartEvent.itemAdded(product, quantity: 2),
+        InventoryEvent.reserved(product, order: product, quantity: 2, expiresAt: Timestamp.now())
+    )
+    for (type, payload) in [(added.type, added.payload), (held.type, held.payload)] {
+        let rounds = 1_000_000
+        var wrong = 0
+        let cpu = processorSeconds()
+        for _ in 0..<rounds {
+            wrong += schemas.violations(ofType: type, version: 1, payload: payload.span).count
+        }
+        let used = processorSeconds() - cpu
+        show("schema: \(type) of \(payload.count) bytes  \(decimal(used / Double(rounds) * 1e9, 0)) CPU ns/event  \(wrong == 0 ? "" : "WRONG")")
+    }
+}
+
+/// The schemas in a folder; none when it is not there.
+func eventSchemas(in folder: String) throws -> EventSchemas {
+    var schemas = EventSchemas()
+    guard let directory = opendir(folder) else { return schemas }
+    defer { closedir(directory) }
+    while let entry = readdir(directory) {
+        let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        let file = open("\(folder)/\(name)", O_RDONLY)
+        guard name.hasSuffix(".json"), file >= 0 else { continue }
+        defer { close(file) }
+        var bytes = [UInt8](repeating: 0, count: 1 << 20)
+        let n = read(file, &bytes, bytes.count)
+        let text = Array(bytes[0..<max(0, n)])
+        try schemas.add(try JSONSchema(text.span))
+    }
+    return schemas
 }
 
 /// What the disk does by itself: the bound for groups of one.

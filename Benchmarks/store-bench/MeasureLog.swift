@@ -56,12 +56,13 @@ private final class Submitter: Sendable {
     }
 }
 
-func measureLog(path: String, clients: Int, seconds: Double) throws {
+func measureLog(path: String, clients: Int, seconds: Double, _ schemas: EventSchemas) throws {
     removeStore(path)
     let store = try SQLiteEventStore(path: path)
     let threads = min(clients, 2)
     let submitters = (0..<threads).map { _ in Submitter() }
-    let log = try EventLog(store: store) { worker, replies in submitters[Int(worker)].deliver(replies) }
+    let snapshots = try SQLiteSnapshotStore(path: SQLiteSnapshotStore.path(ofEvents: path))
+    let log = try EventLog(store: store, snapshots: snapshots, options: .init(schemas: schemas)) { worker, replies in submitters[Int(worker)].deliver(replies) }
     var random = SystemRandomNumberGenerator()
     let users = (0..<10_000).compactMap { _ in Identifier("\(EventId(high: random.next(), low: random.next()))") }
 
@@ -80,6 +81,7 @@ func measureLog(path: String, clients: Int, seconds: Double) throws {
     let took = Double(monotonicNanoseconds() - start) / 1e9
     let used = processorSeconds() - cpu
     log.close()
+    snapshots.close()
     store.close()
     let figures = log.meters.read()
     let commands = Double(figures.commands)

@@ -1,3 +1,4 @@
+import EventCore
 import Glibc
 
 /// `store-bench [DIRECTORY]`: figures of the disk, the store and the log; the files it makes in
@@ -5,16 +6,29 @@ import Glibc
 ///
 /// `store-bench loads PATH`: only how long aggregates take to come into memory.
 ///
+/// `store-bench log PATH`: only the log, without schemas and with them.
+///
 /// `store-bench append PATH`: appends through the log until killed, printing what was acknowledged; the
-/// crash tests kill it.
+/// crash tests kill it. `store-bench checkpoint PATH`: the same for what consumers remember.
+///
+/// `store-bench bus [DIRECTORY]`: only how events come to consumers.
 let arguments = CommandLine.arguments
 if arguments.count == 3 && arguments[1] == "append" {
     try appendUntilKilled(path: arguments[2])
 } else if arguments.count == 3 && arguments[1] == "loads" {
     try measureLoads(path: arguments[2])
+} else if arguments.count == 3 && arguments[1] == "checkpoint" {
+    try checkpointUntilKilled(path: arguments[2])
+} else if arguments.count >= 2 && arguments[1] == "bus" {
+    try await measureBus(directory: arguments.count == 3 ? arguments[2] : ".build/store-bench")
+} else if arguments.count == 3 && arguments[1] == "log" {
+    for schemas in [EventSchemas(), try eventSchemas(in: "contracts/events")] {
+        show("schemas: \(schemas.count)")
+        for clients in [64, 1024, 8192] { try measureLog(path: arguments[2], clients: clients, seconds: 3, schemas) }
+    }
 } else if arguments.count <= 2 {
     try measure(directory: arguments.count == 2 ? arguments[1] : ".build/store-bench")
 } else {
-    print("usage: store-bench [DIRECTORY] | store-bench loads|append PATH")
+    print("usage: store-bench [DIRECTORY] | store-bench loads|log|append|checkpoint PATH | store-bench bus [DIRECTORY]")
     exit(64)
 }

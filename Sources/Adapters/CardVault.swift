@@ -37,6 +37,8 @@ public final class CardVault: Sendable {
 
     /// Cards held.
     public var count: Int { state.withLock { $0.cards.count } }
+    /// Arrivals that are still known.
+    var remembered: Int { state.withLock { $0.arrivals.count } }
 
     /// Keeps a card, in the place of the one the order had. False when there is no room: no other order loses its
     /// card for this one.

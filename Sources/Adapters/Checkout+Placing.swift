@@ -8,6 +8,9 @@ extension Checkout {
         guard !placement.address.isMissing else {
             throw Refusal(.validationError, "an address is needed", field: "/address")
         }
+        guard placement.currency.utf8.count <= Money.longestCurrency else {
+            throw Refusal(.validationError, "a currency's code has at most 128 bytes", field: "/userCurrency")
+        }
         // An order that nobody could take a card for need not be priced.
         guard cards.count < settings.cards else { throw Checkout.full }
         let frame = CallFrame(milliseconds: wait.workTime(atMost: settings.pricing), metadata: metadata)
@@ -38,19 +41,21 @@ extension Checkout {
         }
     }
 
-    /// The legacy cart service answers nobody's cart too; nobody's is empty.
+    /// What the core holds; if that is nothing, what the cart service holds, where there is one: of two arms of a
+    /// canary a customer's cart is in one. Nobody's cart is empty.
     private func cart(of user: Identifier?, _ frame: CallFrame) async throws(Refusal) -> [ShopItem] {
         guard let user else { return [] }
-        do throws(ServiceFault) {
-            if let items = try await services.cart(of: user.description, frame) { return items }
-        } catch {
-            throw .legacy(.noCart, error)
-        }
         do throws(Refusal) {
-            guard case .cart(let cart) = try await log.state(of: AggregateName(kind: .cart, id: user)) else { return [] }
-            return cart.items.map { ShopItem(product: $0.product.description, quantity: $0.quantity) }
+            if case .cart(let cart) = try await log.state(of: AggregateName(kind: .cart, id: user)), !cart.items.isEmpty {
+                return cart.items.map { ShopItem(product: $0.product.description, quantity: $0.quantity) }
+            }
         } catch {
             throw .legacy(.noCart, ServiceFault(error.outcome, mayHaveRun: false))
+        }
+        do throws(ServiceFault) {
+            return try await services.cart(of: user.description, frame) ?? []
+        } catch {
+            throw .legacy(.noCart, error)
         }
     }
 
@@ -61,7 +66,7 @@ extension Checkout {
     ) async throws(Refusal) -> Reply.Outcome {
         guard wait.patience != .none else { return acceptance.answer }
         // Parked is an end too: the order has failed, and only people can undo the rest.
-        guard let end = await sagas.ending(of: acceptance.saga, withinMS: wait.milliseconds), end != .inProgress else {
+        guard let end = await end(of: acceptance.saga, wait), end != .inProgress else {
             guard wait.isRequired else { return acceptance.answer }
             let detail: StaticString = "the order is accepted, and not finished yet"
             throw Refusal(Outcome(.deadline, detail), "order \(acceptance.order) is accepted, and not finished yet")

@@ -17,6 +17,7 @@ public final class Checkout: CheckoutDesk {
     let services: ShopServices
     private let deliver: EventLog.Deliver
     private let underWay = Atomic<Int>(0)
+    private let waiting = Atomic<Int>(0)
     private let sweeping: Task<Void, Never>
     private let following: UInt64
 
@@ -40,8 +41,10 @@ public final class Checkout: CheckoutDesk {
         }
     }
 
-    /// Requests under way.
+    /// Requests that are not accepted yet.
     public var depth: Int { underWay.load(ordering: .relaxed) }
+    /// Requests that wait for their saga's end.
+    public var waiters: Int { waiting.load(ordering: .relaxed) }
 
     public func close() {
         sweeping.cancel()
@@ -59,6 +62,16 @@ public final class Checkout: CheckoutDesk {
             deliver(ticket.worker, [Reply(ticket: ticket, outcome: outcome)])
         }
         return true
+    }
+
+    /// The saga's end; nil when nobody waits that long, or too many wait already. Who waits is accepted, so he takes no
+    /// place from those who are not: while payment is out, façade callers wait for a minute each.
+    func end(of saga: Identifier, _ wait: Wait) async -> SagaStatus? {
+        defer { waiting.subtract(1, ordering: .relaxed) }
+        guard waiting.add(1, ordering: .relaxed).newValue <= settings.waiting else { return nil }
+        underWay.subtract(1, ordering: .relaxed)
+        defer { underWay.add(1, ordering: .relaxed) }
+        return await sagas.ending(of: saga, withinMS: wait.milliseconds)
     }
 
     private func answer(to request: CheckoutRequest, _ wait: Wait, _ metadata: Metadata) async -> Reply.Outcome {

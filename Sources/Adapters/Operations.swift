@@ -16,6 +16,12 @@ public struct Operations: Sendable {
 }
 
 extension Operations {
+    /// What definitions may name: of all that `init(checkout:)` makes.
+    public static let checkoutNames = [
+        "cart.empty", "email.confirm", "inventory.release", "inventory.reserve", "order.verify-cart", "payment.charge",
+        "payment.refund", "shipping.cancel", "shipping.ship",
+    ]
+
     /// Those of checkout and cancellation. `order.verify-cart`, `inventory.reserve` and `.release`, and, over the
     /// services that `settings` names, `payment.charge` and `.refund`, `shipping.ship` and `.cancel`,
     /// `email.confirm` and `cart.empty`.

@@ -132,12 +132,12 @@ extension Bus {
 extension Bus.Answer {
     fileprivate static let absent = no(404, "there is no such entry")
 
-    /// `{"message"}`
-    fileprivate static func no(_ status: UInt16, _ message: String) -> Bus.Answer {
+    /// `{"detail"}`
+    fileprivate static func no(_ status: UInt16, _ detail: String) -> Bus.Answer {
         var json = JSONWriter<[UInt8]>([])
         json.beginObject()
-        json.name("message")
-        json.string(message)
+        json.name("detail")
+        json.string(detail)
         json.endObject()
         return Bus.Answer(status: status, body: json.sink)
     }

@@ -1,3 +1,5 @@
+import Exchanges
+
 /// A type of aggregate: state that is the fold of its events, and the rules by which events come about.
 ///
 /// Neither part asks for the time. `decide` is told what it is now, which is the time of the events it
@@ -56,10 +58,9 @@ extension Aggregate {
         guard !changes.isEmpty else { return [] }
         var events: [Event] = []
         events.reserveCapacity(changes.count)
-        for change in changes {
-            events.append(stamp.event(change))
-            apply(change, at: stamp.time)
-        }
+        // All of them before any is applied: a refusal leaves the state as it was.
+        for change in changes { events.append(try stamp.event(change)) }
+        for change in changes { apply(change, at: stamp.time) }
         return events
     }
 
@@ -77,12 +78,25 @@ struct EventStamp {
     /// Never before the last event's: order by time is order by position.
     var time: Timestamp
     var metadata = Metadata()
+    private let schemas: EventSchemas
+    /// Those that did not fit their schemas, of the present group.
+    var invalid: [InvalidEvent] = []
 
-    init(time: Timestamp) { self.time = time }
+    init(time: Timestamp, schemas: EventSchemas = EventSchemas()) {
+        self.time = time
+        self.schemas = schemas
+    }
 
-    mutating func event<Change: AggregateEvent>(_ change: Change) -> Event {
-        Event(
+    /// - Throws: `.internalError` when the event does not fit its schema.
+    mutating func event<Change: AggregateEvent>(_ change: Change) throws(Refusal) -> Event {
+        let event = Event(
             id: ids.next(at: time.microseconds), type: change.type, timestamp: time,
             schemaVersion: Change.schemaVersion, payload: change.payload, metadata: metadata)
+        let violations = schemas.violations(ofType: event.type, version: event.schemaVersion, payload: event.payload.span)
+        guard violations.isEmpty else {
+            invalid.append(InvalidEvent(type: event.type, violations: violations))
+            throw Refusal(.internalError, "what would have happened does not fit its contract")
+        }
+        return event
     }
 }

@@ -17,16 +17,23 @@ public final class EventLog: Sendable {
         /// Bytes of them, about.
         public var bytes: Int
         public var snapshots: SnapshotRule
+        /// What events are held to.
+        public var schemas: EventSchemas
+        /// Is told of events that do not fit, on the log's thread, once a second at most.
+        public var onInvalid: @Sendable (InvalidEvent) -> Void
 
         public init(
             queue: Int = 65_536, group: Int = 4096, aggregates: Int = 100_000, bytes: Int = 256 << 20,
-            snapshots: SnapshotRule = SnapshotRule()
+            snapshots: SnapshotRule = SnapshotRule(), schemas: EventSchemas = EventSchemas(),
+            onInvalid: @escaping @Sendable (InvalidEvent) -> Void = { _ in }
         ) {
             self.queue = max(1, queue)
             self.group = max(1, group)
             self.aggregates = max(1, aggregates)
             self.bytes = max(1, bytes)
             self.snapshots = snapshots
+            self.schemas = schemas
+            self.onInvalid = onInvalid
         }
     }
 

@@ -162,8 +162,16 @@ public final class Gateway: Sendable {
     /// Readiness goes first. Running exchanges may finish, and new ones are served on connections that then
     /// close; listeners close last, when nothing is left or `closeListeners` says so. `wait` returns when the
     /// last connection is gone.
-    public func drain() {
+    /// - Parameter isHeld: the workers stay until `release` (or `stop`), for calls of the gateway's own.
+    public func drain(isHeld: Bool = false) {
+        shared.isHeld.store(isHeld, ordering: .releasing)
         shared.ready.store(false, ordering: .releasing)
+        for mailbox in mailboxes { _ = mailbox.post(.drain) }
+    }
+
+    /// No more calls will be made: the drain need not wait for them.
+    public func release() {
+        shared.isHeld.store(false, ordering: .releasing)
         for mailbox in mailboxes { _ = mailbox.post(.drain) }
     }
 
@@ -180,9 +188,11 @@ public final class Gateway: Sendable {
 
     /// Returns when all workers have ended, then closes the core: every command it took is answered
     /// or refused by then.
-    public func wait() {
+    /// - Parameter beforeCoreCloses: ends what still uses the core.
+    public func wait(_ beforeCoreCloses: () -> Void = {}) {
         for thread in threads.withLock({ $0 }) { thread.join() }
         names.close()
+        beforeCoreCloses()
         shared.core.close()
         shared.accessLog?.stop()
     }

@@ -25,6 +25,8 @@ final class Shared: Sendable {
     let mailboxes: [Mailbox<WorkerMessage>]
     /// Ready for traffic: recovered, listening, not draining.
     let ready = Atomic<Bool>(false)
+    /// In a drain: somebody inside still has calls to make, so the workers stay.
+    let isHeld = Atomic<Bool>(false)
     let listeners: [ListenerShare]
     /// One count a worker, of its turns: what moves is alive.
     let heartbeats: [Heartbeat]

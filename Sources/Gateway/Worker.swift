@@ -5,6 +5,7 @@ import Pipeline
 import Reactor
 import Routes
 import Settings
+import Synchronization
 import TLS
 import Telemetry
 import WireHTTP
@@ -130,7 +131,7 @@ final class Worker {
     private func endTurn() {
         shared.heartbeats[Int(index)].beat()
         accessLog?.endTurn(nowNS: loop.nowNS)
-        if isDraining && openConnections == 0 && callsUnderWay == 0 { loop.stop() }
+        if isDraining && openConnections == 0 && callsUnderWay == 0 && !shared.isHeld.load(ordering: .acquiring) { loop.stop() }
     }
 
     // MARK: - Messages

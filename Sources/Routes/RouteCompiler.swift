@@ -1,4 +1,3 @@
-import Glibc
 public import Settings
 
 /// Route files → one table, or every reason why not.
@@ -15,7 +14,14 @@ public enum RouteCompiler {
         _ configuration: Configuration, vocabulary: Vocabulary, _ diagnostics: Diagnostics
     ) -> RouteTable? {
         let before = diagnostics.errors
-        let documents = configuration.routes.flatMap { files(at: $0, diagnostics) }.compactMap { Document.read(path: $0, diagnostics) }
+        // The default folder may be missing: a gateway without routes answers 404 and its health.
+        let isDefault = configuration.routes == Configuration().routes
+        let files = configuration.routes.flatMap {
+            FileFolder.yaml(
+                at: $0, "route files", atMost: fileLimit, whenMissing: isDefault ? "does not exist; there are no routes" : nil,
+                diagnostics)
+        }
+        let documents = files.compactMap { Document.read(path: $0, diagnostics) }
         let table = compile(documents, configuration, vocabulary: vocabulary, diagnostics)
         return diagnostics.errors == before ? table : nil
     }
@@ -56,36 +62,5 @@ public enum RouteCompiler {
         guard diagnostics.errors == before else { return nil }
         parts.trie = builder.build()
         return RouteTable(parts, configuration: configuration, vocabulary: vocabulary)
-    }
-
-    private static func files(at folder: String, _ diagnostics: Diagnostics) -> [String] {
-        if folder.hasSuffix(".yaml") { return [folder] }
-        let place = SourcePosition(file: folder)
-        guard let directory = opendir(folder) else {
-            // The default folder may be missing: a gateway without routes answers 404 and its health.
-            if [folder] == Configuration().routes, errno == ENOENT {
-                diagnostics.warning(at: place, "does not exist; there are no routes")
-            } else {
-                diagnostics.error(at: place, "cannot be read: \(String(cString: strerror(errno)))")
-            }
-            return []
-        }
-        defer { closedir(directory) }
-        var names: [String] = []
-        while let entry = readdir(directory) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) { field in
-                field.withMemoryRebound(to: CChar.self, capacity: MemoryLayout.size(ofValue: field.pointee)) {
-                    String(cString: $0)
-                }
-            }
-            if name.hasPrefix(".") { continue }
-            if name.hasSuffix(".yaml") {
-                names.append(name)
-            } else if name.hasSuffix(".yml") {
-                diagnostics.warning(at: SourcePosition(file: "\(folder)/\(name)"), "is not read: route files end with .yaml")
-            }
-        }
-        if names.count > fileLimit { diagnostics.error(at: place, "has more than \(fileLimit) route files") }
-        return names.sorted().prefix(fileLimit).map { "\(folder)/\($0)" }
     }
 }

@@ -23,9 +23,15 @@ extension CheckoutSettings {
         result.reservation = fields.milliseconds("reservation", in: 1_000...2_592_000_000) ?? result.reservation
         result.paymentParkMax = fields.milliseconds("payment_park_max", in: 1_000...2_592_000_000) ?? result.paymentParkMax
         result.inFlight = fields.integer("in_flight", in: 1...1_000_000) ?? result.inFlight
+        result.waiting = fields.integer("waiting", in: 0...1_000_000) ?? result.waiting
         result.cards = fields.integer("cards", in: 1...10_000_000) ?? result.cards
         result.cardKeyFile = fields.path("card_key_file")
         fields.finish()
+        if result.saga == .checkoutWithInventory, result.reservation < result.paymentParkMax {
+            fields.diagnostics.warning(
+                at: fields.position(of: fields.has("reservation") ? "reservation" : "payment_park_max"),
+                "'reservation' is shorter than 'payment_park_max': stock of an order that waits for its payment is let go")
+        }
         return result
     }
 }
@@ -46,7 +52,7 @@ extension CheckoutSettings.Service {
             return Self.check(cluster, speaks: .http2, at: position, among: clusters, checkout.diagnostics)
         }
         if options.contains(.rest), let rest = fields.fields("rest", "a service by REST") {
-            if fields.has("cluster") {
+            if fields.value("cluster") != nil {
                 fields.diagnostics.error(at: fields.position(of: "cluster"), "'cluster' and 'rest' exclude each other")
             }
             cluster = rest.string("cluster") ?? cluster

@@ -10,6 +10,8 @@ public struct Configuration: Sendable, Equatable {
     public var routes = ["routes"]
     /// Sets of compiled contracts: `FileDescriptorSet`s as protoc writes them.
     public var descriptors: [PlacedPath] = []
+    /// The folder with the events' schemas; nil = off. Line 0 = nobody has named it.
+    public var eventSchemas: PlacedPath? = PlacedPath("contracts/events", at: SourcePosition(file: "contracts/events"))
     /// How long running exchanges may finish after SIGTERM.
     public var drain: UInt32 = 30_000
     public var clusters: [Cluster] = []

@@ -18,6 +18,9 @@ extension Configuration {
             result.descriptors = contracts.list("descriptors")?.compactMap { item in
                 item.string("descriptors", diagnostics).map { PlacedPath($0, at: item.position) }
             } ?? []
+            if let value = contracts.value("event_schemas"), let path = value.string("event_schemas", diagnostics) {
+                result.eventSchemas = path == "off" ? nil : PlacedPath(path, at: value.position)
+            }
             contracts.finish()
         }
         result.drain = root.milliseconds("drain", in: 0...3_600_000) ?? result.drain

@@ -31,4 +31,21 @@ public enum FileBytes {
         diagnostics.error(at: place, "\(name)is larger than \(limit >> 20)MiB")
         return nil
     }
+
+    /// The names in a folder that end so, in order; none after a report when it cannot be read.
+    public static func names(
+        in folder: String, ending: String, at place: SourcePosition, _ diagnostics: Diagnostics
+    ) -> [String] {
+        guard let directory = opendir(folder) else {
+            diagnostics.error(at: place, "'\(folder)' cannot be read: \(String(cString: strerror(errno)))")
+            return []
+        }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            if name.hasSuffix(ending) && !name.hasPrefix(".") { names.append(name) }
+        }
+        return names.sorted()
+    }
 }

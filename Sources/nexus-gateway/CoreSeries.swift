@@ -11,6 +11,12 @@ enum CoreSeries {
             Family("nexus_commits_failed", .counter, "Transactions that failed.", .integer(figures.failedCommits)),
             Family("nexus_commands", .counter, "Commands decided.", .integer(figures.commands)),
             Family("nexus_commands_refused", .counter, "Commands refused.", .integer(figures.refused)),
+            Family(
+                "nexus_append_conflicts", .counter, "Appends that met events of another writer and were decided again.",
+                .integer(figures.conflicts)),
+            Family(
+                "nexus_events_invalid", .counter, "Events that did not fit their schema and were not stored.",
+                .integer(figures.invalidEvents)),
             Family("nexus_core_queue", .gauge, "Commands and queries that wait.", .integer(UInt64(core.depth))),
             Family("nexus_events_head", .gauge, "Global position of the last event.", .integer(figures.head)),
             Family("nexus_aggregates_cached", .gauge, "Aggregates in memory.", .integer(UInt64(figures.cached))),

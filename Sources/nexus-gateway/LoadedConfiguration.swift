@@ -1,8 +1,10 @@
+import Adapters
 import Contracts
 import EventCore
 import Gateway
 import Glibc
 import Routes
+import Sagas
 import Settings
 import TLS
 
@@ -13,8 +15,18 @@ struct LoadedConfiguration: Sendable {
     var table: RouteTable
     var tls: TLSContexts
     var contracts: RouteContracts
+    var eventSchemas: EventSchemas
+    /// Nil = there is none.
+    var checkout: Checkout?
     /// What deserves a look but hinders nothing.
     var warnings: [Diagnostic]
+
+    /// What the core's own checkout is made of.
+    struct Checkout: Sendable {
+        var settings: CheckoutSettings
+        var sagas: SagaDefinitions
+        var tokens: CardTokens
+    }
 
     /// Read when no file is named.
     static let defaultPath = "config/nexus.yaml"
@@ -46,12 +58,41 @@ struct LoadedConfiguration: Sendable {
         let table = RouteCompiler.compile(configuration, vocabulary: vocabulary, diagnostics)
         let tls = TLSContexts.load(configuration, vault: vault, diagnostics)
         let contracts = table.map { RouteContracts($0, schema, diagnostics) }
+        let checkout = Checkout.load(configuration, diagnostics)
+        let eventSchemas = EventSchemas.load(configuration, diagnostics)
         guard diagnostics.errors == 0, let table, let contracts else {
             return .failure(Invalid(diagnostics: diagnostics.sorted))
         }
         return .success(
             LoadedConfiguration(
-                configuration: configuration, table: table, tls: tls, contracts: contracts, warnings: diagnostics.sorted))
+                configuration: configuration, table: table, tls: tls, contracts: contracts, eventSchemas: eventSchemas,
+                checkout: checkout,
+                warnings: diagnostics.sorted))
+    }
+}
+
+extension LoadedConfiguration.Checkout {
+    /// Nil when there is none, or after a report.
+    static func load(_ configuration: Configuration, _ diagnostics: Diagnostics) -> Self? {
+        guard let settings = configuration.checkout else { return nil }
+        let files = settings.sagas.flatMap {
+            FileFolder.yaml(at: $0, "saga definitions", atMost: SagaDefinitions.most, diagnostics)
+        }
+        let sagas = SagaDefinitions.read(paths: files, operations: Operations.checkoutNames, diagnostics)
+        for name in [settings.saga.rawValue, "cancel-order"] where sagas[name] == nil && diagnostics.errors == 0 {
+            diagnostics.error(
+                at: SourcePosition(file: settings.sagas.first ?? ""), "no file here defines the saga '\(name)', which the checkout needs")
+        }
+        let tokens: CardTokens?
+        if let file = settings.cardKeyFile {
+            tokens = CardTokens(keyFile: file, diagnostics)
+        } else {
+            tokens = CardTokens()
+            if tokens == nil {
+                diagnostics.error(at: SourcePosition(file: ""), "the system has no random bytes for the key of card tokens")
+            }
+        }
+        return tokens.map { Self(settings: settings, sagas: sagas, tokens: $0) }
     }
 }
 

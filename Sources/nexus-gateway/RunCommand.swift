@@ -43,14 +43,17 @@ private struct Daemon {
     private let accessLog: LogWriter?
     private let store: SQLiteEventStore
     private let gateway: Gateway
+    private let writeSide: WriteSide?
     private let notice = ServiceNotice()
     private let configuration: Configuration
+    private let eventSchemas: Int
 
     init(_ loaded: LoadedConfiguration, options: ConfigurationOptions, vault: TicketVault) throws {
         let configuration = loaded.configuration
         self.vault = vault
         self.options = options
         self.configuration = configuration
+        eventSchemas = loaded.eventSchemas.count
         log = Log(service: configuration.telemetry.service)
         meters = Meters(parseErrors: Gateway.parseErrorReasons)
         var files: UInt64 = 0
@@ -63,7 +66,8 @@ private struct Daemon {
                 options: .init(mostBytes: configuration.store.maxBytes == 0 ? .max : Int(configuration.store.maxBytes)))
             self.store = store
             let snapshots = try SQLiteSnapshotStore(path: SQLiteSnapshotStore.path(ofEvents: configuration.store.path))
-            let meters = self.meters
+            let (meters, log) = (self.meters, self.log)
+            var opened: WriteSide?
             gateway = try Gateway(
                 configuration: configuration, table: loaded.table, tls: loaded.tls, contracts: loaded.contracts,
                 meters: meters, log: log, accessLog: accessLog,
@@ -74,10 +78,24 @@ private struct Daemon {
                         options: .init(
                             queue: configuration.store.queue, group: configuration.store.group,
                             aggregates: configuration.store.aggregatesInMemory,
-                            snapshots: SnapshotRule(configuration.store.snapshots)), deliver: deliver)
+                            snapshots: SnapshotRule(configuration.store.snapshots), schemas: loaded.eventSchemas,
+                            onInvalid: { event in
+                                let what = event.violations.map { "\($0.pointer) \($0.error)" }.joined(separator: "; ")
+                                log.error("event refused by its schema", ["type": event.type, "violations": what])
+                            }), deliver: deliver)
                     meters.add { CoreSeries.families(of: core) }
                     return core
+                },
+                openDesks: { core, calls, deliver in
+                    guard let checkout = loaded.checkout else { return Desks() }
+                    let side = try WriteSide(
+                        checkout, consumers: configuration.store.path + ".consumers", core: core, store: store, calls: calls,
+                        log: log, deliver: deliver)
+                    opened = side
+                    return side.desks
                 })
+            writeSide = opened
+            if let side = opened { try Blocking.run { try await side.begin() } }
         } catch {
             log.error("cannot start", ["error": "\(error)", "store": configuration.store.path])
             throw ExitCode(71)  // EX_OSERR
@@ -86,6 +104,7 @@ private struct Daemon {
 
     func serve(_ contracts: RouteContracts, until signals: Signals) {
         listContracts(contracts)
+        log.info("event schemas", ["count": "\(eventSchemas)"])
         for (name, address) in gateway.listening { announce("listening \(name) \(address)") }
         announce("ready")
         notice.ready(status: "serving")
@@ -122,9 +141,14 @@ private struct Daemon {
                 listeningUntilNS = nx_monotonic_ns() + drainNS / 2
                 notice.stopping(status: "draining")
                 log.info("draining", ["atMostMs": "\(configuration.drain)"])
-                gateway.drain()
+                gateway.drain(isHeld: writeSide != nil)
                 do {
-                    try signals.tellWhenEnded(gateway)
+                    try signals.tellWhenDone { [gateway, writeSide] in
+                        guard let writeSide else { return gateway.wait() }
+                        Blocking.run { await writeSide.settle(withinMS: drainNS / 1_000_000) }
+                        gateway.release()
+                        gateway.wait { Blocking.run { await writeSide.close() } }
+                    }
                 } catch {
                     log.error("cannot wait for the drain", ["error": "\(error)"])
                     gateway.stop()
@@ -162,6 +186,7 @@ private struct Daemon {
             for (what, changed) in [
                 ("workers", now.workers != configuration.workers), ("affinity", now.affinity != configuration.affinity),
                 ("store", now.store != configuration.store),
+                ("contracts", now.eventSchemas != configuration.eventSchemas),
                 ("listeners", now.allListeners.map(\.address) != configuration.allListeners.map(\.address)
                     || now.allListeners.map(\.name) != configuration.allListeners.map(\.name)),
             ] where changed {

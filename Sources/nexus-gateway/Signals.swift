@@ -46,10 +46,10 @@ struct Signals: Sendable {
         }
     }
 
-    /// Wakes the waiting thread once the gateway has ended.
-    func tellWhenEnded(_ gateway: Gateway) throws(SystemError) {
+    /// Wakes the waiting thread once `drain` has returned, which has a thread of its own.
+    func tellWhenDone(_ drain: @escaping @Sendable () -> Void) throws(SystemError) {
         _ = try WorkerThread(name: "drain") {
-            gateway.wait()
+            drain()
             kill(getpid(), Self.drainedSignal)
         }
     }

@@ -63,7 +63,7 @@ import WireGRPC
             "0a0158120a53756e676c61737365731a01642201702a0d0a0355534410131880e788d803320b6163636573736f72696573320162",
             "0a0175120e0a0a4f4c4a4345535043375a1002120f0a02c3a910ffffffffffffffffff01", "0a0d0a0355534410081880e788d803",
         ].map(bytes)
-        for round in 0..<60_000 {
+        for round in 0..<20_000 {
             var message = round % 2 == 0 ? seeded.pick(good) : (0..<seeded.count(0...40)).map { _ in UInt8.random(in: 0...255, using: &seeded) }
             for _ in 0..<seeded.count(0...4) where !message.isEmpty {
                 let at = Int.random(in: 0..<message.count, using: &seeded)

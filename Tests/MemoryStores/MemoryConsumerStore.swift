@@ -5,7 +5,8 @@ import Synchronization
 public final class MemoryConsumerStore: ConsumerStore {
     private struct State {
         var checkpoints: [String: UInt64] = [:]
-        var rows: [String: [String: [UInt8]]] = [:]
+        /// By bytes: to Swift two spellings of `é` are one text.
+        var rows: [String: [[UInt8]: [UInt8]]] = [:]
         var failure: StoreError?
         var commits = 0
     }
@@ -26,13 +27,16 @@ public final class MemoryConsumerStore: ConsumerStore {
     public func rows(of consumer: String, after: String?, limit: Int) throws(StoreError) -> [ConsumerRow] {
         try use { state in
             let rows = state.rows[consumer] ?? [:]
-            let keys = rows.keys.filter { Self.order(after ?? "", $0) }.sorted(by: Self.order)
-            return keys.prefix(max(0, limit)).map { ConsumerRow(key: $0, value: rows[$0] ?? []) }
+            let after = Array((after ?? "").utf8)
+            let keys = rows.keys.filter { after.lexicographicallyPrecedes($0) }.sorted { $0.lexicographicallyPrecedes($1) }
+            return keys.prefix(max(0, limit)).map {
+                ConsumerRow(key: String(decoding: $0, as: UTF8.self), value: rows[$0] ?? [])
+            }
         }
     }
 
     public func row(_ key: String, of consumer: String) throws(StoreError) -> ConsumerRow? {
-        try use { $0.rows[consumer]?[key].map { ConsumerRow(key: key, value: $0) } }
+        try use { $0.rows[consumer]?[Array(key.utf8)].map { ConsumerRow(key: key, value: $0) } }
     }
 
     public func commit(_ consumer: String, through position: UInt64, _ changes: [RowChange]) throws(StoreError) {
@@ -49,8 +53,8 @@ public final class MemoryConsumerStore: ConsumerStore {
             state.checkpoints[consumer] = max(state.checkpoints[consumer] ?? 0, position)
             for change in changes {
                 switch change {
-                case .put(let row): state.rows[consumer, default: [:]][row.key] = row.value
-                case .delete(let key): state.rows[consumer]?[key] = nil
+                case .put(let row): state.rows[consumer, default: [:]][Array(row.key.utf8)] = row.value
+                case .delete(let key): state.rows[consumer]?[Array(key.utf8)] = nil
                 }
             }
         }
@@ -62,7 +66,4 @@ public final class MemoryConsumerStore: ConsumerStore {
             return body(&state)
         }
     }
-
-    /// By bytes.
-    private static func order(_ a: String, _ b: String) -> Bool { a.utf8.lexicographicallyPrecedes(b.utf8) }
 }

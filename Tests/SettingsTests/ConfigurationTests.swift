@@ -47,6 +47,7 @@ struct ConfigurationTests {
         resolver: { servers: [127.0.0.1:5353], min_ttl: 2s, max_ttl: 3s, timeout: 4s, tries: 5 }
         store: { path: x.db, queue: 1, group: 2, aggregates_in_memory: 3, snapshots: { events: 4, bytes: 5KiB, age: 6h } }
         access_log: off
+        contracts: { event_schemas: schemas }
         telemetry: { service: s, sample: 1 }
         shield: { keys: 7 }
         """
@@ -111,6 +112,7 @@ struct ConfigurationTests {
         #expect(c.resolver.timeout == 4000 && c.resolver.tries == 5)
         #expect(c.store.path == "x.db" && c.store.queue == 1 && c.store.group == 2 && c.store.aggregatesInMemory == 3)
         #expect(c.store.snapshots.events == 4 && c.store.snapshots.bytes == 5 << 10 && c.store.snapshots.age == 21_600_000)
+        #expect(c.eventSchemas?.path == "schemas" && read("contracts: { event_schemas: off }").0.eventSchemas == nil)
         #expect(c.telemetry.service == "s" && c.telemetry.sample == 1)
     }
 

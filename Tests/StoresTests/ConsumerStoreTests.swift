@@ -196,6 +196,23 @@ private func row(_ key: String, _ value: [UInt8] = [1]) -> ConsumerRow { Consume
         }
     }
 
+    /// The process alone takes nothing that was committed, and leaves no half of a commit.
+    @Test(.timeLimit(.minutes(2))) func killedAtAnyMomentItKeepsWhole() throws {
+        let shop = try ConsumerWorkshop()
+        var told: UInt64 = 0
+        for _ in 0..<15 {
+            let lines = try KilledProgram("checkpoint", path: shop.path).kill(after: Int.random(in: 0...60))
+            told = max(told, UInt64(lines.last ?? "") ?? 0)
+            let store = try shop.open()
+            let position = try store.checkpoint(of: "crash")
+            #expect(position >= told)
+            let rows = try store.rows(of: "crash", after: nil, limit: 9)
+            #expect(rows == ["a", "b"].map { ConsumerRow(key: $0, value: Array("\(position)".utf8)) })
+            store.close()
+        }
+        #expect(told > 500)
+    }
+
     @Test func keepsTheWALBounded() throws {
         let shop = try ConsumerWorkshop()
         let store = try shop.open()

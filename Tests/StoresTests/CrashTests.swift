@@ -3,13 +3,13 @@ import Glibc
 import Stores
 import Testing
 
-/// `store-bench append PATH`, which appends through the log and prints the id of each event it was told
-/// is durable.
-private final class Appender {
+/// `store-bench MODE PATH`: `append` appends through the log and prints the id of each event it was told is
+/// durable, `checkpoint` commits what consumers remember and prints each position.
+final class KilledProgram {
     private var pid: pid_t = 0
     private var output: Int32 = -1
 
-    init(path: String) throws {
+    init(_ mode: String, path: String) throws {
         // Built beside the program that runs the tests.
         let own = try #require(realpath("/proc/self/exe", nil))
         defer { free(own) }
@@ -24,7 +24,7 @@ private final class Appender {
         posix_spawn_file_actions_adddup2(&actions, pipes[1], 1)
         posix_spawn_file_actions_addclose(&actions, pipes[0])
         posix_spawn_file_actions_addclose(&actions, pipes[1])
-        var arguments: [UnsafeMutablePointer<CChar>?] = [strdup(program), strdup("append"), strdup(path), nil]
+        var arguments: [UnsafeMutablePointer<CChar>?] = [strdup(program), strdup(mode), strdup(path), nil]
         let result = posix_spawn(&pid, program, &actions, nil, &arguments, environ)
         for argument in arguments { free(argument) }
         posix_spawn_file_actions_destroy(&actions)
@@ -57,7 +57,8 @@ private final class Appender {
         waitpid(pid, &status, 0)
         close(output)
         // A line that the kill cut off is not an acknowledgement.
-        return bytes.split(separator: 10).map { String(decoding: $0, as: UTF8.self) }.filter { $0.utf8.count == 36 }
+        return bytes.prefix((bytes.lastIndex(of: 10) ?? -1) + 1).split(separator: 10)
+            .map { String(decoding: $0, as: UTF8.self) }
     }
 }
 
@@ -71,7 +72,7 @@ private final class Appender {
         var versions: [AggregateKey: UInt64] = [:]
         var carts: [AggregateKey: Cart] = [:]
         for _ in 0..<20 {
-            let lines = try Appender(path: shop.path).kill(after: Int.random(in: 0...120))
+            let lines = try KilledProgram("append", path: shop.path).kill(after: Int.random(in: 0...120))
             acknowledged += lines.count
             let store = try shop.open()
             var more = true

@@ -1,0 +1,40 @@
+import Contracts
+import EventCore
+import Glibc
+import Settings
+
+extension EventSchemas {
+    /// Reads the schemas of events, one a file, in the folder that the configuration names. The folder that is meant
+    /// when none is named need not be there.
+    static func load(_ configuration: Configuration, _ diagnostics: Diagnostics) -> EventSchemas {
+        var schemas = EventSchemas()
+        guard let folder = configuration.eventSchemas else { return schemas }
+        if folder.position.line == 0 && access(folder.path, F_OK) != 0 { return schemas }
+        for name in FileBytes.names(in: folder.path, ending: ".json", at: folder.position, diagnostics) {
+            let path = "\(folder.path)/\(name)"
+            let file = SourcePosition(file: path)
+            guard let text = FileBytes.read(path: path, atMost: 1 << 20, at: file, diagnostics) else { continue }
+            do throws(JSONSchema.Malformed) {
+                let schema = try JSONSchema(text.span)
+                do throws(EventSchemas.Malformed) {
+                    try schemas.add(schema)
+                } catch {
+                    diagnostics.error(at: file, error.message)
+                }
+            } catch {
+                diagnostics.error(at: SourcePosition(file: path, offset: error.offset, in: text), error.message)
+            }
+        }
+        return schemas
+    }
+}
+
+extension SourcePosition {
+    /// The line and column of a byte.
+    fileprivate init(file: String, offset: Int, in text: [UInt8]) {
+        let before = text.prefix(offset)
+        let line = before.count { $0 == UInt8(ascii: "\n") } + 1
+        let column = before.count - (before.lastIndex(of: UInt8(ascii: "\n")) ?? -1)
+        self.init(file: file, line: line, column: column)
+    }
+}

@@ -1,0 +1,86 @@
+@testable import Adapters
+import EventCore
+import Exchanges
+import Sagas
+import Settings
+import Testing
+
+/// Stock of an order: all of it or nothing, and given back.
+@Suite struct InventoryOperationsTests {
+    private static let inventory = {
+        var settings = CheckoutSettings()
+        settings.saga = .checkoutWithInventory
+        return settings
+    }()
+
+    private func stock(_ rig: Rig, _ product: String) async throws -> Inventory {
+        let name = AggregateName(kind: .inventory, id: try #require(Identifier(product)))
+        guard case .inventory(let stock) = try await rig.log.state(of: name) else { return Inventory() }
+        return stock
+    }
+
+    private func deliver(_ rig: Rig, _ product: String, _ pieces: Int32) async throws {
+        let (product, reason) = (try #require(Identifier(product)), try #require(Identifier("delivery")))
+        try await rig.log.execute([.inventory(product, .adjust(delta: pieces, reason: reason, eventId: nil))])
+    }
+
+    private func context(_ rig: Rig, _ id: String, step: String = "reserve-inventory") async throws -> StepContext {
+        StepContext(
+            saga: try #require(Identifier("checkout-\(id)")), step: step, attempt: 1, order: try #require(Identifier(id)),
+            state: try await rig.order(id), timeoutMS: 300_000, metadata: Metadata())
+    }
+
+    @Test func allOfItIsHeldUnderTheOrdersId() async throws {
+        let rig = try Rig(Self.inventory)
+        defer { rig.close() }
+        try await deliver(rig, "OLJCESPC7Z", 5)
+        try await deliver(rig, "1YMWWN1N4O", 1)
+        try await rig.add("OLJCESPC7Z", 2)
+        try await rig.add("1YMWWN1N4O", 1)
+        let id = try #require(await rig.place()?.orderId)
+        let reserve = try #require(rig.operations["inventory.reserve"])
+        #expect(await reserve.perform(try await context(rig, id)).kind == "done")
+        #expect(try await stock(rig, "OLJCESPC7Z").available(at: .now()) == 3)
+        #expect(try await stock(rig, "1YMWWN1N4O").available(at: .now()) == 0)
+        // The same again, as after a crash, changes nothing.
+        let head = rig.log.feed.head
+        #expect(await reserve.perform(try await context(rig, id)).kind == "done")
+        #expect(rig.log.feed.head == head)
+        // And back.
+        let release = try #require(rig.operations["inventory.release"])
+        guard case .done(let commands) = await release.perform(try await context(rig, id, step: "undo-reserve-inventory")) else {
+            return #expect(Bool(false))
+        }
+        try await rig.log.execute(commands)
+        #expect(try await stock(rig, "OLJCESPC7Z").available(at: .now()) == 5)
+        #expect(try await stock(rig, "1YMWWN1N4O").available(at: .now()) == 1)
+        #expect(await release.perform(try await context(rig, id, step: "undo-reserve-inventory")).kind == "done")
+    }
+
+    @Test func tooLittleOfOneHoldsNothing() async throws {
+        let rig = try Rig(Self.inventory)
+        defer { rig.close() }
+        try await deliver(rig, "OLJCESPC7Z", 5)
+        try await deliver(rig, "1YMWWN1N4O", 1)
+        try await rig.add("OLJCESPC7Z", 2)
+        try await rig.add("1YMWWN1N4O", 2)
+        let answer = try #require(await rig.place(.preferred(milliseconds: 300_000))?.answered)
+        #expect(answer.body.contains(#""status":"FAILED""#))
+        #expect(answer.body.contains("not enough of the product is available"))
+        #expect(try await stock(rig, "OLJCESPC7Z").available(at: .now()) == 5)
+        #expect(rig.shop.calls(of: "Charge").isEmpty && rig.cards.count == 0)
+        // As the façade says it.
+        let refusal = try #require(await rig.place(.required(milliseconds: 300_000))?.refusal)
+        #expect(refusal.outcome.code == .illegalState && refusal.text?.contains("not enough of the product") == true)
+    }
+
+    @Test func aProductWithoutStockIsRefused() async throws {
+        let rig = try Rig(Self.inventory)
+        defer { rig.close() }
+        try await rig.add("OLJCESPC7Z", 1)
+        let id = try #require(await rig.place()?.orderId)
+        let result = await (try #require(rig.operations["inventory.reserve"])).perform(try await context(rig, id))
+        guard case .refused(let failure, let commands) = result else { return #expect(result.kind == "refused") }
+        #expect(commands == [.order(try #require(Identifier(id)), .failStock(failure))])
+    }
+}
