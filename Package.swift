@@ -105,7 +105,7 @@ let package = Package(
         // A gateway in a process that makes calls of its own, for tests over the wire.
         .executableTarget(
             name: "call-out",
-            dependencies: ["Exchanges", "Reactor", "TLS", "Settings", "Routes", "EventCore", "Stores", "Telemetry", "Gateway"],
+            dependencies: ["Exchanges", "Reactor", "TLS", "Settings", "Routes", "Contracts", "EventCore", "Stores", "Telemetry", "Gateway"],
             path: "Tests/CallOut", swiftSettings: house),
 
         // What tests share.
@@ -127,7 +127,7 @@ let package = Package(
         tests("ContractsTests", ["Seeded", "ProtoSets", "Contracts", "Exchanges"]),
         tests("EventCoreTests", ["EventCore", "Contracts", "Exchanges"]),
         tests("BusTests", ["MemoryStores", "Seeded", "Bus", "EventCore", "Stores", "Contracts", "Exchanges"]),
-        tests("SagasTests", ["MemoryStores", "Sagas", "Bus", "EventCore", "Contracts", "Settings", "Exchanges"]),
+        tests("SagasTests", ["MemoryStores", "Seeded", "Sagas", "Bus", "EventCore", "Contracts", "Settings", "Exchanges"]),
         tests("AdaptersTests", ["MemoryStores", "Seeded", "Adapters", "Sagas", "Bus", "Stores", "WireGRPC", "EventCore", "Contracts", "Settings", "Exchanges"]),
         tests("StoresTests", ["MemoryStores", "CSQLite", "Stores", "EventCore", "Contracts", "Exchanges"]),
         tests("TelemetryTests", ["Telemetry", "Exchanges"]),

@@ -41,19 +41,21 @@ extension Checkout {
         }
     }
 
-    /// The legacy cart service answers nobody's cart too; nobody's is empty.
+    /// What the core holds; if that is nothing, what the cart service holds, where there is one: of two arms of a
+    /// canary a customer's cart is in one. Nobody's cart is empty.
     private func cart(of user: Identifier?, _ frame: CallFrame) async throws(Refusal) -> [ShopItem] {
         guard let user else { return [] }
-        do throws(ServiceFault) {
-            if let items = try await services.cart(of: user.description, frame) { return items }
-        } catch {
-            throw .legacy(.noCart, error)
-        }
         do throws(Refusal) {
-            guard case .cart(let cart) = try await log.state(of: AggregateName(kind: .cart, id: user)) else { return [] }
-            return cart.items.map { ShopItem(product: $0.product.description, quantity: $0.quantity) }
+            if case .cart(let cart) = try await log.state(of: AggregateName(kind: .cart, id: user)), !cart.items.isEmpty {
+                return cart.items.map { ShopItem(product: $0.product.description, quantity: $0.quantity) }
+            }
         } catch {
             throw .legacy(.noCart, ServiceFault(error.outcome, mayHaveRun: false))
+        }
+        do throws(ServiceFault) {
+            return try await services.cart(of: user.description, frame) ?? []
+        } catch {
+            throw .legacy(.noCart, error)
         }
     }
 

@@ -22,7 +22,7 @@ struct VerifyCart: StepOperation {
     }
 }
 
-/// `cart.empty`: what was ordered leaves the customer's cart.
+/// `cart.empty`: what was ordered leaves the customer's cart, wherever that is.
 struct EmptyCart: StepOperation {
     let name = "cart.empty"
     let isIdempotent = true
@@ -33,8 +33,8 @@ struct EmptyCart: StepOperation {
     func perform(_ context: StepContext) async -> StepResult {
         guard let user = context.state.priced?.user else { return .done([]) }
         do throws(ServiceFault) {
-            let isElsewhere = try await services.emptyCart(of: user.description, context.frame)
-            return .done(isElsewhere ? [] : [.cart(user, .empty)])
+            try await services.emptyCart(of: user.description, context.frame)
+            return .done([.cart(user, .empty)])
         } catch {
             return error.result()
         }

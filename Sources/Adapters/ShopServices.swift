@@ -90,11 +90,10 @@ struct ShopServices: Sendable {
         _ = try await email.post(path, ServiceJSON.confirmation(address, order), frame)
     }
 
-    /// Nothing when carts are the event core's.
-    func emptyCart(of user: String, _ frame: CallFrame) async throws(ServiceFault) -> Bool {
-        guard let cart else { return false }
+    /// Nothing happens when carts are the event core's.
+    func emptyCart(of user: String, _ frame: CallFrame) async throws(ServiceFault) {
+        guard let cart else { return }
         _ = try await cart.call("/hipstershop.CartService/EmptyCart", ShopMessages.text(user), frame)
-        return true
     }
 
     // MARK: - Undoing

@@ -31,6 +31,8 @@ public final class LogMeters: Sendable {
         public var queries: UInt64 = 0
         /// Commands and queries answered with a refusal.
         public var refused: UInt64 = 0
+        /// Times that somebody else had written to an aggregate meanwhile.
+        public var conflicts: UInt64 = 0
         /// Events that did not fit their schema and were not stored.
         public var invalidEvents: UInt64 = 0
         /// Aggregates read back from the store.

@@ -33,6 +33,7 @@ struct LogWriter {
     private var touched: [AggregateName] = []
     private var outcomes: [Reply.Outcome] = []
     private var loading = Loading()
+    private var conflicts: UInt64 = 0
     /// By worker; the arrays leave with `deliver`.
     private var replies: [[Reply]] = []
     /// For whoever in this process is no worker.
@@ -57,20 +58,7 @@ struct LogWriter {
         // One time for the group, never before the last group's: order by time is order by position.
         stamp.time = max(stamp.time, .now())
         for submission in group { outcomes.append(outcome(of: submission)) }
-
-        var seconds: Double?
-        var failed = false
-        if !batches.isEmpty {
-            let before = monotonicSeconds()
-            do throws(StoreError) {
-                head = try store.append(batches).head
-                seconds = monotonicSeconds() - before
-            } catch {
-                failed = true
-                giveUp(group)
-            }
-        }
-
+        let (seconds, failed) = commit(group)
         let committed = failed ? [] : batches
         if failed { snapshots.forget() } else { snapshots.handOver(from: &aggregates, at: stamp.time) }
         aggregates.trim()
@@ -80,6 +68,7 @@ struct LogWriter {
         batches.removeAll(keepingCapacity: true)
         touched.removeAll(keepingCapacity: true)
         outcomes.removeAll(keepingCapacity: true)
+        conflicts = 0
         if !stamp.invalid.isEmpty { reportInvalid() }
         loading = Loading()
     }
@@ -158,6 +147,67 @@ struct LogWriter {
         return aggregates.insert(name, loaded.aggregate, loaded.progress)
     }
 
+    // MARK: - Committing
+
+    /// Times that a group is decided again because somebody else has written to one of its aggregates.
+    private static let mostConflicts = 3
+    /// Attempts at an append, and the seconds after which no other is begun.
+    private static let mostAttempts = 3
+    private static let patience = 1.0
+
+    /// Appends what was decided.
+    /// - Returns: the seconds of the transaction, nil without one.
+    private mutating func commit(_ group: ArraySlice<Submission>) -> (seconds: Double?, failed: Bool) {
+        while !batches.isEmpty {
+            let before = monotonicSeconds()
+            do throws(StoreError) {
+                head = try append().head
+                return (monotonicSeconds() - before, false)
+            } catch {
+                guard case .conflict(let batch, _) = error else {
+                    giveUp(group, conflicting: nil)
+                    return (nil, true)
+                }
+                conflicts += 1
+                guard conflicts <= LogWriter.mostConflicts else {
+                    giveUp(group, conflicting: batches[batch].aggregate)
+                    return (nil, true)
+                }
+            }
+            decideAgain(group)
+        }
+        return (nil, false)
+    }
+
+    /// A disk that fails for a moment is asked again at once: the store has opened its file anew meanwhile. There is
+    /// no sleeping here, where all commands wait, and none of them could be written: the wait is the client's, who is
+    /// told to come back in a second. A full disk and one that cannot even be read answer at once.
+    private func append() throws(StoreError) -> Appended {
+        let begin = monotonicSeconds()
+        var attempts = 1
+        while true {
+            do throws(StoreError) {
+                return try store.append(batches)
+            } catch {
+                guard case .io(_, undecided: false) = error, attempts < LogWriter.mostAttempts,
+                    monotonicSeconds() - begin < LogWriter.patience
+                else { throw error }
+                attempts += 1
+            }
+        }
+    }
+
+    /// From what the store has now. Whoever named the version it expected is refused by that.
+    private mutating func decideAgain(_ group: ArraySlice<Submission>) {
+        for name in touched { aggregates.evict(name) }
+        batches.removeAll(keepingCapacity: true)
+        touched.removeAll(keepingCapacity: true)
+        outcomes.removeAll(keepingCapacity: true)
+        snapshots.forget()
+        stamp.invalid = []
+        for submission in group { outcomes.append(outcome(of: submission)) }
+    }
+
     // MARK: - When the commit fails
 
     private static let unavailable = Refusal(
@@ -166,14 +216,20 @@ struct LogWriter {
     /// Memory is ahead of the store, so whatever changed is forgotten; every command is refused, also
     /// those that were refused for another reason, which may have rested on what did not happen.
     /// Queries are answered again, from what is.
-    private mutating func giveUp(_ group: ArraySlice<Submission>) {
+    private mutating func giveUp(_ group: ArraySlice<Submission>, conflicting: AggregateKey?) {
         for name in touched { aggregates.evict(name) }
         for (i, submission) in group.enumerated() {
             switch submission.work {
-            case .command, .together: outcomes[i] = .refused(LogWriter.unavailable)
+            case .command(let command, _): outcomes[i] = .refused(LogWriter.refusal([command], conflicting))
+            case .together(let commands): outcomes[i] = .refused(LogWriter.refusal(commands, conflicting))
             case .query, .state: outcomes[i] = outcome(of: submission)
             }
         }
+    }
+
+    private static func refusal(_ commands: [Command], _ conflicting: AggregateKey?) -> Refusal {
+        guard let conflicting, commands.contains(where: { $0.target.key == conflicting }) else { return unavailable }
+        return Refusal(.versionConflict, "somebody else keeps writing to the aggregate")
     }
 
     // MARK: - Answering
@@ -218,6 +274,7 @@ struct LogWriter {
             figures.commands += UInt64(group.count) - queries
             figures.refused += refused
             figures.events += UInt64(events)
+            figures.conflicts += conflicts
             figures.invalidEvents += UInt64(stamp.invalid.count)
             figures.loads += loading.loads
             figures.loadsFromSnapshot += loading.fromSnapshot

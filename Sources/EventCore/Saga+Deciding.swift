@@ -18,7 +18,6 @@ public enum SagaAction: Sendable, Equatable {
     case resolve(String?, SagaDecision, note: String?)
     /// Without `nextTryAt`: for something from outside.
     case park(String, reason: String, nextTryAt: Timestamp?)
-    case resume(String)
     /// Nothing is left to do but people's tasks.
     case handOver
     /// Go back. A saga that is over, or never was, stays as it is.
@@ -75,7 +74,6 @@ extension Saga {
                     step: name, reason: reason.kept(Failure.longestReason), nextTryAt: nextTryAt,
                     until: step.parkDeadline ?? Timestamp(microseconds: now.microseconds + longest))
             ]
-        case .resume(let name): return try present(name).park == nil ? [] : [.resumed(step: name)]
         }
     }
 

@@ -101,7 +101,7 @@ final class NullWire: Wire {
         if let failure { return fail(failure, mayHaveRun: true) }
         guard isCall else { return finish(.answered(status: UInt32(status), message: "", body: body ?? [])) }
         guard exchange.grpcStatus != nil else { return fail(GRPCAnswer.missingStatus(hasTrailers: trailers != nil), mayHaveRun: true) }
-        let end = early ?? CallStatus(trailers: trailers)
+        let end = trailers == nil ? early ?? CallStatus(trailers: nil) : CallStatus(trailers: trailers)
         let message = String(decoding: end.message, as: UTF8.self)
         guard end.status == .ok else { return finish(.answered(status: end.status.rawValue, message: message, body: [])) }
         guard let body, frames.isBetweenMessages else {

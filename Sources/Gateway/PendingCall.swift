@@ -35,7 +35,7 @@ final class PendingCall: Sendable {
                 state.caller = caller
                 return nil
             }
-            return .failed(.tooManyCalls, mayHaveRun: false)
+            return .failed(.noWorker, mayHaveRun: false)
         }
         if let answer { caller.resume(returning: answer) }
     }
@@ -68,5 +68,6 @@ final class PendingCall: Sendable {
 extension Outcome {
     static var callCancelled: Outcome { Outcome(.cancelled, "the call was cancelled") }
     static var tooManyCalls: Outcome { Outcome(.upstreamUnavailable, "too many calls run already", retryAfterMS: 1000) }
+    static var noWorker: Outcome { Outcome(.upstreamUnavailable, "no worker takes calls now", retryAfterMS: 1000) }
     static var gatewayStops: Outcome { Outcome(.upstreamUnavailable, "the gateway stops") }
 }

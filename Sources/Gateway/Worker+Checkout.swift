@@ -28,12 +28,12 @@ extension Worker {
         return .preferred(milliseconds: within(exchange, UInt32(wait) * 1000))
     }
 
-    /// `most` milliseconds, but shorter than the exchange's own time by enough for the answer to leave: else
-    /// nobody would hear why it is late.
+    /// `most` milliseconds, but shorter than the exchange's own time by enough for the answer to arrive: else
+    /// nobody would hear why it is late. Clients round the time they send up, by a hundredth and more.
     private func within(_ exchange: Exchange, _ most: UInt32) -> UInt32 {
         guard exchange.endsByMS > 0 else { return most }
         let left = exchange.endsByMS > loop.nowMS ? exchange.endsByMS - loop.nowMS : 0
-        return UInt32(min(UInt64(most), left - min(left / 10, 250)))
+        return UInt32(min(UInt64(most), left - min(left / 10, 500 + left / 100)))
     }
 }
 

@@ -14,27 +14,39 @@ extension Worker {
             case .failure(let refusal): refuse(exchange, refusal)
             }
         } else {
-            execute(decode(command: index, exchange, captures(of: exchange, era)), exchange)
+            execute(decode(command: index, exchange, era), exchange)
         }
     }
 
     /// The path says which command it is.
     func anyCommand(_ place: Int, _ exchange: Exchange, era: Era) {
-        var members = captures(of: exchange, era)
-        let type = members.remove(at: place)
-        guard let index = Registry.command(named: String(decoding: type.value, as: UTF8.self)) else {
-            return refuse(exchange, Refusal(.notFound, "there is no such command", field: "/" + type.name))
+        let type = captured(place, exchange)
+        guard let index = Registry.command(named: String(decoding: type, as: UTF8.self)) else {
+            let name = era.captureNames[Int(exchange.route)][place]
+            return refuse(exchange, Refusal(.notFound, "there is no such command", field: "/" + name))
         }
-        execute(decode(command: index, exchange, members), exchange)
+        execute(decode(command: index, exchange, era), exchange)
     }
 
-    private func decode(
-        command index: Int, _ exchange: Exchange, _ members: [(name: String, value: [UInt8])]
-    ) -> Result<Request, Invalid> {
+    private func decode(command index: Int, _ exchange: Exchange, _ era: Era) -> Result<Request, Invalid> {
+        let parameters = captured(Registry.parameters(ofCommand: index), exchange, era)
         guard let body = exchange.body else {
-            return [UInt8]().withUnsafeBufferPointer { Registry.decode(command: index, body: $0.span, path: members) }
+            return [UInt8]().withUnsafeBufferPointer {
+                Registry.decode(command: index, body: $0.span, parameters: parameters)
+            }
         }
-        return body.withReadable { Registry.decode(command: index, body: $0, path: members) }
+        return body.withReadable { Registry.decode(command: index, body: $0, parameters: parameters) }
+    }
+
+    /// What stands in the path for each of `names`, percent-decoded; nil where the route has no such parameter.
+    private func captured(_ names: [String], _ exchange: Exchange, _ era: Era) -> [[UInt8]?] {
+        guard !names.isEmpty else { return [] }
+        let places = era.captureNames[Int(exchange.route)]
+        return names.map { name in places.firstIndex(of: name).map { captured($0, exchange) } }
+    }
+
+    func captured(_ place: Int, _ exchange: Exchange) -> [UInt8] {
+        exchange.text?.withReadable { PercentDecoding.decode($0.extracting(exchange.captures[place].range)) } ?? []
     }
 
     private func execute(_ decoded: Result<Request, Invalid>, _ exchange: Exchange) {
@@ -68,11 +80,7 @@ extension Worker {
             return refuse(exchange, Invalid("the request is not valid", [.init("/min-version", "must be one whole number")]))
         }
         if let facade = facade(of: exchange) { return query(index, exchange, by: facade) }
-        let names = era.captureNames[Int(exchange.route)]
-        let parameters: [[UInt8]?] = Registry.parameters(ofQuery: index).map { name in
-            guard let place = names.firstIndex(of: name), let text = exchange.text else { return nil }
-            return text.withReadable { PercentDecoding.decode($0.extracting(exchange.captures[place].range)) }
-        }
+        let parameters = captured(Registry.parameters(ofQuery: index), exchange, era)
         switch Registry.decode(query: index, parameters: parameters) {
         case .success(let query): submit(exchange, .query(query))
         case .failure(let invalid): refuse(exchange, invalid)

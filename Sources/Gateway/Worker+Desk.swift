@@ -26,9 +26,9 @@ extension Worker {
         _ subject: AdminRequest.Subject, _ exchange: Exchange, _ text: Buffer, _ era: Era
     ) -> AdminRequest? {
         var request = AdminRequest(subject: subject, verb: exchange.head.verb)
-        for capture in captures(of: exchange, era) {
-            guard let value = String(validating: capture.value, as: UTF8.self) else { return nil }
-            request.path.append((capture.name, value))
+        for (place, name) in era.captureNames[Int(exchange.route)].enumerated() {
+            guard let value = String(validating: captured(place, exchange), as: UTF8.self) else { return nil }
+            request.path.append((name, value))
         }
         let query = text.withReadable { text in QueryText.parameters(text.extracting(exchange.head.query.range), most: 32) }
         guard let query else { return nil }
@@ -39,13 +39,5 @@ extension Worker {
         }
         request.body = exchange.body?.copyReadable() ?? []
         return request
-    }
-
-    /// What stands in the path for the route's parameters, percent-decoded.
-    func captures(of exchange: Exchange, _ era: Era) -> [(name: String, value: [UInt8])] {
-        guard let text = exchange.text else { return [] }
-        return era.captureNames[Int(exchange.route)].enumerated().map { place, name in
-            (name, text.withReadable { PercentDecoding.decode($0.extracting(exchange.captures[place].range)) })
-        }
     }
 }

@@ -262,6 +262,10 @@ extension Worker {
         exchange.wire?.isNull == true ? era.outbound : era.unrouted
     }
 
+    private func unroutedName(of exchange: Exchange) -> [UInt8] {
+        exchange.wire?.isNull == true ? Array("outbound".utf8) : []
+    }
+
     private func log(_ exchange: Exchange, to accessLog: RequestLog, took: UInt64, era: Era) {
         guard let text = exchange.text else { return }
         let facts = AccessFacts(
@@ -269,8 +273,7 @@ extension Worker {
             trace: exchange.trace, requestID: exchange.requestID, bytesIn: exchange.bytesIn,
             bytesOut: exchange.bytesOut, nanoseconds: took, refusedBy: exchange.trail.refusedBy,
             grpcStatus: exchange.grpcStatus)
-        var route = exchange.route == Rule.none ? [] : era.routeNames[Int(exchange.route)]
-        if exchange.wire?.isNull == true { route = Array("outbound".utf8) }
+        let route = exchange.route == Rule.none ? unroutedName(of: exchange) : era.routeNames[Int(exchange.route)]
         let peer = exchange.wire?.session.peerText ?? []
         let principal = exchange.wire?.session.certificateName ?? []
         let endpoint = exchange.endpoint

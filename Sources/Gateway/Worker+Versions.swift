@@ -108,6 +108,7 @@ enum EntityTag {
             }
             var end = at + 1
             while end < list.count, list[end] != 0x22 { end += 1 }
+            guard end < list.count else { return false }
             if let tag = list.extracting((at + 1)..<end).decimal, UInt64(tag) == version { return true }
             at = end + 1
         }

@@ -7,13 +7,17 @@ final class SagaIndex: Sendable {
     static let name = "sagas"
     private static let page = 1000
     private static let pauseMS: UInt64 = 100
+    private static let pauseAfterFailureMS: UInt64 = 1000
+    /// Sagas whose rows wait to be written; beyond, the index stays as it is until the next start.
+    private static let mostChanged = 200_000
 
     private struct State {
         /// Of the last event that `changed` knows of.
         var position: UInt64 = 0
         /// Nil = over.
         var changed: [Identifier: OpenSaga?] = [:]
-        var isDirty = false
+        /// Rows were lost: a later checkpoint would say that they were written.
+        var isGivenUp = false
     }
 
     private let store: any ConsumerStore
@@ -77,6 +81,10 @@ final class SagaIndex: Sendable {
         return (page.filter { $0.aggregate.type == Saga.type }, page.last?.position ?? through)
     }
 
+    func events(_ type: String, from: Timestamp, until: Timestamp, limit: Int) throws(StoreError) -> [StoredEvent] {
+        try events.read(type: type, from: from, until: until, limit: limit)
+    }
+
     /// Adds an event to what is known. False when nothing is known of its saga.
     static func fold(_ stored: StoredEvent, _ event: SagaEvent, _ sagas: inout [Identifier: OpenSaga]) -> Bool {
         let id = stored.aggregate.id
@@ -98,9 +106,12 @@ final class SagaIndex: Sendable {
 
     func note(_ stored: StoredEvent, _ saga: OpenSaga?) {
         state.withLock { state in
-            state.changed[stored.aggregate.id] = .some(saga)
             state.position = max(state.position, stored.position)
-            state.isDirty = true
+            guard !state.isGivenUp else { return }
+            state.changed[stored.aggregate.id] = .some(saga)
+            guard state.changed.count > SagaIndex.mostChanged else { return }
+            state.changed = [:]
+            state.isGivenUp = true
         }
     }
 
@@ -112,8 +123,9 @@ final class SagaIndex: Sendable {
 
     func keepWriting() async {
         for await _ in wakes {
-            if !flush() { wake.yield() }
-            await clock.sleep(milliseconds: SagaIndex.pauseMS)
+            let isWritten = flush()
+            if !isWritten { wake.yield() }
+            await clock.sleep(milliseconds: isWritten ? SagaIndex.pauseMS : SagaIndex.pauseAfterFailureMS)
             if Task.isCancelled { return }
         }
     }
@@ -121,8 +133,8 @@ final class SagaIndex: Sendable {
     /// False when the store could not be written; nothing is lost then.
     @discardableResult func flush() -> Bool {
         let (position, changed) = state.withLock { state in
-            defer { (state.changed, state.isDirty) = ([:], false) }
-            return (state.position, state.isDirty ? state.changed : [:])
+            defer { state.changed = [:] }
+            return (state.position, state.changed)
         }
         guard !changed.isEmpty else { return true }
         let rows = changed.map { id, saga -> RowChange in
@@ -135,8 +147,7 @@ final class SagaIndex: Sendable {
         } catch {
             meters.failedIndexWrite()
             state.withLock { state in
-                state.changed.merge(changed) { newer, _ in newer }
-                state.isDirty = true
+                if !state.isGivenUp { state.changed.merge(changed) { newer, _ in newer } }
             }
             return false
         }

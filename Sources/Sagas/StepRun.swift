@@ -49,7 +49,8 @@ struct StepRun: Sendable {
                 await done(commands, attempt)
                 return
             case .refused(let failure, let commands)?:
-                await failed(failure, attempt: attempt, commands, mayHaveRun: false)
+                home.answered(definition.operation)
+                await failed(failure, attempt: attempt, commands)
                 return
             case .manual(let text)?:
                 await result([], .raise(step.name, .action, text: text))
@@ -74,7 +75,9 @@ struct StepRun: Sendable {
                 failure = Failure(reason: "no answer within \(definition.timeoutMS) ms")
             }
             let now = home.clock.now
-            let isLast = number >= most || now.adding(milliseconds: delay) >= end || home.isAway(definition.operation)
+            // Where others have found the service away, there is no need to try again before it is back.
+            let isParking = definition.parkMS > 0 && home.isAway(definition.operation)
+            let isLast = number >= most || now.adding(milliseconds: delay) >= end || isParking
             guard !isLast else {
                 await unavailable(failure, attempt, mayHaveRun)
                 return
@@ -121,7 +124,6 @@ struct StepRun: Sendable {
     }
 
     private func failed(_ failure: Failure, attempt: Int, _ commands: [Command] = [], mayHaveRun: Bool = false) async {
-        if !mayHaveRun { home.answered(definition.operation) }
         let action: SagaAction =
             switch definition.onFailure {
             case .compensate, .continue: .fail(step.name, attempt: attempt, failure, mayHaveRun: mayHaveRun)

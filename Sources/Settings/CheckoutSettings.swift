@@ -13,16 +13,18 @@ public struct CheckoutSettings: Sendable, Equatable {
     public enum Cart: Sendable, Equatable {
         /// The event core's own.
         case core
-        /// Of a service.
+        /// The event core's own, and for customers who have none there a CartService's.
         case cluster(String)
     }
 
     public var catalogue = Service(cluster: "catalogue", timeout: 5_000)
     public var currency = Service(cluster: "currency", timeout: 5_000)
-    public var shipping = Service(cluster: "shipping")
-    public var payment = Service(cluster: "payment", timeout: 30_000)
+    /// A second parcel can be called back.
+    public var shipping = Service(cluster: "shipping", unavailable: .notDone)
+    /// A second charge is money that is missing.
+    public var payment = Service(cluster: "payment", timeout: 30_000, unavailable: .unknown)
     /// Nothing is lost by a confirmation that comes twice.
-    public var email = Service(cluster: "email", timeout: 5_000, isIdempotent: true)
+    public var email = Service(cluster: "email", timeout: 5_000, isIdempotent: true, unavailable: .notDone)
 
     /// All calls that find an order's prices, together.
     public var pricing: UInt32 = 10_000
@@ -60,7 +62,7 @@ public struct CheckoutSettings: Sendable, Equatable {
         /// Of the call that undoes (refund, cancel): a method's or a resource's path; nil = there is none.
         public var undo: String?
         /// What it means when the service itself says UNAVAILABLE or RESOURCE_EXHAUSTED (503 or 429).
-        public var unavailable = Unavailable.unknown
+        public var unavailable: Unavailable
         public enum Unavailable: String, Sendable, CaseIterable {
             /// It may have done it all the same.
             case unknown
@@ -68,10 +70,13 @@ public struct CheckoutSettings: Sendable, Equatable {
             case notDone = "not-done"
         }
 
-        public init(cluster: String, timeout: UInt32 = 10_000, isIdempotent: Bool = false) {
+        public init(
+            cluster: String, timeout: UInt32 = 10_000, isIdempotent: Bool = false, unavailable: Unavailable = .notDone
+        ) {
             self.cluster = cluster
             self.timeout = timeout
             self.isIdempotent = isIdempotent
+            self.unavailable = unavailable
         }
     }
 }

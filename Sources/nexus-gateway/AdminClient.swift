@@ -15,8 +15,9 @@ struct AdminClient {
     private static var patienceMS: Int32 { 5_000 }
     private static var mostBytes: Int { 64 << 20 }
 
-    /// The body of the answer to GET `path`; anything but 200 is a failure.
-    func get(_ path: String) throws(Failure) -> [UInt8] {
+    /// The answer, whatever its status.
+    /// - Parameter body: sent as JSON, unless there is none.
+    func ask(_ verb: Verb, _ path: String, body: [UInt8] = []) throws(Failure) -> (status: UInt16, body: [UInt8]) {
         let descriptor: Int32
         switch Dial.start(address) {
         case .success(let started): descriptor = started
@@ -26,8 +27,12 @@ struct AdminClient {
         defer { transport.close() }
         try wait(for: POLLOUT, descriptor)
         guard Dial.outcome(descriptor) == 0 else { throw Failure(description: "no daemon answers on \(address)") }
-        let request = Buffer(capacity: 256)
-        request.append("GET \(path) HTTP/1.1\r\nHost: \(address)\r\nConnection: close\r\n\r\n")
+        let request = Buffer(capacity: 256 + body.count)
+        request.append("\(verb.token ?? "GET") \(path) HTTP/1.1\r\nHost: \(address)\r\nConnection: close\r\n")
+        if verb != .get { request.append("Content-Length: \(body.count)\r\n") }
+        if !body.isEmpty { request.append("Content-Type: application/json\r\n") }
+        request.append("\r\n")
+        request.append(body.span)
         while !request.isEmpty {
             switch transport.send(request) {
             case .moved: continue
@@ -35,13 +40,15 @@ struct AdminClient {
             case .ended, .failed: throw Failure(description: "the daemon on \(address) closed the connection")
             }
         }
-        return try read(&transport, descriptor)
+        return try read(&transport, descriptor, verb)
     }
 
-    private func read(_ transport: inout Transport, _ descriptor: Int32) throws(Failure) -> [UInt8] {
+    private func read(
+        _ transport: inout Transport, _ descriptor: Int32, _ verb: Verb
+    ) throws(Failure) -> (status: UInt16, body: [UInt8]) {
         let input = Buffer(capacity: 16 << 10)
         while true {
-            if let body = try take(input) { return body }
+            if let answer = try take(input, verb) { return answer }
             guard input.count < Self.mostBytes else { throw Failure(description: "the answer of \(address) is too long") }
             input.reserve(16 << 10)
             switch transport.receive(into: input) {
@@ -52,24 +59,22 @@ struct AdminClient {
         }
     }
 
-    /// The body, once the whole answer is there.
-    private func take(_ input: Buffer) throws(Failure) -> [UInt8]? {
+    /// The status and the body, once the whole answer is there.
+    private func take(_ input: Buffer, _ verb: Verb) throws(Failure) -> (status: UInt16, body: [UInt8])? {
         var head = ReplyHead()
         var framing = HTTP1Framing()
         var body = BodyFraming.none
         var parser = HTTP1ResponseParser()
         let limits = HTTP1Limits()
         let progress = input.withReadable { text in
-            parser.parse(text, to: .get, into: &head, framing: &framing, body: &body, limits: limits)
+            parser.parse(text, to: verb, into: &head, framing: &framing, body: &body, limits: limits)
         }
         guard case .complete(let start) = progress else {
             if case .failed = progress { throw Failure(description: "what answers on \(address) is no gateway") }
             return nil
         }
-        guard head.status == 200 else {
-            throw Failure(description: "the daemon on \(address) answers \(head.status): is the route 'upstreams' there?")
-        }
         var reader = HTTP1BodyReader(body)
+        let status = head.status
         return input.withReadable { text in
             var out: [UInt8] = []
             var position = start
@@ -77,7 +82,7 @@ struct AdminClient {
                 switch reader.next(text, at: &position, limits: limits) {
                 case .data(let slice): out += text.extracting(slice.range).bytes
                 case .trailer: continue
-                case .end: return out
+                case .end: return (status, out)
                 case .needMore, .failed: return nil
                 }
             }

@@ -12,6 +12,9 @@ enum CoreSeries {
             Family("nexus_commands", .counter, "Commands decided.", .integer(figures.commands)),
             Family("nexus_commands_refused", .counter, "Commands refused.", .integer(figures.refused)),
             Family(
+                "nexus_append_conflicts", .counter, "Appends that met events of another writer and were decided again.",
+                .integer(figures.conflicts)),
+            Family(
                 "nexus_events_invalid", .counter, "Events that did not fit their schema and were not stored.",
                 .integer(figures.invalidEvents)),
             Family("nexus_core_queue", .gauge, "Commands and queries that wait.", .integer(UInt64(core.depth))),

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Contracts
-import Reactor
-import Settings
+import Exchanges
 
 /// `nexus-gateway upstreams`: what the running daemon knows of its clusters.
 struct UpstreamsCommand: ParsableCommand {
@@ -9,63 +8,10 @@ struct UpstreamsCommand: ParsableCommand {
         commandName: "upstreams", abstract: "Print the state of every upstream of the running daemon.",
         discussion: "Asks GET /upstreams of the admin listener that the configuration names.")
 
-    @Flag(help: "The daemon's answer as it is.")
-    var json = false
-
-    @Option(help: "Where the daemon's admin listener is, when not as configured: ip:port or unix:/path.")
-    var admin: String?
-
-    @OptionGroup var options: ConfigurationOptions
+    @OptionGroup var daemon: AskedDaemon
 
     func run() throws {
-        let client = AdminClient(address: try address())
-        let body: [UInt8]
-        do {
-            body = try client.get("/upstreams")
-        } catch {
-            throw ValidationError("\(error)")
-        }
-        if json {
-            print(String(decoding: body, as: UTF8.self))
-            return
-        }
-        let limits = JSONLimits(bytes: 64 << 20)
-        guard let report = try? JSONValue(body.span, limits: limits) else {
-            throw ValidationError("what answers on \(client.address) is no gateway")
-        }
-        print(UpstreamsTable(report).render(), terminator: "")
-    }
-
-    private func address() throws -> SocketAddress {
-        if let admin {
-            guard let address = try? Address(admin), let found = SocketAddress(dialing: address) else {
-                throw ValidationError("'\(admin)' is no literal address")
-            }
-            return found
-        }
-        guard let listener = try options.load().configuration.admin else {
-            throw ValidationError("the configuration has no admin listener to ask")
-        }
-        guard let found = SocketAddress(dialing: listener.address), found.isDialable else {
-            throw ValidationError("the admin listener's port is the system's choice: name it with --admin")
-        }
-        return found
-    }
-}
-
-extension SocketAddress {
-    /// Nil for a name.
-    fileprivate init?(dialing address: Address) {
-        switch address {
-        case .unix(let path): self = .unix(path)
-        case .tcp(.literal(let ip), let port): self = SocketAddress(mapped: ip.high, ip.low, port: port)
-        case .tcp(.name, _): return nil
-        }
-    }
-
-    fileprivate var isDialable: Bool {
-        if case .unix = self { return true }
-        return port > 0
+        try daemon.print(try daemon.ask(.get, "/upstreams")) { UpstreamsTable($0).render() }
     }
 }
 

@@ -212,5 +212,10 @@ import Testing
         #expect(await rig.place(Self.facade)?.answered?.status == 200)
         #expect(rig.shop.methods.first == "GetCart" && rig.shop.methods.last == "EmptyCart")
         #expect(rig.shop.calls(of: "GetCart").first?.cluster == "old-cart")
+        // Who has a cart in the core orders that.
+        try await rig.add("66VCHSJNUP", 1)
+        let answer = try #require(await rig.place(Self.facade)?.answered)
+        #expect(answer.body.contains("66VCHSJNUP") && !answer.body.contains("OLJCESPC7Z"))
+        #expect(rig.shop.calls(of: "GetCart").count == 1)
     }
 }

@@ -1,4 +1,4 @@
-// A gateway in this process, and calls of its own, for tests in other languages:
+// A gateway in this process, with calls of its own and scripted desks, for tests in other languages:
 //   call-out --config nexus.yaml < commands > answers
 // Commands and answers are JSON objects, one a line. A command is a call
 //   {"id", "cluster", "grpc": path | "http": [verb, path, type], "body": base64, "fields": [[name, value]],
@@ -6,6 +6,7 @@
 // or {"do": "drain" | "stop" | "reload"}. An answer is
 //   {"id", "took": ms, "status", "message", "body"} or {"id", "took", "failed": code, "detail", "run": bool}.
 // It says on standard error where it listens, as the daemon does, and ends with its workers.
+import Contracts
 import EventCore
 import Exchanges
 import Foundation
@@ -28,7 +29,11 @@ struct Files {
         guard let document = Document.read(path: path, diagnostics) else { return nil }
         configuration = Configuration.read(document, diagnostics)
         let schema = RouteContracts.load(configuration, diagnostics)
-        let vocabulary = Vocabulary(commands: Registry.commands, queries: Registry.queries)
+        var vocabulary = Vocabulary(commands: Registry.commands, queries: Registry.queries)
+        for method in schema?.methods ?? [] {
+            vocabulary.methods[String(method.path.dropFirst())] = MethodShape(
+                clientStreams: method.clientStreaming, serverStreams: method.serverStreaming)
+        }
         guard let table = RouteCompiler.compile(configuration, vocabulary: vocabulary, diagnostics) else {
             say("\(diagnostics.sorted)")
             return nil
@@ -97,7 +102,8 @@ let store = try SQLiteEventStore(path: files.configuration.store.path)
 let gateway = try Gateway(
     configuration: files.configuration, table: files.table, tls: files.tls, contracts: files.contracts, meters: meters,
     log: Log(service: "call-out"), accessLog: accessLog,
-    startCore: { deliver in try EventLog(store: store, deliver: deliver) })
+    startCore: { deliver in try EventLog(store: store, deliver: deliver) },
+    openDesks: { _, _, deliver in Desks(checkout: ScriptedCheckout(deliver: deliver), admin: EchoingDesk()) })
 for (name, address) in gateway.listening { say("listening \(name) \(address)") }
 say("ready")
 

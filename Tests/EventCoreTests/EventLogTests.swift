@@ -100,9 +100,10 @@ private func summary(_ replies: [(worker: UInt16, reply: Reply)]) -> [String] {
     }
 
     @Test(arguments: [
-        StoreError.full, .io("broken", undecided: false), .io("gone", undecided: true), .conflict(batch: 0, actual: 9),
+        (StoreError.full, "UPSTREAM_UNAVAILABLE", 1), (.io("broken", undecided: false), "UPSTREAM_UNAVAILABLE", 3),
+        (.io("gone", undecided: true), "UPSTREAM_UNAVAILABLE", 1), (.conflict(batch: 0, actual: 9), "VERSION_CONFLICT", 4),
     ])
-    func refusesAWholeGroupAndRecovers(_ failure: StoreError) throws {
+    func refusesAWholeGroupAndRecovers(_ failure: StoreError, _ code: String, _ attempts: Int) throws {
         let (store, replies) = (MemoryStore(), Replies())
         let log = try EventLog(store: store) { replies.deliver($0, $1) }
         _ = log.submit(try add("u", slot: 0))
@@ -110,6 +111,7 @@ private func summary(_ replies: [(worker: UInt16, reply: Reply)]) -> [String] {
         store.fail(with: failure)
         _ = log.submit(try add("u", 5, slot: 1))
         _ = replies.wait(for: 2)
+        #expect(store.attempts == 1 + attempts)
         // In memory the failed command must not have happened either.
         _ = log.submit(try get("u", slot: 2))
         _ = replies.wait(for: 3)
@@ -119,11 +121,82 @@ private func summary(_ replies: [(worker: UInt16, reply: Reply)]) -> [String] {
         log.close()
         #expect(
             summary(all) == [
-                "1", "UPSTREAM_UNAVAILABLE", #"{"userId":"u","items":[{"productId":"p","quantity":1}],"version":1}"#, "2",
+                "1", code, #"{"userId":"u","items":[{"productId":"p","quantity":1}],"version":1}"#, "2",
             ])
-        if case .refused(let refusal) = all[1].reply.outcome { #expect(refusal.outcome.retryAfterMS > 0) }
+        if case .refused(let refusal) = all[1].reply.outcome, code != "VERSION_CONFLICT" {
+            #expect(refusal.outcome.retryAfterMS > 0)
+        }
         #expect(log.meters.read().failedCommits == 1)
         #expect(store.events.map(\.version) == [1, 2])
+    }
+
+    /// Somebody else has written: what was decided on an older state is decided again on the present one.
+    @Test func aConflictIsDecidedAgain() async throws {
+        let store = MemoryStore()
+        let log = try EventLog(store: store) { _, _ in }
+        let (u, w, p) = (try name("u"), try name("w"), try name("p"))
+        let add = Command.cart(u, .add(product: p, quantity: 1))
+        try await log.execute([add, .cart(w, .add(product: p, quantity: 1))])
+        func somebodyElse(_ change: CartEvent) throws {
+            let event = Event(
+                id: EventId(high: UInt64(store.events.count), low: 9), type: change.type, timestamp: .now(), payload: change.payload,
+                metadata: Metadata())
+            _ = try store.append([Batch(AggregateKey(type: Cart.type, id: u), expected: .any, events: [event])])
+        }
+        // Without an expectation it comes after what it did not know of.
+        try somebodyElse(.itemAdded(p, quantity: 5))
+        #expect(try await log.execute([.cart(w, .empty), add]).map(\.version) == [2, 3])
+        guard case .cart(let cart) = try await log.state(of: AggregateName(kind: .cart, id: u)) else { return }
+        #expect(cart.items.map(\.quantity) == [7])
+        // And it may be refused by what it did not know of.
+        try somebodyElse(.cartEmptied)
+        await #expect(throws: Refusal.self) { try await log.execute([.cart(u, .remove(product: p))]) }
+        // With an expectation it is refused at once.
+        try somebodyElse(.itemAdded(p, quantity: 5))
+        let before = store.attempts
+        do {
+            _ = try await log.ask(.command(add, expected: .exact(4)))
+            Issue.record("was taken")
+        } catch {
+            #expect(error.outcome.code == .versionConflict)
+        }
+        #expect(store.attempts == before + 1)
+        #expect(log.meters.read().conflicts == 3 && log.meters.read().failedCommits == 0)
+        log.close()
+    }
+
+    /// A disk that fails for a moment: nobody is refused, and nothing happens twice.
+    @Test func aMomentOfTroubleIsNotSeen() async throws {
+        let store = MemoryStore()
+        let log = try EventLog(store: store) { _, _ in }
+        let (u, p) = (try name("u"), try name("p"))
+        store.failOnce([.io("a moment", undecided: false), .io("another", undecided: false)])
+        #expect(try await log.execute([.cart(u, .add(product: p, quantity: 1))]).map(\.version) == [1])
+        store.failOnce([.io("gone", undecided: true)])
+        await #expect(throws: Refusal.self) { try await log.execute([.cart(u, .add(product: p, quantity: 1))]) }
+        #expect(try await log.execute([.cart(u, .add(product: p, quantity: 1))]).map(\.version) == [2])
+        log.close()
+        #expect(store.events.count == 2 && log.meters.read().failedCommits == 1)
+    }
+
+    /// The clock went back, or the last event came from a machine whose clock is ahead: order by time stays order by
+    /// position, within a run and over a restart.
+    @Test func timeNeverGoesBack() async throws {
+        let store = MemoryStore()
+        let future = Timestamp(microseconds: Timestamp.now().microseconds + 3_600_000_000)
+        let (u, p) = (try name("u"), try name("p"))
+        let ahead = Event(
+            id: EventId(high: 1, low: 1), type: "ItemAdded", timestamp: future, payload: CartEvent.itemAdded(p, quantity: 1).payload,
+            metadata: Metadata())
+        _ = try store.append([Batch(AggregateKey(type: Cart.type, id: u), expected: .none, events: [ahead])])
+        for _ in 0..<2 {
+            let log = try EventLog(store: store) { _, _ in }
+            for _ in 0..<5 { try await log.execute([.cart(u, .add(product: p, quantity: 1))]) }
+            log.close()
+        }
+        let times = store.events.map(\.event.timestamp)
+        #expect(times.count == 11 && times == times.sorted() && times.allSatisfy { $0 >= future })
+        #expect(Set(store.events.map(\.event.id)).count == 11)
     }
 
     @Test func queriesOfAFailedGroupTellWhatIs() throws {

@@ -6,6 +6,9 @@ final class MemoryStore: EventStore {
     struct State {
         var events: [StoredEvent] = []
         var appends = 0
+        var attempts = 0
+        /// Errors of the next attempts, in order.
+        var next: [StoreError] = []
         var reads = 0
         var failure: StoreError?
     }
@@ -15,12 +18,18 @@ final class MemoryStore: EventStore {
     /// Every append fails with it until it is nil again.
     func fail(with error: StoreError?) { state.withLock { $0.failure = error } }
 
+    /// The next attempts fail with these, one each.
+    func failOnce(_ errors: [StoreError]) { state.withLock { $0.next = errors } }
+
+    var attempts: Int { state.withLock { $0.attempts } }
     var appends: Int { state.withLock { $0.appends } }
     var reads: Int { state.withLock { $0.reads } }
     var events: [StoredEvent] { state.withLock { $0.events } }
 
     func append(_ batches: [Batch]) throws(StoreError) -> Appended {
         try state.withLock { state throws(StoreError) in
+            state.attempts += 1
+            if !state.next.isEmpty { throw state.next.removeFirst() }
             if let failure = state.failure { throw failure }
             state.appends += 1
             var grown = state.events

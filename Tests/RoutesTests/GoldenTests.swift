@@ -72,7 +72,9 @@ struct GoldenTests {
     /// The files that ship, with the configuration that ships.
     @Test func theShippedRoutes() throws {
         let diagnostics = Diagnostics()
-        let names = ["cart.yaml", "inventory.yaml", "operations.yaml"]
+        let names = [
+            "cart.yaml", "commands.yaml", "flash-sales.yaml", "inventory.yaml", "operations.yaml", "orders.yaml", "products.yaml",
+        ]
         let documents = try names.compactMap { name in
             let text = try String(contentsOf: Self.root.appending(path: "routes/\(name)"), encoding: .utf8)
             return Document.parse(text, file: "routes/\(name)", diagnostics)
@@ -80,8 +82,10 @@ struct GoldenTests {
         let core = Vocabulary(
             commands: [
                 "cart.add", "cart.remove", "cart.update", "cart.empty", "inventory.adjust", "inventory.reserve",
-                "inventory.release",
-            ], queries: ["cart.get", "inventory.get"])
+                "inventory.release", "order.place", "order.pay", "order.cancel", "order.process", "order.ship", "order.deliver",
+                "order.complete", "product.create", "product.update", "product.change-price", "flash-sale.start",
+                "flash-sale.change-price", "flash-sale.end",
+            ], queries: ["cart.get", "inventory.get", "order.get", "saga.get", "product.get", "flash-sale.get"])
         let table = RouteCompiler.compile(documents, Configuration(), vocabulary: core, diagnostics)
         #expect(diagnostics.all.isEmpty)
         try expect(try #require(table).render(), in: "shipped.txt")

@@ -1,3 +1,4 @@
+import Exchanges
 import Settings
 import Testing
 
@@ -90,6 +91,24 @@ struct RefusalTests {
     ])
     func targets(_ target: String, _ problem: String) {
         #expect(problems(target: target).contains("r.yaml:" + problem))
+    }
+
+    @Test func commandsThatPathsName() {
+        #expect(problems(match: "{ path: \"/c/{type}\" }", target: "{ command: \"{type}\" }") == [])
+        #expect(
+            problems(match: "{ path: \"/c/{type}\" }", target: "{ command: \"{name}\" }")
+                == ["r.yaml:4:3: error: the path has no parameter {name} that could name a command"])
+        #expect(
+            problems(match: "{ path: /a }", target: "{ command: \"{}\" }")
+                == ["r.yaml:4:3: error: the path has no parameter {} that could name a command"])
+    }
+
+    @Test func operationsThatAreAskedWithBodies() {
+        let (table, _) = compile("routes:\n- name: a\n  match: { path: /a }\n  target: { operation: sagas }\n")
+        #expect(table?.rules[0].bodyLimit == 65_536 && table?.rules[0].stages.contains(StageSet(.collect)) == true)
+        #expect(
+            problems(target: "{ operation: dead_letters }", "body_limit: 65KiB")
+                == ["r.yaml:5:15: error: what an operation is asked with may have at most 64KiB"])
     }
 
     @Test(arguments: [

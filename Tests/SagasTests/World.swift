@@ -62,13 +62,10 @@ final class World: Sendable {
 
     /// The process is gone: nothing that it still does reaches the store.
     func crash() {
-        let life = present.withLock { life in
-            defer { life = nil }
-            return life
-        }
+        hasCrashed.withLock { $0 = true }
+        let life = present.withLock { $0 }
         life?.log.close()
         life?.sagas.stop()
-        hasCrashed.withLock { $0 = true }
     }
 
     var isDead: Bool { hasCrashed.withLock { $0 } }
@@ -133,7 +130,8 @@ final class World: Sendable {
             let figures = sagas.figures()
             let now = (store.events.count, services.calls.count, clock.woken)
             let isQuiet =
-                figures.running == figures.sleeping + services.held && figures.queued == 0 && log.depth == 0
+                figures.running == figures.sleeping + services.held && (figures.queued == 0 || figures.running == options.running)
+                && log.depth == 0
                 && figures.position == log.feed.head
             still = isQuiet && now == before ? still + 1 : 0
             before = now

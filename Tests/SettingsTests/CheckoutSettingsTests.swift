@@ -58,8 +58,8 @@ import Testing
               catalogue: { cluster: cart, timeout: 1s }
               currency: { timeout: 2s }
               shipping: { rest: { cluster: bank, path: /ship, quote: /quote }, timeout: 3s, idempotent: true, unavailable: not-done, cancel: /no }
-              payment: { rest: { cluster: bank, path: /pay }, timeout: 4s, idempotent: true, refund: /back }
-              email: { cluster: email, timeout: 5ms, idempotent: false, unavailable: not-done }
+              payment: { rest: { cluster: bank, path: /pay }, timeout: 4s, idempotent: true, unavailable: not-done, refund: /back }
+              email: { cluster: email, timeout: 5ms, idempotent: false, unavailable: unknown }
               pricing: 6s
               reservation: 2d
               payment_park_max: 1d
@@ -74,8 +74,8 @@ import Testing
         #expect(c.catalogue.cluster == "cart" && c.catalogue.timeout == 1000 && c.currency.timeout == 2000)
         #expect(c.shipping.cluster == "bank" && c.shipping.form == .rest(path: "/ship", quote: "/quote") && c.shipping.undo == "/no")
         #expect(c.shipping.timeout == 3000 && c.shipping.isIdempotent && c.shipping.unavailable == .notDone)
-        #expect(c.payment.form == .rest(path: "/pay", quote: nil) && c.payment.undo == "/back" && c.payment.unavailable == .unknown)
-        #expect(c.email.timeout == 5 && !c.email.isIdempotent && c.email.unavailable == .notDone)
+        #expect(c.payment.form == .rest(path: "/pay", quote: nil) && c.payment.undo == "/back" && c.payment.unavailable == .notDone)
+        #expect(c.email.timeout == 5 && !c.email.isIdempotent && c.email.unavailable == .unknown)
         #expect(c.pricing == 6000 && c.reservation == 172_800_000 && c.paymentParkMax == 86_400_000)
         #expect(c.inFlight == 7 && c.waiting == 8 && c.cards == 9 && c.cardKeyFile?.path == "k")
     }

@@ -82,17 +82,18 @@ class Shop:
         subprocess.run([ROOT / "contracts/compile", contracts], check=True, stdin=subprocess.DEVNULL)
         address = f"127.0.0.1:{sockets.free_port()}"
         self.faults = folder / "faults"
-        self._checkout = checkout
+        # Orders are placed in the event core.
+        self.is_core = checkout > 0
         without = [word for name in elsewhere or {} for word in ("--except", name)]
         self.services = Services(folder / "shop.log", "--base-port", "0", *without, everywhere=address, SHOP_FAULTS=str(self.faults))
         try:
             places = {name: [at] for name, at in self.services.ports.items()} | (elsewhere or {})
             clusters = {name: {"endpoints": at, "protocol": "http2"} for name, at in places.items()}
             routes_read = [str(routes), str(ROOT / "routes/orders.yaml"), str(ROOT / "routes/operations.yaml")]
-            given = {"saga": "checkout", "sagas": [str(ROOT / "config/sagas")]}
+            given = {"saga": "checkout", "sagas": [str(ROOT / "config/sagas")], "cart": "cart", "payment": {"unavailable": "not-done"}}
             config = settings(**merged(
                 {"listeners": [listener(address=address, http2=self.HTTP2)], "clusters": clusters, "routes": routes_read,
-                 "contracts": {"descriptors": str(contracts)}, "checkout": given}, over))
+                 "contracts": {"descriptors": str(contracts), "event_schemas": str(ROOT / "contracts/events")}, "checkout": given}, over))
             self.gateway = stage.gateway(config, [], **({"environment": environment} if environment else {}))
         except BaseException:
             self.services.close()
@@ -120,7 +121,7 @@ class Shop:
         cart = self.cart.GetCart(pb.GetCartRequest(user_id=user), timeout=5)
         return [(item.product_id, item.quantity) for item in cart.items]
 
-    def order(self, user: str, currency: str = "USD", faults: tuple[str, ...] = (), **over):
+    def order(self, user: str, currency: str = "USD", faults: tuple[str, ...] = (), timeout: float = 10, **over):
         given = {
             "user_id": user, "user_currency": currency, "email": "ann@example.org", "credit_card": card(),
             "address": pb.Address(street_address="1 Harbour Street", city="Lisbon", country="Portugal", zip_code=1100), **over}
