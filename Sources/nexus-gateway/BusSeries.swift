@@ -1,5 +1,33 @@
 import Bus
+import EventCore
+import Settings
 import Telemetry
+
+extension BusOptions {
+    init(_ settings: BusSettings) {
+        self.init(
+            core: Set(settings.core), concurrency: settings.concurrency, held: settings.held,
+            asideMS: UInt64(settings.asideRetry))
+    }
+}
+
+extension BusNote {
+    func write(to log: Log) {
+        switch self {
+        case .putAside(let consumer, let event, let failure, let attempts):
+            log.warning(
+                "an event is in the dead-letter queue", [
+                    "entry": "\(consumer).\(event.position)", "eventType": event.event.type,
+                    "aggregate": "\(event.aggregate.type)/\(event.aggregate.id)", "reason": failure.reason,
+                    "attempts": "\(attempts)",
+                ])
+        case .cannotRemember(let consumer, let error):
+            log.error("a consumer stands still: its store cannot be written", ["consumer": consumer, "error": "\(error)"])
+        case .cannotRead(let consumer, let error):
+            log.error("a consumer stands still: the event store cannot be read", ["consumer": consumer, "error": "\(error)"])
+        }
+    }
+}
 
 /// The consumers' figures as metric families.
 enum BusSeries {
