@@ -54,7 +54,7 @@ final class WriteSide: Sendable {
         startBus = { [consumers] memory in
             try await Bus(
                 feed: core.feed, events: store, store: memory, consumers: consumers, options: BusOptions(configuration.bus),
-                note: { log.note($0) })
+                note: { $0.write(to: log) })
         }
     }
 
