@@ -195,7 +195,7 @@ def test_a_letter_that_can_never_be_sent_is_in_the_dead_letter_queue(shop, user,
     identifier = place(shop, user, prefer="wait=20").json()["orderId"]
 
     def entries() -> list:
-        return json.loads(operate(shop, "dlq", "list", "--queue", "deferred-steps", "--json").stdout)["entries"]
+        return json.loads(operate(shop, "dlq", "list", "deferred-steps", "--json").stdout)["entries"]
 
     sockets.wait_until(lambda: any(identifier in json.dumps(each) for each in entries()), 10, "the dead letter")
     entry = next(each for each in entries() if identifier in json.dumps(each))
