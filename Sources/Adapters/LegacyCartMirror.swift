@@ -14,6 +14,7 @@ public struct LegacyCartMirror: Consumer {
     public let name = "legacy-cart-mirror"
     /// All events of carts: the last one of a cart is the one that counts.
     public let types: Set<String> = ["ItemAdded", "ItemRemoved", "QuantityUpdated", "CartEmptied"]
+    public let path: DeliveryPath? = .secondary
 
     private let service: Service
     private let log: EventLog

@@ -23,10 +23,13 @@ public protocol Consumer: Sendable {
     var name: String { get }
     var types: Set<String> { get }
     var start: ConsumerStart { get }
+    /// The path of all its events; nil = each takes that of its type.
+    var path: DeliveryPath? { get }
     /// Several at a time, of different aggregates. It must end by itself: every call it makes has a timeout.
     func apply(_ event: StoredEvent) async -> Applied
 }
 
 extension Consumer {
     public var start: ConsumerStart { .beginning }
+    public var path: DeliveryPath? { nil }
 }

@@ -46,7 +46,7 @@ extension Follower {
         switch applied {
         case .done:
             let seconds = clock.now().seconds(since: event.event.timestamp)
-            let path = options.path(of: event.event.type)
+            let path = self.path(of: event.event.type)
             standing.withLock { standing in
                 standing.figures.applied += 1
                 switch path {
@@ -85,7 +85,7 @@ extension Follower {
         guard let type else { return }
         lane.isReady = true
         lanes[key] = lane
-        ready.add(key, options.path(of: type))
+        ready.add(key, path(of: type))
     }
 
     private func fail(_ event: StoredEvent, _ taken: Lane, _ failure: Failure, isTransient: Bool) {
@@ -106,7 +106,7 @@ extension Follower {
         held.since = held.since ?? now
         var delay: UInt64?
         if isTransient {
-            delay = options.delay(after: held.failures, on: options.path(of: event.event.type))
+            delay = options.delay(after: held.failures, on: path(of: event.event.type))
             let wasAside = held.state == .aside
             held.state = delay == nil || wasAside ? .aside : .retrying
             if held.state == .aside { delay = options.delayAside(after: held.failures) }
@@ -170,7 +170,7 @@ extension Follower {
         lane.dueMS = nil
         lane.isReady = true
         lanes[key] = lane
-        ready.add(key, options.path(of: held.type))
+        ready.add(key, path(of: held.type))
     }
 
     /// Reads the next events of a held lane. False when it needs no worker: nothing waits, or the store cannot be

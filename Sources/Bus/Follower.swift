@@ -89,6 +89,8 @@ actor Follower {
         standing.withLock { $0.figures.name = name }
     }
 
+    nonisolated func path(of type: String) -> DeliveryPath { consumer.path ?? options.path(of: type) }
+
     // MARK: - Beginning and ending
 
     /// Reads what it remembers, and begins.
@@ -243,7 +245,7 @@ actor Follower {
         let key = event.aggregate
         guard var lane = lanes.removeValue(forKey: key) else {
             lanes[key] = Lane(queue: [(event, window.add(event))], isReady: true)
-            ready.add(key, options.path(of: event.event.type))
+            ready.add(key, path(of: event.event.type))
             return
         }
         if lane.held == nil && lane.queue.count >= options.perAggregate {
@@ -367,11 +369,11 @@ actor Follower {
                 heldCount += 1
                 if held.state == .ready {
                     lane.isReady = true
-                    ready.add(held.aggregate, options.path(of: held.type))
+                    ready.add(held.aggregate, path(of: held.type))
                 } else if let at = held.due {
                     // The wall clock may have stepped meanwhile: never later than the whole delay from now.
                     let left = UInt64(clamping: (at.microseconds - now.wall) / 1000)
-                    let whole = held.state == .aside ? nil : options.delay(after: held.failures, on: options.path(of: held.type))
+                    let whole = held.state == .aside ? nil : options.delay(after: held.failures, on: path(of: held.type))
                     let uptime = now.uptime + min(left, whole ?? options.delayAside(after: held.failures))
                     lane.dueMS = uptime
                     due[held.aggregate] = uptime

@@ -7,6 +7,7 @@ import Exchanges
 public struct DeferredSteps: Consumer {
     public let name = "deferred-steps"
     public let types: Set<String> = ["SagaStepDeferred"]
+    public let path: DeliveryPath? = .secondary
 
     private let log: EventLog
     private let operation: @Sendable (String) -> (any StepOperation)?

@@ -19,6 +19,7 @@ public struct Configuration: Sendable, Equatable {
     public var store = Store()
     /// Nil = off.
     public var checkout: CheckoutSettings?
+    public var bus = BusSettings()
     /// Nil = off.
     public var accessLog: AccessLog? = AccessLog()
     public var telemetry = Telemetry()

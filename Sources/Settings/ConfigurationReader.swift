@@ -28,6 +28,7 @@ extension Configuration {
         if let resolver = root.fields("resolver", "the resolver") { result.resolver.read(resolver) }
         if let store = root.fields("store", "the store") { result.store.read(store) }
         result.checkout = CheckoutSettings.read(root, clusters: result.clusters)
+        if let bus = root.fields("bus", "the bus") { result.bus.read(bus, clusters: result.clusters) }
         if let value = root.value("access_log") { result.accessLog = AccessLog.read(value, diagnostics) }
         if let telemetry = root.fields("telemetry", "telemetry") { result.telemetry.read(telemetry) }
         if let shield = root.fields("shield", "the shield") {

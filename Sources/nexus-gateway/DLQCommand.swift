@@ -1,0 +1,148 @@
+import ArgumentParser
+import Contracts
+import Exchanges
+
+/// `nexus-gateway dlq`: the events that the running daemon's consumers could not apply.
+struct DLQCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "dlq", abstract: "List dead-letter queues and their entries, show one, and decide about it.",
+        discussion: "Asks /dlq of the admin listener that the configuration names.",
+        subcommands: [List.self, Show.self, Retry.self, Skip.self])
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Print the queues, or the entries of one, a line each.")
+
+        @Argument(help: "A consumer's name; without it: all queues, with their depths.")
+        var queue: String?
+
+        @Flag(help: "Also what is being retried and not in the queue yet.")
+        var all = false
+
+        @Option(help: "At most so many, 1 to 1000.")
+        var limit = 100
+
+        @Option(help: "The nextToken of the page before.")
+        var token: String?
+
+        @OptionGroup var daemon: AskedDaemon
+
+        func run() throws {
+            guard let queue else {
+                try daemon.print(try daemon.ask(.get, "/dlq")) { DLQText.queues($0) }
+                return
+            }
+            var path = "/dlq?queue=\(daemon.escaped(queue))&limit=\(limit)"
+            if all { path += "&state=all" }
+            if let token { path += "&nextToken=" + daemon.escaped(token) }
+            try daemon.print(try daemon.ask(.get, path)) { DLQText.entries($0) }
+        }
+    }
+
+    struct Show: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Print one entry: its event, and the first of those that wait behind it.")
+        @OptionGroup var entry: Entry
+
+        func run() throws {
+            try entry.daemon.print(try entry.daemon.ask(.get, entry.path)) { DLQText.entry($0) }
+        }
+    }
+
+    struct Retry: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Try it again now.", discussion: "When it goes well, what waits behind it follows, in order.")
+        @OptionGroup var entry: Entry
+        func run() throws { try entry.send("retry") }
+    }
+
+    struct Skip: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "It counts as dealt with: it does not matter, or somebody did it by hand.",
+            discussion: "What waits behind it follows, in order. A record of the event is kept.")
+        @OptionGroup var entry: Entry
+        func run() throws { try entry.send("skip") }
+    }
+
+    struct Entry: ParsableArguments {
+        @Argument(help: "The entry, such as deferred-steps.1234.")
+        var entry: String
+
+        @OptionGroup var daemon: AskedDaemon
+
+        var path: String { "/dlq/" + daemon.escaped(entry) }
+
+        func send(_ decision: String) throws {
+            try daemon.print(try daemon.ask(.post, "\(path)/\(decision)")) { "\(entry): \($0.shown("result"))\n" }
+        }
+    }
+}
+
+/// The daemon's answers for people.
+enum DLQText {
+    static func queues(_ report: JSONValue) -> String {
+        table(
+            ["QUEUE", "DEPTH", "AGGREGATES", "RETRYING", "OLDEST", "LAG"],
+            report.items("queues").map { queue in
+                ["queue", "depth", "aggregates", "retrying"].map { queue.shown($0) }
+                    + [queue.shown("oldestSeconds") + "s", queue.shown("lagEvents")]
+            })
+    }
+
+    static func entries(_ report: JSONValue) -> String {
+        let rows = report.items("entries").map { entry in
+            [
+                entry.shown("entry"), entry.shown("state"), entry.shown("aggregateType") + "/" + entry.shown("aggregateId"),
+                entry.shown("eventType"), entry.shown("attempts"), entry.shown("waiting"), entry.shown("since"),
+                entry.shown("reason"),
+            ]
+        }
+        var text = table(["ENTRY", "STATE", "AGGREGATE", "EVENT", "ATTEMPTS", "WAITING", "SINCE", "REASON"], rows)
+        if report["nextToken"] != nil { text += "more: --token \(report.shown("nextToken"))\n" }
+        return text
+    }
+
+    static func entry(_ report: JSONValue) -> String {
+        var text = ""
+        for name in [
+            "entry", "state", "aggregateType", "aggregateId", "eventType", "position", "version", "attempts", "waiting",
+            "transient", "reason", "grpcCode", "since", "nextAttempt",
+        ] where report[name] != nil {
+            text += name + ": " + report.shown(name) + "\n"
+        }
+        for event in report.items("events") {
+            var json = JSONWriter<[UInt8]>([])
+            event["payload"]?.write(to: &json)
+            text += "\(event.shown("version"))  \(event.shown("timestamp"))  \(event.shown("type"))  "
+                + String(decoding: json.sink, as: UTF8.self) + "\n"
+        }
+        return text
+    }
+
+    private static func table(_ head: [String], _ body: [[String]]) -> String {
+        let rows = [head] + body
+        let widths = head.indices.map { i in rows.map { $0[i].count }.max() ?? 0 }
+        return rows.map { row in
+            var line = ""
+            for (cell, width) in zip(row, widths) { line += cell + String(repeating: " ", count: width - cell.count + 2) }
+            while line.last == " " { line.removeLast() }
+            return line + "\n"
+        }.joined()
+    }
+}
+
+extension JSONValue {
+    fileprivate func items(_ name: String) -> [JSONValue] {
+        guard case .array(let items)? = self[name] else { return [] }
+        return items
+    }
+
+    /// The member on one line, with nothing in it that a terminal would obey; `-` when there is none.
+    fileprivate func shown(_ name: String) -> String {
+        let text =
+            switch self[name] {
+            case .string(let text)?, .number(let text)?: text
+            case .bool(let value)?: "\(value)"
+            default: "-"
+            }
+        return String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
+    }
+}
