@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 
 /// Cancellation, also while the checkout still runs.
-@Suite(.timeLimit(.minutes(2))) struct CancellationTests {
+@Suite(.timeLimit(.minutes(10))) struct CancellationTests {
     @Test func aConfirmedOrderIsCancelled() async throws {
         let world = try World()
         try await world.begin()

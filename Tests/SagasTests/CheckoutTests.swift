@@ -4,7 +4,7 @@ import Sagas
 import Testing
 
 /// The way forward, when everything goes well or nearly so.
-@Suite(.timeLimit(.minutes(2))) struct CheckoutTests {
+@Suite(.timeLimit(.minutes(10))) struct CheckoutTests {
     @Test func goesThroughItsStepsInOrder() async throws {
         let world = try World()
         try await world.begin()

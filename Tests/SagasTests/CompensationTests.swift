@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 
 /// The way back.
-@Suite(.timeLimit(.minutes(2))) struct CompensationTests {
+@Suite(.timeLimit(.minutes(10))) struct CompensationTests {
     private let declined = StepResult.refused(Failure(reason: "declined", grpcCode: 400), [])
 
     @Test func undoesWhatWasDoneTheLastFirst() async throws {
@@ -200,7 +200,7 @@ final class Door: Sendable {
 }
 
 /// For what comes by itself, without the clock.
-func wait(seconds: Int = 20, for condition: () async throws -> Bool) async throws {
+func wait(seconds: Int = 120, for condition: () async throws -> Bool) async throws {
     for _ in 0..<seconds * 2000 {
         if try await condition() { return }
         try await Task.sleep(for: .microseconds(500))

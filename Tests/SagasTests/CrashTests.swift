@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 
 /// The process dies at every boundary there is, and another one takes over (SPEC T-7).
-@Suite(.timeLimit(.minutes(8))) struct CrashTests {
+@Suite(.timeLimit(.minutes(10))) struct CrashTests {
     /// What the services do in a run.
     enum Scenario: String, CaseIterable, Sendable {
         case allGoesWell, shippingIsRefused, shippingIsRefusedAndNobodyCanRefund, paymentIsAway, cardIsMissing
@@ -138,7 +138,7 @@ import Testing
             commands.append(.saga(try #require(Identifier("n-\(i)")), .start(definition, order: order, after: nil)))
         }
         try await world.log.execute(commands)
-        try await wait(seconds: 60) { try world.sagas.figures().completed["n"] == 10_500 }
+        try await wait(seconds: 240) { try world.sagas.figures().completed["n"] == 10_500 }
         world.crash()
     }
 }

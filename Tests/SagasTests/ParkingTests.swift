@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 
 /// Sagas that wait for what is away or missing (SPEC F-5, F-6).
-@Suite(.timeLimit(.minutes(4))) struct ParkingTests {
+@Suite(.timeLimit(.minutes(10))) struct ParkingTests {
     private static let away = StepResult.unavailable(Failure(reason: "connection refused", grpcCode: 14))
 
     @Test func thousandOrdersAreConfirmedTenMinutesAfterAnOutageOfThirty() async throws {

@@ -123,7 +123,7 @@ final class World: Sendable {
     func settle() async throws {
         var still = 0
         var before = (0, 0, 0)
-        let end = Timestamp.now().microseconds + 20_000_000
+        let end = Timestamp.now().microseconds + 300_000_000
         while still < 4 {
             if isDead { return }
             let (sagas, log) = try (self.sagas, self.log)
