@@ -88,8 +88,9 @@ func call(_ given: [String: Any]) -> OutboundCall? {
     return call
 }
 
-guard CommandLine.arguments.count == 3, CommandLine.arguments[1] == "--config" else {
-    say("usage: call-out --config FILE")
+let hasDesks = CommandLine.arguments.last != "--without-desks"
+guard CommandLine.arguments.count == (hasDesks ? 3 : 4), CommandLine.arguments[1] == "--config" else {
+    say("usage: call-out --config FILE [--without-desks]")
     exit(2)
 }
 let path = CommandLine.arguments[2]
@@ -103,7 +104,9 @@ let gateway = try Gateway(
     configuration: files.configuration, table: files.table, tls: files.tls, contracts: files.contracts, meters: meters,
     log: Log(service: "call-out"), accessLog: accessLog,
     startCore: { deliver in try EventLog(store: store, deliver: deliver) },
-    openDesks: { _, _, deliver in Desks(checkout: ScriptedCheckout(deliver: deliver), admin: EchoingDesk()) })
+    openDesks: { _, _, deliver in
+        hasDesks ? Desks(checkout: ScriptedCheckout(deliver: deliver), admin: EchoingDesk()) : Desks()
+    })
 for (name, address) in gateway.listening { say("listening \(name) \(address)") }
 say("ready")
 

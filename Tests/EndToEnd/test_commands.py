@@ -145,10 +145,11 @@ def test_a_full_desk(desks):
     assert problem(reply)[:2] == (503, "UPSTREAM_UNAVAILABLE") and reply.field("retry-after") == "1"
 
 
-def test_without_a_desk(stage):
-    gateway = stage.gateway(settings(), ROUTES[:-4] + ROUTES[-3:])
+def test_without_a_desk(tmp_path):
+    gateway = Caller(tmp_path, settings(), ROUTES[:-4] + ROUTES[-3:], "--without-desks")
     assert problem(ask(gateway, "/api/orders/place", place()))[:2] == (501, "UNSUPPORTED")
     assert problem(once(gateway.admin, get("/sagas")))[:2] == (501, "UNSUPPORTED")
+    assert gateway.close() == 0
 
 
 # MARK: texts of others

@@ -29,19 +29,19 @@ class Answer:
 class Caller(Gateway):
     """The gateway's files and life are as elsewhere; SIGTERM has no meaning to it, the end of its input has."""
 
-    def __init__(self, folder: pathlib.Path, config: dict, routes: list | None = None):
+    def __init__(self, folder: pathlib.Path, config: dict, routes: list | None = None, *options: str):
         super().__init__(folder, config, routes or [])
         self._ids = itertools.count(1)
         self._answers: dict[int, Answer] = {}
         self._news = threading.Condition()
         self._over = False
-        self._launch()
+        self._launch(options)
 
-    def _launch(self) -> None:
+    def _launch(self, options: tuple[str, ...]) -> None:
         path = pathlib.Path(os.environ.get("NEXUS_CALL_OUT", ROOT / ".build/release/call-out")).resolve()
         assert os.access(path, os.X_OK), f"no call-out at {path}: `swift build -c release --product call-out`, or set NEXUS_CALL_OUT"
         self.process = subprocess.Popen(
-            [path, "--config", str(self.config_path)], cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            [path, "--config", str(self.config_path), *options], cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         threading.Thread(target=self._listen_to_stderr, args=(self.process,), daemon=True).start()
         threading.Thread(target=self._listen_to_answers, args=(self.process.stdout,), daemon=True).start()
         assert self._ready.wait(15), self.said()
