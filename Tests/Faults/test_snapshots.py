@@ -4,7 +4,7 @@ import json
 import re
 
 from harness import sockets
-from harness.gateway import CARTS, route, settings
+from harness.gateway import CARTS, OPERATIONS, route, settings
 from harness.wire import Wire, get, once, post
 
 
@@ -21,7 +21,7 @@ def series(gateway, name: str) -> int:
 def test_a_restart_begins_with_the_snapshot_and_survives_its_loss(stage, tmp_path):
     path = tmp_path / "events.db"
     config = settings(stage.backend().address, store={"path": str(path), "snapshots": {"events": 120}})
-    gateway = stage.gateway(config, [*CARTS, route()])
+    gateway = stage.gateway(config, [*CARTS, *OPERATIONS, route()])
     with Wire(gateway.address, timeout=10) as wire:
         assert [add(wire, i) for i in range(260)] == [202] * 260
     cart = once(gateway.address, get("/api/cart/u")).body
@@ -30,7 +30,8 @@ def test_a_restart_begins_with_the_snapshot_and_survives_its_loss(stage, tmp_pat
 
     snapshots = tmp_path / "events.db.snapshots"
     whole = snapshots.read_bytes()
-    state = whole.rindex(b'{"items"')
+    # A page is filled from its end: the newest comes first.
+    state = whole.index(b'{"items"')
     flipped = bytearray(whole)
     flipped[state + 20] ^= 1
     for damage, used, unreadable in [(whole, 1, 0), (bytes(flipped), 1, 1), (whole[: len(whole) // 2], 0, None), (b"x" * 5000, 0, 0), (None, 0, 0)]:
