@@ -4,7 +4,7 @@ import Exchanges
 
 extension PricedOrder {
     /// Bytes of an address's part, a product's name, or an e-mail address.
-    static let longestText = 512
+    public static let longestText = 512
 
     /// Why nothing can be ordered like this; nil when it can.
     var mistake: Refusal? {

@@ -26,20 +26,17 @@ extension Orchestrator {
     private func see(_ stored: StoredEvent) {
         guard let event = SagaEvent(stored.event) else { return }
         let id = stored.aggregate.id
-        let (saga, definition, successors) = state.withLock { state in
-            let definition = state.open[id]?.definition
+        let (saga, successors) = state.withLock { state in
             _ = SagaIndex.fold(stored, event, &state.open)
             let isOver = event == .completed || event.isCompensated
-            return (state.open[id], definition, isOver ? state.successors.removeValue(forKey: id) ?? [] : [])
+            return (state.open[id], isOver ? state.successors.removeValue(forKey: id) ?? [] : [])
         }
         index.note(stored, saga)
         switch event {
         case .started, .taskResolved, .stopped, .stepCompleted(_, _, late: true, _): poke(id, [])
         case .parked(step: nil, _, _, _): endings.ended(id, .parked)
-        case .completed, .compensated:
-            let status: SagaStatus = event == .completed ? .completed : .compensated
-            if let definition { meters.ended(definition, status) }
-            endings.ended(id, status)
+        case .completed: endings.ended(id, .completed)
+        case .compensated: endings.ended(id, .compensated)
         default: break
         }
         for successor in successors { poke(successor, []) }

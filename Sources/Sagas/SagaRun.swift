@@ -109,17 +109,21 @@ struct SagaRun: Sendable {
 
     /// With what becomes of the order, unless another saga sees to it.
     private func recordEnd(_ saga: Saga, _ order: Identifier, _ action: SagaAction) async {
+        let recorded = await recordEnding(saga, order, action)
+        guard case .done = recorded, action == .end else { return }
+        home.meters.ended(saga.definition.name, saga.isGoingBack ? .compensated : .completed)
+    }
+
+    private func recordEnding(_ saga: Saga, _ order: Identifier, _ action: SagaAction) async -> Recorded {
         let name = saga.isGoingBack ? (saga.stoppedBy == nil ? saga.definition.compensated : nil) : saga.definition.completed
         let command = name.flatMap { Endings.command($0, order: order, cause: saga.cause) }
         let recorded = await record((command.map { [$0] } ?? []) + [.saga(id, action)])
-        guard case .refused(let refusal) = recorded, command != nil else { return }
+        guard case .refused(let refusal) = recorded, command != nil else { return recorded }
         // The order is not what the saga took it for. Going forward that is a reason to go back; going back it
         // has its end already.
-        if saga.isGoingBack {
-            await record([.saga(id, action)])
-        } else {
-            await record([.saga(id, .stop(by: nil, reason: "the order cannot be ended so: \(refusal.words)"))])
-        }
+        if saga.isGoingBack { return await record([.saga(id, action)]) }
+        await record([.saga(id, .stop(by: nil, reason: "the order cannot be ended so: \(refusal.words)"))])
+        return recorded
     }
 
     // MARK: - The log

@@ -37,6 +37,7 @@ public final class SQLiteEventStore: EventStore {
     /// Opens the store, making it (and its directories) when it is not there.
     public init(path: String, options: Options = Options()) throws(StoreError) {
         let files = try StoreFiles(path: path)
+        try WALCheck.check(database: path)
         let writer = try SQLiteWriter(path: path)
         try writer.check(all: files.bytes <= options.checkUpToBytes)
         try files.syncDirectory()

@@ -43,7 +43,7 @@ private struct Daemon {
     private let accessLog: LogWriter?
     private let store: SQLiteEventStore
     private let gateway: Gateway
-    private let writeSide: WriteSide?
+    private let writeSide: WriteSide
     private let notice = ServiceNotice()
     private let configuration: Configuration
     private let eventSchemas: Int
@@ -87,15 +87,15 @@ private struct Daemon {
                     return core
                 },
                 openDesks: { core, calls, deliver in
-                    guard let checkout = loaded.checkout else { return Desks() }
-                    let side = try WriteSide(
-                        checkout, consumers: configuration.store.path + ".consumers", core: core, store: store, calls: calls,
-                        log: log, deliver: deliver)
+                    let side = try WriteSide(loaded, core: core, store: store, calls: calls, log: log, deliver: deliver)
                     opened = side
+                    meters.add { side.families() }
                     return side.desks
                 })
-            writeSide = opened
-            if let side = opened { try Blocking.run { try await side.begin() } }
+            // The gateway has asked for it, or has not been made.
+            guard let side = opened else { throw ExitCode.failure }
+            writeSide = side
+            try Blocking.run { try await side.begin() }
         } catch {
             log.error("cannot start", ["error": "\(error)", "store": configuration.store.path])
             throw ExitCode(71)  // EX_OSERR
@@ -141,10 +141,9 @@ private struct Daemon {
                 listeningUntilNS = nx_monotonic_ns() + drainNS / 2
                 notice.stopping(status: "draining")
                 log.info("draining", ["atMostMs": "\(configuration.drain)"])
-                gateway.drain(isHeld: writeSide != nil)
+                gateway.drain(isHeld: true)
                 do {
                     try signals.tellWhenDone { [gateway, writeSide] in
-                        guard let writeSide else { return gateway.wait() }
                         Blocking.run { await writeSide.settle(withinMS: drainNS / 1_000_000) }
                         gateway.release()
                         gateway.wait { Blocking.run { await writeSide.close() } }

@@ -13,66 +13,110 @@ import Telemetry
 ///
 /// Made before the workers start, so that they know whom to ask; `begin` sets it going when they run.
 final class WriteSide: Sendable {
-    private let memory: SQLiteConsumerStore
-    private let orchestrator: Orchestrator
-    private let checkout: Checkout
-    private let bus: Mutex<Bus?>
-    private let startBus: @Sendable () async throws -> Bus
+    private struct Checking: Sendable {
+        var desk: Checkout
+        var sagas: Orchestrator
+    }
 
+    private let memory: SQLiteConsumerStore
+    private let checkout: Checking?
+    private let bus = Mutex<Bus?>(nil)
+    private let startBus: @Sendable (SQLiteConsumerStore) async throws -> Bus
+
+    /// Where consumers remember how far they are, beside the events.
+    static func path(ofEvents path: String) -> String { path + "-consumers" }
+
+    /// - Parameter deliver: takes the checkout's replies, as the log's.
     init(
-        _ loaded: LoadedConfiguration.Checkout, consumers path: String, core: EventLog, store: any EventStore,
-        calls: any CallOut, log: Log, deliver: @escaping EventLog.Deliver
+        _ loaded: LoadedConfiguration, core: EventLog, store: any EventStore, calls: any CallOut, log: Log,
+        deliver: @escaping EventLog.Deliver
     ) throws {
-        let settings = loaded.settings
-        let memory = try SQLiteConsumerStore(path: path)
-        let cards = CardVault(most: settings.cards, seconds: UInt64(settings.paymentParkMax) / 1000)
-        let operations = Operations(checkout: settings, log: core, calls: calls, cards: cards)
-        let orchestrator = Orchestrator(
-            log: core, store: store, index: memory, definitions: loaded.sagas, operations: { operations[$0] },
-            failPoints: FailPoints.environment())
-        checkout = Checkout(
-            settings, log: core, sagas: orchestrator, calls: calls, cards: cards, tokens: loaded.tokens, deliver: deliver)
+        let configuration = loaded.configuration
+        let memory = try SQLiteConsumerStore(path: Self.path(ofEvents: configuration.store.path))
         self.memory = memory
-        self.orchestrator = orchestrator
-        bus = Mutex(nil)
-        startBus = {
-            try await Bus(feed: core.feed, events: store, store: memory, consumers: [])
+        var consumers: [any Consumer] = []
+        if let parts = loaded.checkout {
+            let cards = CardVault(most: parts.settings.cards, seconds: UInt64(parts.settings.paymentParkMax) / 1000)
+            let operations = Operations(checkout: parts.settings, log: core, calls: calls, cards: cards)
+            let sagas = Orchestrator(
+                log: core, store: store, index: memory, definitions: parts.sagas, operations: { operations[$0] },
+                failPoints: FailPoints.environment())
+            let desk = Checkout(
+                parts.settings, log: core, sagas: sagas, calls: calls, cards: cards, tokens: parts.tokens, deliver: deliver)
+            checkout = Checking(desk: desk, sagas: sagas)
+            consumers.append(DeferredSteps(log: core, store: memory, operations: { operations[$0] }))
+        } else {
+            checkout = nil
+        }
+        if let cluster = configuration.bus.legacyCartMirror {
+            consumers.append(LegacyCartMirror(cluster: cluster, log: core, calls: calls))
+        }
+        startBus = { [consumers] memory in
+            try await Bus(
+                feed: core.feed, events: store, store: memory, consumers: consumers, options: BusOptions(configuration.bus),
+                note: { $0.write(to: log) })
         }
     }
 
-    var desks: Desks { Desks(checkout: checkout, admin: self) }
+    var desks: Desks { Desks(checkout: checkout?.desk, admin: self) }
 
     /// Goes on with what an earlier process left, and follows the log from then on.
     func begin() async throws {
-        try await orchestrator.begin()
-        let started = try await startBus()
+        try await checkout?.sagas.begin()
+        let started = try await startBus(memory)
         bus.withLock { $0 = started }
     }
 
     /// Waits until no step is under way, but not for those that wait themselves, nor longer than this.
-    func settle(withinMS: UInt64) async { await orchestrator.settle(withinMS: withinMS) }
+    func settle(withinMS: UInt64) async { await checkout?.sagas.settle(withinMS: withinMS) }
 
     /// Ends: what has not been finished, the next process goes on with.
     func close() async {
-        orchestrator.stop()
+        checkout?.sagas.stop()
         await bus.withLock { $0 }?.stop()
-        checkout.close()
+        checkout?.desk.close()
         memory.close()
+    }
+
+    /// For metrics.
+    func families() -> [Family] {
+        (checkout.map { SagaSeries.families(of: $0.sagas) } ?? []) + (bus.withLock { $0 }.map(BusSeries.families) ?? [])
     }
 }
 
 extension WriteSide: AdminDesk {
     func answer(_ request: AdminRequest) async -> AdminAnswer {
         switch request.subject {
-        case .sagas: AdminAnswer(status: 501, body: Array(#"{}"#.utf8))
+        case .sagas: await sagas(request)
         case .deadLetters: await deadLetters(request)
         }
     }
 
-    private func deadLetters(_ request: AdminRequest) async -> AdminAnswer {
-        guard let bus = bus.withLock({ $0 }) else {
-            return AdminAnswer(status: 503, body: Array(#"{"detail":"the consumers have not begun"}"#.utf8))
+    private func sagas(_ request: AdminRequest) async -> AdminAnswer {
+        guard let sagas = checkout?.sagas else { return AdminAnswer(404, "there is no checkout here, and so no sagas") }
+        let asked: SagaRequest
+        switch (request.parameter("sagaId"), request.parameter("action")) {
+        case (nil, _):
+            asked = .list(
+                status: request.query("status"), limit: request.query("limit"), nextToken: request.query("nextToken"))
+        case (let name?, let action):
+            guard let id = Identifier(name) else { return AdminAnswer(404, "there is no such saga") }
+            if let action {
+                // That an answer came late is for the core to say.
+                guard let decision = SagaDecision(rawValue: action), decision != .answered else {
+                    return AdminAnswer(404, "a saga can be told: retry, skip or compensate")
+                }
+                asked = .decide(id, decision, body: request.body)
+            } else {
+                asked = .show(id)
+            }
         }
+        let answer = await sagas.answer(asked)
+        return AdminAnswer(status: answer.status, body: answer.body)
+    }
+
+    private func deadLetters(_ request: AdminRequest) async -> AdminAnswer {
+        guard let bus = bus.withLock({ $0 }) else { return AdminAnswer(503, "the consumers have not begun") }
         let answer: Bus.Answer
         switch (request.parameter("entry"), request.parameter("action")) {
         case (nil, _):
@@ -82,8 +126,15 @@ extension WriteSide: AdminDesk {
         case (let entry?, nil): answer = await bus.deadLetter(entry)
         case (let entry?, "retry"): answer = await bus.retryDeadLetter(entry)
         case (let entry?, "skip"): answer = await bus.skipDeadLetter(entry)
-        case (_?, _?): return AdminAnswer(status: 404, body: Array(#"{"detail":"an entry can be retried or skipped"}"#.utf8))
+        case (_?, _?): return AdminAnswer(404, "an entry can be told: retry or skip")
         }
         return AdminAnswer(status: answer.status, body: answer.body)
+    }
+}
+
+extension AdminAnswer {
+    /// A no, with a constant text that needs no escaping.
+    fileprivate init(_ status: UInt16, _ message: StaticString) {
+        self.init(status: status, body: Array("{\"message\":\"\(message)\"}".utf8))
     }
 }

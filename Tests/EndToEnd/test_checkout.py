@@ -54,6 +54,11 @@ def saga(shop, identifier: str) -> dict:
     return httpx.get(f"{shop.gateway.url}/api/sagas/{identifier}/status", timeout=5).json()
 
 
+def operate(shop, *words: str):
+    """A command of the operators."""
+    return shop.gateway.run(*words, "--admin", shop.gateway.admin)
+
+
 def until(shop, identifier: str, *states: str, seconds: float = 10) -> dict:
     """The order once it is in one of these (detailed) states."""
     sockets.wait_until(lambda: order(shop, identifier)["state"] in states, seconds, f"{identifier} to be {states}")
@@ -110,7 +115,9 @@ def test_an_order_of_nothing_by_nobody(shop):
 
 @pytest.mark.parametrize(
     ("over", "field"), [
-        ({"address": None}, "/address"), ({"creditCard": None}, "/creditCard"), ({"userId": 7}, "/userId"), ({"more": 1}, "/more"),
+        ({"address": None}, "/address"), ({"creditCard": None}, "/creditCard"), ({"userId": 7}, "/userId"),
+        # A body with a card in it: what it has that we do not know is not repeated.
+        ({"4111111111111111": 1}, ""),
         ({"creditCard": {**CARD, "creditCardCvv": "x"}}, "/creditCard/creditCardCvv"),
         ({"creditCard": {**CARD, "creditCardNumber": "4" * 40}}, "/creditCard/creditCardNumber")])
 def test_a_wrong_field_is_named(shop, user, over, field):
@@ -132,7 +139,7 @@ def test_a_refused_card_is_a_failed_order(shop, user):
 def test_an_unknown_product_is_told_before_anything_is_accepted(shop, user):
     shop.add(user, "nothing")
     answer = place(shop, user)
-    assert answer.status_code == 500 and 'failed to prepare order: failed to get product #"nothing"' in answer.json()["detail"], answer.text
+    assert answer.status_code == 409 and 'failed to prepare order: failed to get product #"nothing"' in answer.json()["detail"], answer.text
 
 
 def test_an_order_nobody_placed(shop):
@@ -152,10 +159,10 @@ def test_a_payment_that_is_away_is_waited_for(shop, user, faults):
     sockets.wait_until(lambda: saga(shop, saga_id)["status"] == "PARKED", 40, "the saga to be parked")
     parked = order(shop, identifier)
     assert parked["state"] == "PaymentPending" and parked["status"] == "PENDING"
-    listed = json.loads(shop.gateway.run("saga", "list", "--status", "PARKED", "--json").stdout)
+    listed = json.loads(operate(shop, "saga", "list", "--status", "PARKED", "--json").stdout)
     assert saga_id in [each["sagaId"] for each in listed["sagas"]], listed
     faults()
-    assert shop.gateway.run("saga", "retry", saga_id).returncode == 0
+    assert operate(shop, "saga", "retry", saga_id).returncode == 0
     assert until(shop, identifier, "Confirmed")["paymentTransactionId"]
 
 
@@ -168,7 +175,7 @@ def test_a_shipment_that_fails_leaves_a_task_for_the_refund(shop, user, faults):
     status = saga(shop, saga_id)
     assert [task["step"] for task in status["tasks"]] == ["process-payment"], status
     assert order(shop, identifier)["refundOwed"] is True
-    assert shop.gateway.run("saga", "skip", saga_id).returncode == 0
+    assert operate(shop, "saga", "skip", saga_id).returncode == 0
     sockets.wait_until(lambda: saga(shop, saga_id)["status"] == "COMPENSATED", 10, "the end")
     failed = order(shop, identifier)
     assert failed["status"] == "FAILED" and "no vans" in failed["reason"]
@@ -188,14 +195,14 @@ def test_a_letter_that_can_never_be_sent_is_in_the_dead_letter_queue(shop, user,
     identifier = place(shop, user, prefer="wait=20").json()["orderId"]
 
     def entries() -> list:
-        return json.loads(shop.gateway.run("dlq", "list", "--queue", "deferred-steps", "--json").stdout)["entries"]
+        return json.loads(operate(shop, "dlq", "list", "--queue", "deferred-steps", "--json").stdout)["entries"]
 
     sockets.wait_until(lambda: any(identifier in json.dumps(each) for each in entries()), 10, "the dead letter")
     entry = next(each for each in entries() if identifier in json.dumps(each))
-    shown = shop.gateway.run("dlq", "show", entry["entry"])
+    shown = operate(shop, "dlq", "show", entry["entry"])
     assert shown.returncode == 0 and "no such address" in shown.stdout, shown
     faults()
-    assert shop.gateway.run("dlq", "retry", entry["entry"]).returncode == 0
+    assert operate(shop, "dlq", "retry", entry["entry"]).returncode == 0
     sockets.wait_until(lambda: f"mail: order {identifier} confirmed" in shop.services.said(), 10, "the letter")
     sockets.wait_until(lambda: all(each["entry"] != entry["entry"] for each in entries()), 5, "the queue to be without it")
 
@@ -209,7 +216,7 @@ def test_cancelling_a_confirmed_order_leaves_a_task_for_the_refund(shop, user):
     assert answer.status_code == 202, answer.text
     assert answer.json()["state"] == "CancellationPending"
     sockets.wait_until(lambda: saga(shop, f"cancel-{identifier}")["status"] == "PARKED", 10, "the tasks")
-    assert shop.gateway.run("saga", "skip", f"cancel-{identifier}").returncode == 0
+    assert operate(shop, "saga", "skip", f"cancel-{identifier}").returncode == 0
     until(shop, identifier, "Cancelled")
 
 

@@ -247,6 +247,7 @@ def test_a_payment_service_that_is_away(shop, user):
 
 def test_a_failing_cart(shop, user, request):
     fault = "CartService/GetCart=FAILED_PRECONDITION:store"
+    shop.add(user, "OLJCESPC7Z")
     if request.node.callspec.params["shop"][0] == 100:
         assert shop.order(user, faults=(fault,)).order_id, "the legacy cart is not asked"
     else:
@@ -373,5 +374,5 @@ def test_the_shipped_files_are_valid():
     subprocess.run([ROOT / "contracts/compile"], check=True, stdin=subprocess.DEVNULL)
     checked = subprocess.run(
         [binary(), "check", "--config", "config/shop.yaml"], cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    assert checked.returncode == 0 and "10 clusters" in checked.stdout, checked.stdout + checked.stderr
+    assert checked.returncode == 0 and "9 clusters" in checked.stdout, checked.stdout + checked.stderr
     assert "warning" not in checked.stderr

@@ -57,12 +57,7 @@ import Testing
         try readsAndWritesItsExamples(type) { InventoryEvent($0).map { ($0.type, $0.payload) } }
     }
 
-    @Test(arguments: [
-        "OrderPlaced", "PaymentRequested", "PaymentCompleted", "PaymentFailed", "PaymentRefunded", "PaymentRefundFailed",
-        "ShipmentRequested", "ShipmentScheduled", "ShipmentFailed", "OrderStockReserved", "InventoryUnavailable",
-        "OrderStockReleased", "OrderConfirmed", "OrderFailed", "OrderCancellationRequested", "OrderCancelled", "OrderProcessing",
-        "OrderShipped", "OrderDelivered", "OrderCompleted",
-    ])
+    @Test(arguments: orderEventTypes)
     func orderEventsReadAndWriteTheirExamples(_ type: String) throws {
         try readsAndWritesItsExamples(type) { OrderEvent($0).map { ($0.type, $0.payload) } }
     }

@@ -132,6 +132,7 @@ private struct Sale {
     /// and a price that was told stays true while it is remembered.
     @Test func anySequenceReplays() throws {
         var random = SystemRandomNumberGenerator()
+        let schemas = try eventSchemas(["FlashSaleStarted", "FlashSalePriceChanged", "FlashSaleEnded"])
         for _ in 0..<200 {
             var (sale, replayed) = (Sale(), FlashSale())
             var told: [(product: String, second: Int64, price: Money)] = []
@@ -148,6 +149,7 @@ private struct Sale {
                 for (event, time, state) in sale.history {
                     let stored = Event(
                         id: EventId(high: 0, low: 0), type: event.type, timestamp: time, payload: event.payload, metadata: Metadata())
+                    #expect(schemas.violations(ofType: event.type, version: 1, payload: event.payload.span) == [])
                     replayed.apply(try #require(FlashSaleEvent(stored)), at: time)
                     #expect(replayed == state)
                     let snapshot = try #require(replayed.snapshot())

@@ -60,6 +60,7 @@ private struct Till {
     @Test func anySequenceKeepsTheMachineAndReplays() throws {
         var random = SystemRandomNumberGenerator()
         var ends: Set<OrderState> = []
+        let schemas = try eventSchemas(orderEventTypes)
         for _ in 0..<1500 {
             var (order, replayed, till) = (Order(), Order(), Till())
             var actions: [OrderAction] = []
@@ -72,6 +73,7 @@ private struct Till {
                 for event in events {
                     order.apply(event, at: now)
                     till.note(event)
+                    #expect(schemas.violations(ofType: event.type, version: 1, payload: event.payload.span) == [])
                     replayed.apply(try #require(OrderEvent(stored(event, at: now))), at: now)
                     #expect(replayed == order, "\(actions)")
                 }
@@ -117,6 +119,29 @@ private struct Till {
             let snapshot = try #require(order.snapshot())
             #expect(Order(snapshot: snapshot.span, version: 200) == order)
         }
+    }
+
+    /// What the rules let through, the schema of its event does too.
+    @Test func theLargestOrderIsStored() throws {
+        let text = String(repeating: "\u{1}\"ä", count: PricedOrder.longestText / 4)
+        var order = try sunglasses(email: text)
+        order.address = PostalAddress(street: text, city: text, state: text, country: text, zipCode: .min)
+        order.currency = String(repeating: "X", count: Money.longestCurrency)
+        order.card.token = text
+        func amount(_ units: Int64, _ nanos: Int32) -> Money { Money(currency: order.currency, units: units, nanos: nanos) }
+        let id = try #require(Identifier(String(repeating: "\"", count: Identifier.longest)))
+        order.lines = Array(
+            repeating: OrderLine(product: id, name: text, category: text, quantity: .max, cost: amount(4_000_000, 999_999_999)),
+            count: Order.mostLines)
+        order.shippingCost = amount(0, 0)
+        order.total = try #require(order.sum)
+        var told = Told()
+        told.walk([.place(order)])
+        let event = OrderEvent.placed(order)
+        let payload = event.payload
+        #expect(try eventSchemas(["OrderPlaced"]).violations(ofType: "OrderPlaced", version: 1, payload: payload.span) == [])
+        #expect(OrderEvent(stored(event, at: at(1))) == event)
+        #expect(payload.count < 2 << 20)
     }
 
     @Test func doesNotReadWhatItDoesNotKnow() throws {

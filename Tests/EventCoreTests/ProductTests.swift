@@ -71,6 +71,7 @@ private func said(_ result: Result<[ProductEvent], Refusal>) -> String {
     /// Whatever is asked: replaying the stored payloads, across snapshots, gives what memory had at every version.
     @Test func anySequenceReplays() throws {
         var random = SystemRandomNumberGenerator()
+        let schemas = try eventSchemas(["ProductCreated", "ProductUpdated", "ProductPriceChanged"])
         for _ in 0..<200 {
             var (product, replayed) = (Product(), Product())
             for step in 0..<150 {
@@ -87,6 +88,7 @@ private func said(_ result: Result<[ProductEvent], Refusal>) -> String {
                 for event in events {
                     let stored = Event(
                         id: EventId(high: 0, low: 0), type: event.type, timestamp: now, payload: event.payload, metadata: Metadata())
+                    #expect(schemas.violations(ofType: event.type, version: 1, payload: event.payload.span) == [])
                     replayed.apply(try #require(ProductEvent(stored)), at: now)
                 }
                 #expect(replayed == product)
