@@ -31,33 +31,35 @@ final class FeedTap: Sendable {
         var touched: UInt64 = 0
         var lastType = ""
         var lastMask: UInt64 = 0
-        for batch in committed.batches {
-            let before: UInt64? =
-                switch batch.expected {
-                case .exact(let version): version
-                case .none: 0
-                // The log never does; then only the store knows the versions.
-                case .any: nil
-                }
-            for (i, event) in batch.events.enumerated() {
-                if event.type != lastType {
-                    lastType = event.type
-                    lastMask = wanted[event.type] ?? 0
+        // By index: an event is large, and a copy of each would cost more than all the rest.
+        for b in committed.batches.indices {
+            for i in committed.batches[b].events.indices {
+                if committed.batches[b].events[i].type != lastType {
+                    lastType = committed.batches[b].events[i].type
+                    lastMask = wanted[lastType] ?? 0
                 }
                 if lastMask != 0 {
                     touched |= lastMask
-                    let stored = before.map {
-                        StoredEvent(position: position, aggregate: batch.aggregate, version: $0 + UInt64(i) + 1, event: event)
-                    }
-                    each(lastMask) { buffer in
-                        if let stored { buffer.add(stored) } else { buffer.interrupt() }
-                    }
+                    hand(committed.batches[b], i, position, to: lastMask)
                 }
                 position += 1
             }
         }
         through.store(committed.head, ordering: .releasing)
         if touched != 0 { each(touched) { $0.ring() } }
+    }
+
+    private func hand(_ batch: Batch, _ i: Int, _ position: UInt64, to mask: UInt64) {
+        let before: UInt64
+        switch batch.expected {
+        case .exact(let version): before = version
+        case .none: before = 0
+        // The log never does; then only the store knows the versions.
+        case .any: return each(mask) { $0.interrupt() }
+        }
+        let event = StoredEvent(
+            position: position, aggregate: batch.aggregate, version: before + UInt64(i) + 1, event: batch.events[i])
+        each(mask) { $0.add(event) }
     }
 
     private func each(_ mask: UInt64, _ body: (FeedBuffer) -> Void) {
