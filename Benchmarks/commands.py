@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Durable cart commands per second through HTTP, beside what the disk itself can fsync.
 
-Every 202 is an event on the disk: the answers leave after the fsync of their group. wrk runs on the same
+Every 202 is an event on the disk: the answers leave after the fsync of their group. Events are held to their schemas,
+snapshots are on, and a consumer follows the log, unless `--bare` leaves that out. wrk runs on the same
 cores as the gateway. Afterwards the carts are read back: the sum of their versions must cover every 202.
 """
 
@@ -45,6 +46,18 @@ def fsync_rates(folder: pathlib.Path, seconds: float = 1.0) -> tuple[float, floa
         path.unlink()
 
 
+def everything() -> dict:
+    """What the event core does beside taking commands: schemas of events, snapshots (on by default), the checkout
+    with its sagas, and so a consumer that follows the log."""
+    services = ("cart", "catalogue", "currency", "payment", "shipping", "email", "checkout", "recommendation", "ads")
+    return {
+        "contracts": {"event_schemas": str(gateways.ROOT / "contracts/events")},
+        # None of them is called: no command here begins an order.
+        "clusters": {name: {"endpoints": ["127.0.0.1:9"], "protocol": "http2"} for name in services},
+        "checkout": {"saga": "checkout", "cart": "cart", "payment": {"unavailable": "not-done"}, "sagas": [str(gateways.ROOT / "config/sagas")]},
+    }
+
+
 def stored(address: str, users: int) -> int:
     """Events in all carts: the sum of their versions."""
     total = 0
@@ -64,6 +77,8 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=1000)
     parser.add_argument("--workers", type=int, default=0, help="0 = one per core")
     parser.add_argument("--folder", type=pathlib.Path, help="where the store lives (default: a temporary folder)")
+    parser.add_argument("--bare", action="store_true", help="without schemas, checkout and consumers")
+    parser.add_argument("--binary", help="another gateway than this tree's")
     parser.add_argument("--json")
     parser.add_argument("--bar", type=float, help="exit 1 below so many commands/s, or at p99 of 20 ms and more")
     options = parser.parse_args()
@@ -72,7 +87,11 @@ def main() -> None:
         folder = (options.folder or pathlib.Path(place)) / "commands"
         folder.mkdir(parents=True, exist_ok=True)
         print(measure.describe())
-        config = gateways.settings(workers=options.workers or "auto", admin="off")
+        if options.binary:
+            os.environ["NEXUS_BINARY"] = options.binary
+        config = gateways.settings(workers=options.workers or "auto", admin="off", **({} if options.bare else everything()))
+        if options.bare:
+            del config["contracts"]
         gateway = gateways.Gateway(folder, config, gateways.CARTS).start()
         rounds, acknowledged = [], 0
         try:

@@ -6,6 +6,8 @@ import Glibc
 ///
 /// `store-bench loads PATH`: only how long aggregates take to come into memory.
 ///
+/// `store-bench mixed PATH`: only how long commands take while one in twenty needs a cart that is not in memory.
+///
 /// `store-bench log PATH`: only the log, without schemas and with them.
 ///
 /// `store-bench append PATH`: appends through the log until killed, printing what was acknowledged; the
@@ -21,6 +23,8 @@ if arguments.count == 3 && arguments[1] == "append" {
     try checkpointUntilKilled(path: arguments[2])
 } else if arguments.count >= 2 && arguments[1] == "bus" {
     try await measureBus(directory: arguments.count == 3 ? arguments[2] : ".build/store-bench")
+} else if arguments.count == 3 && arguments[1] == "mixed" {
+    try measureMixed(path: arguments[2])
 } else if arguments.count == 3 && arguments[1] == "log" {
     for schemas in [EventSchemas(), try eventSchemas(in: "contracts/events")] {
         show("schemas: \(schemas.count)")
@@ -29,6 +33,6 @@ if arguments.count == 3 && arguments[1] == "append" {
 } else if arguments.count <= 2 {
     try measure(directory: arguments.count == 2 ? arguments[1] : ".build/store-bench")
 } else {
-    print("usage: store-bench [DIRECTORY] | store-bench loads|log|append|checkpoint PATH | store-bench bus [DIRECTORY]")
+    print("usage: store-bench [DIRECTORY] | store-bench loads|mixed|log|append|checkpoint PATH | store-bench bus [DIRECTORY]")
     exit(64)
 }

@@ -14,6 +14,8 @@ extension Follower {
     }
 
     private static let skipped = "bus/skipped/"
+    /// Rows of skipped events that are kept: those skipped last.
+    static let mostSkipped = 1000
 
     /// Aggregates held up by failures at an event after `position`, in the order of those events; only those in the
     /// dead-letter queue unless `retrying` asks for the others too.
@@ -66,11 +68,21 @@ extension Follower {
         // When it was skipped.
         record.due = clock.now()
         otherChanges.append(.put(ConsumerRow(key: "\(Follower.skipped)\(position)", value: record.row.value)))
+        otherChanges += outlived()
         standing.withLock { $0.figures.skipped += 1 }
         let isKept = commit()
         employ()
         signal.yield()
         return isKept ? .done : .failed(.io("the consumer's store cannot be written", undecided: true))
+    }
+
+    /// Makes room for one more row of a skipped event; when the rows cannot be read, another time.
+    private func outlived() -> [RowChange] {
+        let rows = (try? store.rows(of: name, after: Follower.skipped, limit: 2 * Follower.mostSkipped)) ?? []
+        let kept = rows.prefix { $0.key.hasPrefix(Follower.skipped) }
+        guard kept.count >= Follower.mostSkipped else { return [] }
+        let byTime = kept.map { (key: $0.key, at: HeldLane($0)?.due?.microseconds ?? 0) }.sorted { $0.at < $1.at }
+        return byTime.prefix(kept.count + 1 - Follower.mostSkipped).map { .delete(key: $0.key) }
     }
 
     /// The event at which the aggregate has stopped, and the first of those that wait behind it.

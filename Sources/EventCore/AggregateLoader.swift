@@ -16,6 +16,8 @@ struct AggregateLoader: Sendable {
 
     let store: any EventStore
     let snapshots: (any SnapshotStore)?
+    /// With so many events or more, a snapshot is looked for.
+    let fewEvents: Int
 
     static let unavailable = Refusal(.upstreamUnavailable, "the event store cannot be read", retryAfterMS: 1000)
 
@@ -23,7 +25,7 @@ struct AggregateLoader: Sendable {
     func load(_ name: AggregateName) throws(Refusal) -> Loaded {
         var loaded = Loaded(aggregate: AnyAggregate(name.kind))
         // Most aggregates have few events, or none: for those no snapshot is looked for.
-        var page = SnapshotRule.fewEvents
+        var page = fewEvents
         var more = try replay(name, into: &loaded, limit: page) == page
         if more, let found = try fromSnapshot(name, &loaded.unreadable) {
             loaded = found

@@ -88,8 +88,29 @@ public enum AnyAggregate: Sendable {
         }
     }
 
-    public var version: UInt64 { look { $0.version } }
-    var cost: Int { look { $0.cost } }
+    // Asked at every command: a way over `any Aggregate` would put the larger ones into a box for it.
+
+    public var version: UInt64 {
+        switch self {
+        case .cart(let state): state.version
+        case .inventory(let state): state.version
+        case .order(let state): state.version
+        case .product(let state): state.version
+        case .flashSale(let state): state.version
+        case .saga(let state): state.version
+        }
+    }
+
+    var cost: Int {
+        switch self {
+        case .cart(let state): state.cost
+        case .inventory(let state): state.cost
+        case .order(let state): state.cost
+        case .product(let state): state.cost
+        case .flashSale(let state): state.cost
+        case .saga(let state): state.cost
+        }
+    }
 
     /// `Aggregate.execute`.
     mutating func execute(_ command: Command, _ stamp: inout EventStamp) throws(Refusal) -> [Event] {
@@ -141,18 +162,6 @@ public enum AnyAggregate: Sendable {
         case .product(let state): try state.body(of: id, at: now)
         case .flashSale(let state): try state.body(of: id, at: now)
         case .saga(let state): try state.body(of: id, at: now)
-        }
-    }
-
-    /// What every type can be asked.
-    private func look<R>(_ at: (any Aggregate) -> R) -> R {
-        switch self {
-        case .cart(let state): at(state)
-        case .inventory(let state): at(state)
-        case .order(let state): at(state)
-        case .product(let state): at(state)
-        case .flashSale(let state): at(state)
-        case .saga(let state): at(state)
         }
     }
 }

@@ -46,6 +46,7 @@ public final class EventLog: Sendable {
     private let asked = AskedQuestions()
     private let thread = Mutex<pthread_t?>(nil)
     private let snapshotter: Snapshotter?
+    private let ahead: AheadLoader
 
     /// Starts the threads.
     /// - Parameter snapshots: nil = every load folds all events.
@@ -64,24 +65,29 @@ public final class EventLog: Sendable {
         let snapshotter = snapshots.map { Snapshotter(store: $0, meters: meters) }
         self.snapshotter = snapshotter
         snapshotter?.start()
-        let loader = AggregateLoader(store: store, snapshots: snapshots)
+        let loader = AggregateLoader(store: store, snapshots: snapshots, fewEvents: options.snapshots.fewEvents)
+        let ahead = AheadLoader(loader, to: inbox)
+        self.ahead = ahead
+        ahead.start()
         let deliver: Deliver = { worker, replies in
             if worker == Ticket.inside { asked.answer(replies) } else { deliver(worker, replies) }
         }
         let id = joinableThread {
             var writer = LogWriter(
-                store: store, loader: loader, snapshotter: snapshotter, options: options, meters: meters, feed: feed,
+                store: store, loader: loader, ahead: ahead, snapshotter: snapshotter, options: options, meters: meters, feed: feed,
                 head: head,
                 lastTimestamp: last?.event.timestamp ?? Timestamp(microseconds: 0))
             var taken: [Submission] = []
-            while inbox.take(into: &taken) {
+            var arrivals: [AheadLoader.Arrival] = []
+            while inbox.take(into: &taken, &arrivals) {
+                writer.beginRound(&taken, &arrivals)
                 var from = 0
                 while from < taken.count {
                     let through = min(from + options.group, taken.count)
-                    writer.process(taken[from..<through], deliver)
-                    inbox.finished(through - from)
+                    inbox.finished(writer.process(taken[from..<through], deliver))
                     from = through
                 }
+                writer.endRound()
                 taken.removeAll(keepingCapacity: taken.capacity <= 4 * options.group)
             }
         }
@@ -131,6 +137,7 @@ public final class EventLog: Sendable {
             return id
         }
         if let id { pthread_join(id, nil) }
+        ahead.close()
         snapshotter?.close()
     }
 }

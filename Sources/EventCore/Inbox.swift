@@ -4,6 +4,7 @@ import Synchronization
 final class Inbox: Sendable {
     private struct State {
         var waiting: [Submission] = []
+        var arrived: [AheadLoader.Arrival] = []
         /// Accepted and not yet answered, including those the log has taken.
         var depth = 0
         var closed = false
@@ -33,16 +34,28 @@ final class Inbox: Sendable {
         return taken
     }
 
-    /// Exchanges the waiting submissions for `empty` (whose memory is used again), sleeping while there
-    /// are none; false when the inbox is closed and drained.
-    func take(into empty: inout [Submission]) -> Bool {
+    /// An aggregate that a parked submission waits for.
+    func arrived(_ arrival: AheadLoader.Arrival) {
+        let wake = state.withLock { state in
+            state.arrived.append(arrival)
+            let wake = state.asleep
+            state.asleep = false
+            return wake
+        }
+        if wake { bell.ring() }
+    }
+
+    /// Exchanges the waiting submissions and the arrivals for `empty` and `none` (whose memory is used again), sleeping
+    /// while there are neither; false when the inbox is closed and all that was accepted is answered.
+    func take(into empty: inout [Submission], _ none: inout [AheadLoader.Arrival]) -> Bool {
         while true {
             let more: Bool? = state.withLock { state in
-                if !state.waiting.isEmpty {
+                if !state.waiting.isEmpty || !state.arrived.isEmpty {
                     swap(&state.waiting, &empty)
+                    swap(&state.arrived, &none)
                     return true
                 }
-                if state.closed { return false }
+                if state.closed && state.depth == 0 { return false }
                 state.asleep = true
                 return nil
             }

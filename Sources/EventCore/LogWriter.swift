@@ -9,6 +9,7 @@ private struct Loading {
     var unreadable: UInt64 = 0
 
     mutating func add(_ loaded: AggregateLoader.Loaded) {
+        loads += 1
         fromSnapshot += loaded.fromSnapshot ? 1 : 0
         replayed += UInt64(loaded.replayed)
         unreadable += UInt64(loaded.unreadable)
@@ -19,6 +20,8 @@ private struct Loading {
 struct LogWriter {
     private let store: any EventStore
     private let loader: AggregateLoader
+    private let ahead: AheadLoader
+    private var parking = Parking()
     private let meters: LogMeters
     private let feed: ChangeFeed
     private var aggregates: AggregateCache
@@ -31,7 +34,9 @@ struct LogWriter {
     // Of the present group.
     private var batches: [Batch] = []
     private var touched: [AggregateName] = []
-    private var outcomes: [Reply.Outcome] = []
+    /// Nil for one that was parked.
+    private var outcomes: [Reply.Outcome?] = []
+    private var parked = 0
     private var loading = Loading()
     private var conflicts: UInt64 = 0
     /// By worker; the arrays leave with `deliver`.
@@ -40,11 +45,12 @@ struct LogWriter {
     private var inside: [Reply] = []
 
     init(
-        store: any EventStore, loader: AggregateLoader, snapshotter: Snapshotter?, options: EventLog.Options,
-        meters: LogMeters, feed: ChangeFeed, head: UInt64, lastTimestamp: Timestamp
+        store: any EventStore, loader: AggregateLoader, ahead: AheadLoader, snapshotter: Snapshotter?,
+        options: EventLog.Options, meters: LogMeters, feed: ChangeFeed, head: UInt64, lastTimestamp: Timestamp
     ) {
         self.store = store
         self.loader = loader
+        self.ahead = ahead
         snapshots = DueSnapshots(rule: options.snapshots, to: snapshotter)
         self.meters = meters
         self.feed = feed
@@ -54,10 +60,33 @@ struct LogWriter {
         aggregates = AggregateCache(mostAggregates: options.aggregates, mostBytes: options.bytes)
     }
 
-    mutating func process(_ group: ArraySlice<Submission>, _ deliver: EventLog.Deliver) {
+    /// Takes in what was loaded; who waited for it goes before those who have just come.
+    mutating func beginRound(_ taken: inout [Submission], _ arrivals: inout [AheadLoader.Arrival]) {
+        parking.unpark(&arrivals, before: &taken)
+    }
+
+    /// What nobody has come to use yet stays, as far as there is room.
+    mutating func endRound() {
+        let unused = parking.endRound()
+        guard !unused.isEmpty else { return }
+        for (name, loaded) in unused { _ = takeIn(name, loaded) }
+        aggregates.trim()
+    }
+
+    /// - Returns: how many were answered. The others are parked, and will be in a later group.
+    mutating func process(_ group: ArraySlice<Submission>, _ deliver: EventLog.Deliver) -> Int {
         // One time for the group, never before the last group's: order by time is order by position.
         stamp.time = max(stamp.time, .now())
-        for submission in group { outcomes.append(outcome(of: submission)) }
+        for submission in group {
+            if let name = missing(for: submission) {
+                park(submission, for: name)
+                outcomes.append(nil)
+                parked += 1
+            } else {
+                outcomes.append(outcome(of: submission))
+            }
+        }
+        defer { parked = 0 }
         let (seconds, failed) = commit(group)
         let committed = failed ? [] : batches
         if failed { snapshots.forget() } else { snapshots.handOver(from: &aggregates, at: stamp.time) }
@@ -71,9 +100,35 @@ struct LogWriter {
         conflicts = 0
         if !stamp.invalid.isEmpty { reportInvalid() }
         loading = Loading()
+        return group.count - parked
     }
 
     // MARK: - Deciding
+
+    /// An aggregate that has to be loaded first; nil when the submission can be dealt with.
+    private func missing(for submission: Submission) -> AggregateName? {
+        switch submission.work {
+        case .command(let command, _): missing(command.target, for: submission)
+        case .query(let query): missing(query.target, for: submission)
+        case .state(let name): missing(name, for: submission)
+        case .together(let commands): commands.lazy.compactMap { missing($0.target, for: submission) }.first
+        }
+    }
+
+    private func missing(_ name: AggregateName, for submission: Submission) -> AggregateName? {
+        guard aggregates.peek(name) == nil && !parking.hasArrived(name) else { return nil }
+        // It was loaded, and has left memory again before its turn: rather wait here than for ever.
+        return !submission.hasWaited || parking.isLoading(name) ? name : nil
+    }
+
+    private mutating func park(_ submission: Submission, for name: AggregateName) {
+        if parking.park(submission, for: name) { ahead.want(name) }
+        guard case .together(let commands) = submission.work else { return }
+        // The others it needs are loaded meanwhile.
+        for command in commands where missing(command.target, for: submission) != nil {
+            if parking.expect(command.target) { ahead.want(command.target) }
+        }
+    }
 
     private mutating func outcome(of submission: Submission) -> Reply.Outcome {
         do throws(Refusal) {
@@ -140,8 +195,11 @@ struct LogWriter {
     /// The aggregate in memory, brought there from the store when it is not.
     private mutating func place(of name: AggregateName) throws(Refusal) -> Int {
         if let place = aggregates.find(name) { return place }
-        loading.loads += 1
-        let loaded = try loader.load(name)
+        if let loaded = try parking.take(name) { return takeIn(name, loaded) }
+        return takeIn(name, try loader.load(name))
+    }
+
+    private mutating func takeIn(_ name: AggregateName, _ loaded: AggregateLoader.Loaded) -> Int {
         loading.add(loaded)
         snapshots.note(name, loaded.progress)
         return aggregates.insert(name, loaded.aggregate, loaded.progress)
@@ -202,10 +260,9 @@ struct LogWriter {
         for name in touched { aggregates.evict(name) }
         batches.removeAll(keepingCapacity: true)
         touched.removeAll(keepingCapacity: true)
-        outcomes.removeAll(keepingCapacity: true)
         snapshots.forget()
         stamp.invalid = []
-        for submission in group { outcomes.append(outcome(of: submission)) }
+        for (i, submission) in group.enumerated() where outcomes[i] != nil { outcomes[i] = outcome(of: submission) }
     }
 
     // MARK: - When the commit fails
@@ -218,7 +275,7 @@ struct LogWriter {
     /// Queries are answered again, from what is.
     private mutating func giveUp(_ group: ArraySlice<Submission>, conflicting: AggregateKey?) {
         for name in touched { aggregates.evict(name) }
-        for (i, submission) in group.enumerated() {
+        for (i, submission) in group.enumerated() where outcomes[i] != nil {
             switch submission.work {
             case .command(let command, _): outcomes[i] = .refused(LogWriter.refusal([command], conflicting))
             case .together(let commands): outcomes[i] = .refused(LogWriter.refusal(commands, conflicting))
@@ -236,13 +293,14 @@ struct LogWriter {
 
     private mutating func answer(_ group: ArraySlice<Submission>, _ deliver: EventLog.Deliver) {
         for (i, submission) in group.enumerated() {
+            guard let outcome = outcomes[i] else { continue }
             if submission.ticket.isInside {
-                inside.append(Reply(ticket: submission.ticket, outcome: outcomes[i]))
+                inside.append(Reply(ticket: submission.ticket, outcome: outcome))
                 continue
             }
             let worker = Int(submission.ticket.worker)
             while replies.count <= worker { replies.append([]) }
-            replies[worker].append(Reply(ticket: submission.ticket, outcome: outcomes[i]))
+            replies[worker].append(Reply(ticket: submission.ticket, outcome: outcome))
         }
         for worker in replies.indices where !replies[worker].isEmpty {
             var leaving: [Reply] = []
@@ -258,7 +316,7 @@ struct LogWriter {
 
     private func count(_ group: ArraySlice<Submission>, committed: [Batch], seconds: Double?, failed: Bool) {
         var queries: UInt64 = 0
-        for submission in group {
+        for (i, submission) in group.enumerated() where outcomes[i] != nil {
             switch submission.work {
             case .query, .state: queries += 1
             case .command, .together: break
@@ -271,7 +329,7 @@ struct LogWriter {
         let events = committed.reduce(0) { $0 + $1.events.count }
         meters.update { figures in
             figures.queries += queries
-            figures.commands += UInt64(group.count) - queries
+            figures.commands += UInt64(group.count - parked) - queries
             figures.refused += refused
             figures.events += UInt64(events)
             figures.conflicts += conflicts
@@ -283,7 +341,7 @@ struct LogWriter {
             figures.head = head
             figures.cached = aggregates.count
             figures.cachedBytes = aggregates.cost
-            figures.groupSize.add(Double(group.count))
+            if group.count > parked { figures.groupSize.add(Double(group.count - parked)) }
             if failed { figures.failedCommits += 1 }
             if let seconds {
                 figures.commits += 1

@@ -53,7 +53,7 @@ public struct SnapshotRule: Sendable, Equatable {
 
     /// In use: an aggregate with so many events since its last snapshot. Folding fewer costs less than reading a
     /// snapshot, so for fewer none is looked for either.
-    static let fewEvents = 100
+    var fewEvents = 100
 
     public init(events: Int = 1000, bytes: Int = 1 << 20, age: Int64 = 24 * 3600 * 1_000_000) {
         self.events = events
@@ -68,7 +68,7 @@ public struct SnapshotRule: Sendable, Equatable {
 
     /// Once in a while.
     func wants(_ progress: Progress, at now: Timestamp) -> Bool {
-        age > 0 && progress.events >= SnapshotRule.fewEvents
+        age > 0 && progress.events >= fewEvents
             && now.microseconds - progress.snapshotTaken.microseconds >= age
     }
 }

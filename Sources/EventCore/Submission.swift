@@ -16,6 +16,8 @@ public struct Submission: Sendable {
     public var work: Work
     /// Of the events a command causes.
     public var metadata: Metadata
+    /// Once, for an aggregate to be loaded: it does so at most once for each that is being loaded.
+    var hasWaited = false
 
     public init(ticket: Ticket, work: Work, metadata: Metadata = Metadata()) {
         self.ticket = ticket

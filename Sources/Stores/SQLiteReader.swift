@@ -15,25 +15,28 @@ final class SQLiteReader {
     /// Events in one answer; more are for the next call.
     static let mostEvents = 10_000
 
+    // What an index answers, in its own order: nothing is sorted, and only what is asked for is read.
+    private static let columns = """
+        SELECT position, s.type, s.id, version, event_id, e.type, timestamp, schema_version, source, payload,
+          correlation_id, causation_id, user_id, traceparent
+        """
+    static let byVersion = """
+        \(columns) FROM streams s JOIN events e USING (stream)
+        WHERE s.id = ? AND s.type = ? AND version BETWEEN ? AND ? ORDER BY version LIMIT ?
+        """
+    static let byTime = """
+        \(columns) FROM events e JOIN streams s USING (stream)
+        WHERE e.type = ? AND timestamp >= ? AND timestamp < ? ORDER BY timestamp, position LIMIT ?
+        """
+    static let byPosition =
+        "\(columns) FROM events e JOIN streams s USING (stream) WHERE position > ? ORDER BY position LIMIT ?"
+
     init(path: String) throws(StoreError) {
         connection = try SQLiteConnection(path: path, role: .reader)
         try connection.execute("PRAGMA cache_size = -8192")
-        let columns = """
-            SELECT position, s.type, s.id, version, event_id, e.type, timestamp, schema_version, source, payload,
-              correlation_id, causation_id, user_id, traceparent
-            """
-        byVersion = try connection.prepare(
-            """
-            \(columns) FROM streams s JOIN events e USING (stream)
-            WHERE s.id = ? AND s.type = ? AND version BETWEEN ? AND ? ORDER BY version LIMIT ?
-            """)
-        byTime = try connection.prepare(
-            """
-            \(columns) FROM events e JOIN streams s USING (stream)
-            WHERE e.type = ? AND timestamp >= ? AND timestamp < ? ORDER BY timestamp, position LIMIT ?
-            """)
-        byPosition = try connection.prepare(
-            "\(columns) FROM events e JOIN streams s USING (stream) WHERE position > ? ORDER BY position LIMIT ?")
+        byVersion = try connection.prepare(SQLiteReader.byVersion)
+        byTime = try connection.prepare(SQLiteReader.byTime)
+        byPosition = try connection.prepare(SQLiteReader.byPosition)
         last = try connection.prepare("SELECT coalesce(max(position), 0) FROM events")
         findName = try connection.prepare("SELECT name FROM names WHERE text = ?")
         findText = try connection.prepare("SELECT text FROM names WHERE name = ?")

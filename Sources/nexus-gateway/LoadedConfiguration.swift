@@ -59,7 +59,9 @@ struct LoadedConfiguration: Sendable {
         let tls = TLSContexts.load(configuration, vault: vault, diagnostics)
         let contracts = table.map { RouteContracts($0, schema, diagnostics) }
         let checkout = Checkout.load(configuration, diagnostics)
-        let eventSchemas = EventSchemas.load(configuration, diagnostics)
+        let takesCommands = table?.routes.contains { $0.targets.contains(where: \.isCommand) } ?? false
+        let eventSchemas = EventSchemas.load(
+            configuration, takesCommands: takesCommands || configuration.checkout != nil, diagnostics)
         guard diagnostics.errors == 0, let table, let contracts else {
             return .failure(Invalid(diagnostics: diagnostics.sorted))
         }
@@ -110,5 +112,14 @@ extension Vocabulary {
                 clientStreams: method.clientStreaming, serverStreams: method.serverStreaming)
         }
         return methods
+    }
+}
+
+extension TargetDefinition {
+    fileprivate var isCommand: Bool {
+        switch self {
+        case .command, .anyCommand: true
+        case .cluster, .query, .operation, .fixed: false
+        }
     }
 }

@@ -122,6 +122,56 @@ extension JSONValue {
         #expect(try stage.store.rows(of: "moody", after: "bus/held/", limit: 1).first?.key == "bus/skipped/1")
     }
 
+    /// What is kept of skipped events is bounded: the oldest make room.
+    @Test func onlyTheLastSkippedAreKept() async throws {
+        let stage = try Stage()
+        // As an earlier process left them: more than are kept.
+        let old = (0..<1005).map { i in
+            RowChange.put(
+                ConsumerRow(
+                    key: "bus/skipped/\(5000 + i)",
+                    value: Array(#"{"aggregateType":"Cart","aggregateId":"u","position":\#(5000 + i),"version":1,"through":1,"waiting":0,"failures":1,"type":"ItemAdded","state":"ASIDE","transient":false,"due":\#(i)}"#.utf8)))
+        }
+        try stage.store.commit("moody", through: 0, old + [.put(ConsumerRow(key: "own", value: [1]))])
+        let moody = Moody(.permanent(Failure(reason: "never")), stage.clock)
+        let bus = try await stage.bus([moody])
+        try await stage.add("bad", 2)
+        try await stage.advance { bus.figures[0].dlqDepth == 2 }
+        #expect(await bus.skipDeadLetter("moody.1").status == 200)
+        let kept = try stage.store.rows(of: "moody", after: "bus/skipped/", limit: 2000).filter { $0.key.hasPrefix("bus/skipped/") }
+        #expect(kept.count == 1000)
+        #expect(kept.contains { $0.key == "bus/skipped/1" })
+        #expect(!kept.contains { $0.key == "bus/skipped/5005" } && kept.contains { $0.key == "bus/skipped/5006" })
+        #expect(try stage.store.row("own", of: "moody") != nil)
+        await bus.stop()
+    }
+
+    /// What has been applied is remembered until the checkpoint says so, and longer only where an operator may still
+    /// have it applied again.
+    @Test func appliedVersionsAreForgottenBehindTheCheckpoint() async throws {
+        let stage = try Stage()
+        try await stage.add("u", 300)
+        try await stage.add("held", 1)
+        try await stage.add("u", 300)
+        let events = stage.events.events
+        let applied = AppliedVersions(stage.store, of: "steps")
+        for event in events {
+            #expect(try !applied.includes(event))
+            try applied.note(event)
+            #expect(try applied.includes(event))
+        }
+        // No checkpoint yet: nothing is forgotten.
+        #expect(try stage.store.rows(of: "steps", after: nil, limit: 2000).count == 601)
+        try stage.store.commit("steps", through: 400, [.put(ConsumerRow(key: "bus/held/Cart/held", value: [])), .put(ConsumerRow(key: "zebra", value: []))])
+        try applied.forget()
+        #expect(try events.filter { try applied.includes($0) }.map(\.position) == [301] + Array(401...601))
+        // It goes by itself, too; and the rows of others stay.
+        try stage.store.commit("steps", through: 601, [.delete(key: "bus/held/Cart/held")])
+        for _ in 0..<256 { try applied.note(events[600]) }
+        let left = try stage.store.rows(of: "steps", after: nil, limit: 2000).map(\.key)
+        #expect(left.filter { $0.hasPrefix("applied/") }.count <= 1 && left.contains("zebra"))
+    }
+
     /// Order matters more than time there: it is tried until it goes well.
     @Test func theCorePathNeverPutsTransientOnesAside() async throws {
         let stage = try Stage()

@@ -19,6 +19,14 @@ def test_check_is_silent_about_good_files(stage):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("schemas, takes_commands, warns", [(None, True, True), (None, False, False), ("off", True, False), (GOOD["contracts"]["event_schemas"], True, False)])
+def test_events_that_nothing_validates_deserve_a_warning(stage, schemas, takes_commands, warns):
+    config = {**GOOD, "contracts": {"event_schemas": schemas} if schemas else {}}
+    done = stage.files(config, [route(), *(CARTS if takes_commands else [])]).run("check")
+    assert done.returncode == 0
+    assert ("warning" in done.stderr and "contracts/events" in done.stderr) == warns, done.stderr
+
+
 def test_check_prints_every_problem_with_its_place(stage):
     config = "workers: many\nlisteners:\n  - name: public\n    address: nonsense\nworkerz: 1\nclusters:\n  up: { endpoints: [] }\n"
     routes = (

@@ -236,7 +236,11 @@ private func summary(_ replies: [(worker: UInt16, reply: Reply)]) -> [String] {
     @Test func forgetsAndReplays() throws {
         let (store, replies) = (MemoryStore(), Replies())
         let log = try EventLog(store: store, options: .init(group: 4, aggregates: 3)) { replies.deliver($0, $1) }
-        for i in 0..<200 { _ = log.submit(try add("u\(i % 20)", slot: UInt32(i))) }
+        for i in 0..<200 {
+            _ = log.submit(try add("u\(i % 20)", slot: UInt32(i)))
+            // Who comes while an aggregate is being read does not read it again.
+            if i % 20 == 19 { _ = replies.wait(for: i + 1) }
+        }
         log.close()
         let versions = summary(replies.wait(for: 200))
         for i in 0..<200 { #expect(versions[i] == "\(i / 20 + 1)") }

@@ -1,8 +1,9 @@
 import CSQLite
 import EventCore
 import Glibc
-import Stores
 import Testing
+
+@testable import Stores
 
 /// The file itself, seen by somebody who opens it with SQLite.
 final class Stranger {
@@ -23,9 +24,58 @@ final class Stranger {
         guard sqlite3_step(statement) == SQLITE_ROW, let text = sqlite3_column_text(statement, 0) else { return nil }
         return String(cString: text)
     }
+
+    /// One column of all rows.
+    func column(_ column: Int32, of sql: String) -> [String] {
+        var statement: OpaquePointer?
+        guard sqlite3_prepare_v2(handle, sql, -1, &statement, nil) == SQLITE_OK else { return [] }
+        defer { sqlite3_finalize(statement) }
+        var texts: [String] = []
+        while sqlite3_step(statement) == SQLITE_ROW {
+            texts.append(sqlite3_column_text(statement, column).map { String(cString: $0) } ?? "")
+        }
+        return texts
+    }
 }
 
 @Suite struct SQLiteTests {
+    /// Each read goes by an index from where it begins to where it ends, and sorts nothing: it takes as long as what it
+    /// gives back, however much the store holds.
+    @Test(arguments: [
+        (SQLiteReader.byVersion, ["SEARCH s USING COVERING INDEX sqlite_autoindex_streams_1 (id=? AND type=?)", "SEARCH e USING INDEX events_by_version (stream=? AND version>? AND version<?)"]),
+        (SQLiteReader.byTime, ["SEARCH e USING INDEX events_by_time (type=? AND timestamp>? AND timestamp<?)", "SEARCH s USING INTEGER PRIMARY KEY (rowid=?)"]),
+        (SQLiteReader.byPosition, ["SEARCH e USING INTEGER PRIMARY KEY (rowid>?)", "SEARCH s USING INTEGER PRIMARY KEY (rowid=?)"]),
+    ])
+    func readsByAnIndex(_ sql: String, _ plan: [String]) throws {
+        let shop = try Workshop()
+        let store = try shop.open()
+        var events = Events()
+        for i in 0..<200 { _ = try store.append([events.batch(try key("u\(i % 9)"))]) }
+        #expect(Stranger(shop.path).column(3, of: "EXPLAIN QUERY PLAN " + sql) == plan)
+        store.close()
+    }
+
+    /// However much is asked for, an answer is bounded; the next call goes on behind it.
+    @Test func anAnswerIsBounded() throws {
+        let shop = try Workshop()
+        let store = try shop.open()
+        var events = Events()
+        let cart = try key("u")
+        for _ in 0..<3 { _ = try store.append([events.batch(cart, count: 4000)]) }
+        let (always, ever) = (Timestamp(microseconds: .min), Timestamp(microseconds: .max))
+        #expect(try store.read(cart, from: 1, through: .max, limit: .max).map(\.version) == Array(1...10_000))
+        #expect(try store.read(cart, from: 10_001, through: .max, limit: .max).count == 2000)
+        #expect(try store.read(after: 0, limit: .max).map(\.position) == Array(1...10_000))
+        #expect(try store.read(after: 10_000, limit: .max).count == 2000)
+        #expect(try store.read(type: "ItemAdded", from: always, until: ever, limit: .max).count == 10_000)
+        #expect(try store.read(type: "ItemAdded", from: Timestamp(microseconds: 11_000_000), until: ever, limit: .max).count == 1001)
+        #expect(try store.read(after: .max, limit: 10).isEmpty)
+        #expect(try store.read(cart, from: .max, through: .max, limit: 10).isEmpty)
+        #expect(try store.read(type: "Other", from: always, until: ever, limit: 10).isEmpty)
+        for limit in [0, -1, Int.min] { #expect(try store.read(after: 0, limit: limit).isEmpty) }
+        store.close()
+    }
+
     @Test(arguments: [
         "UPDATE events SET payload = '{}'", "DELETE FROM events", "DELETE FROM events WHERE position = 1",
         "UPDATE streams SET id = 'x'", "DELETE FROM streams", "UPDATE names SET text = 'x'", "DELETE FROM names",

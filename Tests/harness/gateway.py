@@ -45,6 +45,7 @@ def settings(*endpoints: str, **over) -> dict:
         "drain": "2s",
         "clusters": {"up": {"endpoints": list(endpoints)}} if endpoints else {},
         "store": {"path": "data/events.db"},
+        "contracts": {"event_schemas": str(ROOT / "contracts/events")},
         "access_log": "off",
     }
     return merged(base, over)
