@@ -24,9 +24,9 @@ import Testing
         try await rig.log.execute([.inventory(product, .adjust(delta: pieces, reason: reason, eventId: nil))])
     }
 
-    private func context(_ rig: Rig, _ id: String, step: String = "reserve-inventory") async throws -> StepContext {
+    private func context(_ rig: Rig, _ id: String, part: SagaPart = .action) async throws -> StepContext {
         StepContext(
-            saga: try #require(Identifier("checkout-\(id)")), step: step, attempt: 1, order: try #require(Identifier(id)),
+            saga: try #require(Identifier("checkout-\(id)")), step: "reserve-inventory", part: part, attempt: 1, order: try #require(Identifier(id)),
             state: try await rig.order(id), timeoutMS: 300_000, metadata: Metadata())
     }
 
@@ -48,13 +48,13 @@ import Testing
         #expect(rig.log.feed.head == head)
         // And back.
         let release = try #require(rig.operations["inventory.release"])
-        guard case .done(let commands) = await release.perform(try await context(rig, id, step: "undo-reserve-inventory")) else {
+        guard case .done(let commands) = await release.perform(try await context(rig, id, part: .compensation)) else {
             return #expect(Bool(false))
         }
         try await rig.log.execute(commands)
         #expect(try await stock(rig, "OLJCESPC7Z").available(at: .now()) == 5)
         #expect(try await stock(rig, "1YMWWN1N4O").available(at: .now()) == 1)
-        #expect(await release.perform(try await context(rig, id, step: "undo-reserve-inventory")).kind == "done")
+        #expect(await release.perform(try await context(rig, id, part: .compensation)).kind == "done")
     }
 
     @Test func tooLittleOfOneHoldsNothing() async throws {
