@@ -37,6 +37,7 @@ import Testing
             return Self.away
         }
         let saga = try await world.checkout("o")
+        try await world.settle()
         try await world.pass(milliseconds: World.minute)
         #expect(try await world.saga(saga).status == .completed)
         #expect(timeouts.withLock { $0 } == [10_000, 9_000])
