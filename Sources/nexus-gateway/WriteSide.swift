@@ -24,7 +24,7 @@ final class WriteSide: Sendable {
     private let startBus: @Sendable (SQLiteConsumerStore) async throws -> Bus
 
     /// Where consumers remember how far they are, beside the events.
-    static func path(ofEvents path: String) -> String { path + "-consumers" }
+    static func path(ofEvents path: String) -> String { path + ".consumers" }
 
     /// - Parameter deliver: takes the checkout's replies, as the log's.
     init(
