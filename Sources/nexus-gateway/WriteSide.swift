@@ -80,7 +80,12 @@ final class WriteSide: Sendable {
 
     /// For metrics.
     func families() -> [Family] {
-        (checkout.map { SagaSeries.families(of: $0.sagas) } ?? []) + (bus.withLock { $0 }.map(BusSeries.families) ?? [])
+        var families = bus.withLock { $0 }.map(BusSeries.families) ?? []
+        if let checkout {
+            let sagas = checkout.sagas.figures()
+            families += SagaSeries.families(of: sagas) + OrderSeries.families(of: checkout.desk.meters, active: sagas.orders)
+        }
+        return families
     }
 }
 
