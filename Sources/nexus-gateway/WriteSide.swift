@@ -44,6 +44,7 @@ final class WriteSide: Sendable {
             let desk = Checkout(
                 parts.settings, log: core, sagas: sagas, calls: calls, cards: cards, tokens: parts.tokens, deliver: deliver)
             checkout = Checking(desk: desk, sagas: sagas)
+            consumers.append(SoldStock(log: core))
             consumers.append(DeferredSteps(log: core, store: memory, operations: { operations[$0] }))
         } else {
             checkout = nil
