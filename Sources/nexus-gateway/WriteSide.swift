@@ -31,7 +31,7 @@ final class WriteSide: Sendable {
     }
 
     /// Where consumers remember how far they are, beside the events.
-    static func path(ofEvents path: String) -> String { path + "-consumers" }
+    static func path(ofEvents path: String) -> String { path + ".consumers" }
 
     /// - Parameter deliver: takes the checkout's replies, as the log's.
     init(
@@ -55,6 +55,7 @@ final class WriteSide: Sendable {
             let desk = Checkout(
                 parts.settings, log: core, sagas: sagas, calls: calls, cards: cards, tokens: parts.tokens, deliver: deliver)
             checkout = Checking(desk: desk, sagas: sagas)
+            consumers.append(SoldStock(log: core))
             consumers.append(DeferredSteps(log: core, store: memory, operations: { operations[$0] }))
         } else {
             checkout = nil
@@ -91,7 +92,12 @@ final class WriteSide: Sendable {
 
     /// For metrics.
     func families() -> [Family] {
-        (checkout.map { SagaSeries.families(of: $0.sagas) } ?? []) + (bus.withLock { $0 }.map(BusSeries.families) ?? [])
+        var families = bus.withLock { $0 }.map(BusSeries.families) ?? []
+        if let checkout {
+            let sagas = checkout.sagas.figures()
+            families += SagaSeries.families(of: sagas) + OrderSeries.families(of: checkout.desk.meters, active: sagas.orders)
+        }
+        return families
     }
 }
 
