@@ -199,7 +199,7 @@ def test_a_service_that_moves_while_sagas_run(shop, tmp_path):
 
 
 def test_what_consumers_remember_is_lost(shop):
-    """`events.db-consumers` is derived: gone, a start reads the log instead. Damaged, it says so."""
+    """`events.db.consumers` is derived: gone, a start reads the log instead. Damaged, it says so."""
     shop.fails(AWAY)
     orders = [accepted(shop) for _ in range(3)]
     for each in orders:
@@ -207,8 +207,8 @@ def test_what_consumers_remember_is_lost(shop):
     assert shop.gateway.stop(12) == 0
     shop.fails()
     data = pathlib.Path(shop.gateway.folder, "data")
-    (memory,) = data.glob("events.db-consumers")
-    for path in data.glob("events.db-consumers*"):
+    (memory,) = data.glob("events.db.consumers")
+    for path in data.glob("events.db.consumers*"):
         path.unlink()
     shop.gateway.start()
     for each in orders:
@@ -218,9 +218,9 @@ def test_what_consumers_remember_is_lost(shop):
     assert [charges(shop, each) for each in orders] == [1] * 3
     shop.gateway.kill()
     memory.write_bytes(b"no database, but long enough to be taken for one" * 200)
-    for path in data.glob("events.db-consumers-*"):
+    for path in data.glob("events.db.consumers-*"):
         path.unlink()
-    with pytest.raises(AssertionError, match=r"cannot start.*events\.db-consumers"):
+    with pytest.raises(AssertionError, match=r"cannot start.*events\.db\.consumers"):
         shop.gateway.start()
     shop.gateway.endings.add(71)
     memory.unlink()
@@ -325,7 +325,7 @@ def test_a_hundred_thousand_parked_orders_at_a_start(shop):
     parked(shop, f"checkout-{identifier}")
     assert shop.gateway.stop(12) == 0
     multiply(shop, identifier, 99_999)
-    for path in pathlib.Path(shop.gateway.folder, "data").glob("events.db-consumers*"):
+    for path in pathlib.Path(shop.gateway.folder, "data").glob("events.db.consumers*"):
         path.unlink()
     begin = time.monotonic()
     shop.gateway.start(wait=120)
