@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -302,20 +303,19 @@ def multiply(shop: Shop, identifier: str, number: int) -> None:
             "SELECT s.id, s.type, e.* FROM events e JOIN streams s USING (stream) WHERE s.id IN (?, ?) ORDER BY position",
             (identifier, f"checkout-{identifier}")).fetchall()
         position, stream = (store.execute(f"SELECT max({column}) FROM {table}").fetchone()[0] for column, table in (("position", "events"), ("stream", "streams")))
-        streams, events = [], []
+        # The file is thrown away if this process dies, and there is much to write.
+        store.execute("PRAGMA synchronous = OFF")
+        store.execute("PRAGMA cache_size = -200000")
+        places = {identifier: 1, f"checkout-{identifier}": 2}
+        kinds = {row[0]: row[1] for row in rows}
         for i in range(number):
             fresh = str(uuid.uuid4())
-            known: dict[str, int] = {}
-            for name, kind, _, _, version, _, *rest in rows:
-                if name not in known:
-                    stream += 1
-                    known[name] = stream
-                    streams.append((stream, kind, name.replace(identifier, fresh)))
-                position += 1
-                event = [position, known[name], version, uuid.uuid4().bytes, *rest]
-                events.append([each.replace(identifier, fresh) if isinstance(each, str) else each for each in event])
-        store.executemany("INSERT INTO streams (stream, type, id) VALUES (?, ?, ?)", streams)
-        store.executemany(f"INSERT INTO events VALUES ({', '.join('?' * len(events[0]))})", events)
+            store.executemany("INSERT INTO streams (stream, type, id) VALUES (?, ?, ?)", [
+                (stream + 2 * i + place, kinds[name], name.replace(identifier, fresh)) for name, place in places.items()])
+            store.executemany(f"INSERT INTO events VALUES ({', '.join('?' * (len(rows[0]) - 2))})", [
+                [position + len(rows) * i + j, stream + 2 * i + places[name], version, os.urandom(16)]
+                + [each.replace(identifier, fresh) if isinstance(each, str) else each for each in rest]
+                for j, (name, _, _, _, version, _, *rest) in enumerate(rows, 1)])
 
 
 @pytest.mark.long
