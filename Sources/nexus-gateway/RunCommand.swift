@@ -79,6 +79,7 @@ private struct Daemon {
                             queue: configuration.store.queue, group: configuration.store.group,
                             aggregates: configuration.store.aggregatesInMemory,
                             snapshots: SnapshotRule(configuration.store.snapshots), schemas: loaded.eventSchemas,
+                            rules: DecisionRules(stockBelowZero: configuration.inventory.belowZero),
                             onInvalid: { event in
                                 let what = event.violations.map { "\($0.pointer) \($0.error)" }.joined(separator: "; ")
                                 log.error("event refused by its schema", ["type": event.type, "violations": what])

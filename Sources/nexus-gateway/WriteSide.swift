@@ -24,7 +24,7 @@ final class WriteSide: Sendable {
     private let startBus: @Sendable (SQLiteConsumerStore) async throws -> Bus
 
     /// Where consumers remember how far they are, beside the events.
-    static func path(ofEvents path: String) -> String { path + "-consumers" }
+    static func path(ofEvents path: String) -> String { path + ".consumers" }
 
     /// - Parameter deliver: takes the checkout's replies, as the log's.
     init(
@@ -44,6 +44,7 @@ final class WriteSide: Sendable {
             let desk = Checkout(
                 parts.settings, log: core, sagas: sagas, calls: calls, cards: cards, tokens: parts.tokens, deliver: deliver)
             checkout = Checking(desk: desk, sagas: sagas)
+            consumers.append(SoldStock(log: core))
             consumers.append(DeferredSteps(log: core, store: memory, operations: { operations[$0] }))
         } else {
             checkout = nil
