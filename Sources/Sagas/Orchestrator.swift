@@ -131,10 +131,13 @@ public final class Orchestrator: SagaStarter {
     public func figures() -> SagaMeters.Figures {
         var figures = meters.read()
         state.withLock { state in
+            var orders: Set<Identifier> = []
             for saga in state.open.values {
+                orders.insert(saga.order)
                 figures.open[saga.status, default: 0] += 1
                 figures.openTasks += saga.tasks.count
             }
+            figures.orders = orders.count
             figures.running = state.running.count
             figures.queued = state.queued.count
             figures.sleeping = state.sleeping

@@ -27,6 +27,8 @@ public final class SagaMeters: Sendable {
         /// Sagas that are not over.
         public internal(set) var open: [SagaStatus: Int] = [:]
         public internal(set) var openTasks = 0
+        /// Orders of sagas that are not over.
+        public internal(set) var orders = 0
         /// Being carried out at this moment.
         public internal(set) var running = 0
         /// Those of them that wait for their next attempt.

@@ -187,6 +187,7 @@ private struct Daemon {
                 ("workers", now.workers != configuration.workers), ("affinity", now.affinity != configuration.affinity),
                 ("store", now.store != configuration.store),
                 ("contracts", now.eventSchemas != configuration.eventSchemas),
+                ("checkout", now.checkout != configuration.checkout), ("bus", now.bus != configuration.bus),
                 ("listeners", now.allListeners.map(\.address) != configuration.allListeners.map(\.address)
                     || now.allListeners.map(\.name) != configuration.allListeners.map(\.name)),
             ] where changed {

@@ -24,7 +24,7 @@ final class WriteSide: Sendable {
     private let startBus: @Sendable (SQLiteConsumerStore) async throws -> Bus
 
     /// Where consumers remember how far they are, beside the events.
-    static func path(ofEvents path: String) -> String { path + "-consumers" }
+    static func path(ofEvents path: String) -> String { path + ".consumers" }
 
     /// - Parameter deliver: takes the checkout's replies, as the log's.
     init(
@@ -81,7 +81,12 @@ final class WriteSide: Sendable {
 
     /// For metrics.
     func families() -> [Family] {
-        (checkout.map { SagaSeries.families(of: $0.sagas) } ?? []) + (bus.withLock { $0 }.map(BusSeries.families) ?? [])
+        var families = bus.withLock { $0 }.map(BusSeries.families) ?? []
+        if let checkout {
+            let sagas = checkout.sagas.figures()
+            families += SagaSeries.families(of: sagas) + OrderSeries.families(of: checkout.desk.meters, active: sagas.orders)
+        }
+        return families
     }
 }
 
