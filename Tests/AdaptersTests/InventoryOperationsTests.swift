@@ -1,4 +1,5 @@
 @testable import Adapters
+import Bus
 import EventCore
 import Exchanges
 import Sagas
@@ -153,7 +154,7 @@ import Testing
         let rig = try Rig(Self.inventory)
         let id = try await confirmed(rig)
         rig.log.close()
-        guard case .transient = await SoldStock(log: rig.log).apply(try confirmation(id)) else { return #expect(Bool(false)) }
+        guard case .transient(_) = await SoldStock(log: rig.log).apply(try confirmation(id)) else { return #expect(Bool(false)) }
         rig.close()
     }
 

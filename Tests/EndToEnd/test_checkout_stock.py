@@ -10,6 +10,7 @@ from harness.shop import Shop
 import httpx
 import pytest
 from harness import sockets
+from harness.gateway import ROOT, settings
 
 ADDRESS = {"streetAddress": "1 Harbour Street", "city": "Lisbon", "country": "Portugal", "zipCode": 1100}
 CARD = {"creditCardNumber": "4111111111111111", "creditCardCvv": 672, "creditCardExpirationYear": 2039, "creditCardExpirationMonth": 1}
@@ -131,7 +132,9 @@ def test_after_a_restart_it_is_sold_once_all_the_same(shop, there):
     has(shop, SUNGLASSES, 3)
     # The consumers' memory is lost: all that ever happened is told again.
     assert shop.gateway.stop() == 0
-    for path in shop.gateway.folder.glob("data/events.db-consumers*"):
+    memory = list(shop.gateway.folder.glob("data/events.db.consumers*"))
+    assert memory
+    for path in memory:
         path.unlink()
     shop.gateway.start()
     sockets.wait_until(lambda: stock(shop, SUNGLASSES)[0] == 3, 10, "the gateway to be there")
@@ -240,3 +243,32 @@ def test_an_order_that_waits_for_its_payment_holds_its_stock_until_it_is_cancell
     assert asked.status_code == 202, asked.text
     sockets.wait_until(lambda: state(shop, order) == "Cancelled", 40, "the order to be cancelled")
     has(shop, SUNGLASSES, 5)
+
+
+# Below zero
+
+
+def test_stock_falls_below_zero_only_where_the_configuration_allows_it(stage):
+    """What has happened stays so: the events say what was applied, and a replay asks no configuration."""
+    routes = [str(ROOT / f"routes/{name}.yaml") for name in ("inventory", "operations")]
+
+    def configured(**over) -> dict:
+        return settings(routes=routes, contracts={"event_schemas": str(ROOT / "contracts/events")}, **over)
+
+    gateway = stage.gateway(configured(inventory={"below_zero": True}), [])
+
+    def report(delta: int) -> tuple[int, int]:
+        """On hand and available afterwards."""
+        body = {"productId": "mug", "delta": delta, "reason": "count"}
+        assert httpx.post(f"http://{gateway.admin}/api/commands/inventory.adjust", json=body, timeout=5).status_code == 202
+        seen = httpx.get(f"{gateway.url}/api/inventory/mug", timeout=5).json()
+        return seen["onHand"], seen["available"]
+
+    assert report(2) == (2, 2)
+    assert report(-5) == (-3, 0)
+    assert gateway.stop() == 0
+    gateway.write(configured())
+    gateway.start()
+    assert report(-1) == (-3, 0)
+    assert report(5) == (2, 2)
+    assert report(-5) == (0, 0)
