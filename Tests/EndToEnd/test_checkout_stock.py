@@ -1,6 +1,7 @@
 """Checkout that reserves stock before it takes money (config/sagas/checkout-with-inventory.yaml), over the wire."""
 
 import concurrent.futures
+import contextlib
 import json
 import sqlite3
 import uuid
@@ -15,7 +16,7 @@ from harness.gateway import ROOT, settings
 ADDRESS = {"streetAddress": "1 Harbour Street", "city": "Lisbon", "country": "Portugal", "zipCode": 1100}
 CARD = {"creditCardNumber": "4111111111111111", "creditCardCvv": 672, "creditCardExpirationYear": 2039, "creditCardExpirationMonth": 1}
 REFUSED = {**CARD, "creditCardNumber": "4111111111111112"}
-SUNGLASSES, MUG, WATCH = "OLJCESPC7Z", "6E92ZMYYFZ", "1YMWWN1N4O"
+SUNGLASSES, MUG, WATCH, FAN = "OLJCESPC7Z", "6E92ZMYYFZ", "1YMWWN1N4O", "2ZYFJ3GM2N"
 
 
 @pytest.fixture(scope="module")
@@ -68,13 +69,20 @@ def there(shop):
 def place(shop, *lines: tuple[str, int], prefer: str = "wait=20", card: dict = CARD) -> httpx.Response:
     user = str(uuid.uuid4())
     for product, quantity in lines:
-        shop.add(user, product, quantity)
+        added = httpx.post(f"{shop.gateway.url}/api/cart/add", json={"userId": user, "item": {"productId": product, "quantity": quantity}}, timeout=10)
+        assert added.status_code == 202, added.text
     order = {"userId": user, "userCurrency": "EUR", "address": ADDRESS, "email": "ann@example.org", "creditCard": card}
     return httpx.post(f"{shop.gateway.url}/api/v1/orders", json=order, headers={"Prefer": prefer} if prefer else {}, timeout=30)
 
 
 EVENTS = """SELECT kinds.text, events.payload FROM events JOIN streams USING (stream) JOIN names AS kinds ON kinds.name = events.type
 WHERE streams.id = ? ORDER BY events.position"""
+
+
+# Of orders of one product.
+COUNT = """SELECT count(*) FROM events JOIN names AS kinds ON kinds.name = events.type WHERE kinds.text = ? AND stream IN (
+SELECT stream FROM events JOIN names AS kinds ON kinds.name = events.type WHERE kinds.text = 'OrderPlaced'
+AND json_extract(payload, '$.items[0].productId') = ?)"""
 
 
 def events(shop, aggregate: str) -> list[tuple[str, dict]]:
@@ -141,6 +149,37 @@ def test_after_a_restart_it_is_sold_once_all_the_same(shop, there):
     again = place(shop, (SUNGLASSES, 1)).json()["orderId"]
     has(shop, SUNGLASSES, 2)
     assert types(shop, order).count("OrderStockTaken") == 1 and types(shop, again).count("OrderStockTaken") == 1
+
+
+def test_a_kill_among_many_orders_loses_no_sale_and_makes_none_twice(shop, there):
+    """kill -9 while orders are on their way; what was confirmed is counted off, once, what waits for its card again is held."""
+    there(FAN=500)
+
+    def customer(_) -> None:
+        with contextlib.suppress(httpx.HTTPError, AssertionError):
+            place(shop, (FAN, 1), prefer="")
+
+    def counted(kind: str) -> int:
+        with sqlite3.connect(f"file:{shop.gateway.folder}/data/events.db?mode=ro", uri=True) as database:
+            return database.execute(COUNT, (kind, FAN)).fetchone()[0]
+
+    for _ in range(3):
+        with concurrent.futures.ThreadPoolExecutor(8) as customers:
+            sold = stock(shop, FAN)[0]
+            asked = [customers.submit(customer, each) for each in range(60)]
+            sockets.wait_until(lambda: stock(shop, FAN)[0] <= sold - 5, 20, "some to be sold")
+            shop.gateway.kill()
+            concurrent.futures.wait(asked)
+        shop.gateway.start()
+
+        def is_settled() -> bool:
+            reserved, taken, confirmed = (counted(kind) for kind in ("OrderStockReserved", "OrderStockTaken", "OrderConfirmed"))
+            return taken == confirmed and stock(shop, FAN) == (500 - taken, reserved - taken, 500 - reserved)
+
+        sockets.wait_until(is_settled, 30, "the sales to be counted off")
+    assert counted("OrderStockTaken") >= 15
+    of_each = [payload["orderId"] for kind, payload in events(shop, FAN) if kind == "StockTaken"]
+    assert len(of_each) == len(set(of_each)) == 500 - stock(shop, FAN)[0]
 
 
 def test_several_products_are_sold_together(shop, there):
