@@ -12,6 +12,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+from harness import cards  # noqa: E402
 from harness import gateway as gateways  # noqa: E402
 from harness import peers  # noqa: E402
 from harness.recorder import Recorder, echo  # noqa: E402
@@ -26,6 +27,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("long"):
                 item.add_marker(pytest.mark.skip(reason="long form: set NEXUS_LONG=1"))
+
+
+# Every gateway that was on a stage in this run.
+_seen: list[gateways.Gateway] = []
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """No card number may be left in anything that a gateway of this run has written (SPEC 24). Not looked at: the tests' own
+    configuration and routes, and the logs of the stand-in services, which are the other side of the wire."""
+    found = [each for gateway in _seen for each in cards.left_by(gateway.folder, gateway.stderr)]
+    if found:
+        session.config.stash[_FOUND] = found
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+_FOUND = pytest.StashKey[list[str]]()
+
+
+def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
+    for line in config.stash.get(_FOUND, []):
+        terminalreporter.write_line(f"CARD DATA {line}", red=True)
 
 
 class Stage:
@@ -51,6 +74,7 @@ class Stage:
     def gateway(self, config: dict | str, routes: list | str | None = None, **options) -> gateways.Gateway:
         """A running gateway. At the end of the test it must be alive and end cleanly on SIGTERM."""
         made = gateways.Gateway(self._place("gateway"), config, [gateways.route()] if routes is None else routes, **options)
+        _seen.append(made)
         made.start()
         self._gateways.append(made)
         self._stack.callback(made.kill)

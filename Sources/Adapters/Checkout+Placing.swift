@@ -5,6 +5,7 @@ import Settings
 
 extension Checkout {
     func place(_ placement: Placement, _ wait: Wait, _ metadata: Metadata) async throws(Refusal) -> Reply.Outcome {
+        let began = ContinuousClock.now
         guard !placement.address.isMissing else {
             throw Refusal(.validationError, "an address is needed", field: "/address")
         }
@@ -32,6 +33,7 @@ extension Checkout {
             cards.remove(id)
             throw error
         }
+        meters.placed(priced.total, to: placement.address.country, seconds: (.now - began) / .seconds(1))
         let acceptance = Acceptance(order: id, accepted: accepted, saga: saga)
         return try await ending(of: acceptance, wait) { order throws(Refusal) in
             guard order.state?.isConfirmed == true, let told = ShopOrder(order, id: id) else {

@@ -15,6 +15,7 @@ public final class Checkout: CheckoutDesk {
     let cards: CardVault
     let tokens: CardTokens
     let services: ShopServices
+    public let meters = OrderMeters()
     private let deliver: EventLog.Deliver
     private let underWay = Atomic<Int>(0)
     private let waiting = Atomic<Int>(0)
@@ -35,7 +36,10 @@ public final class Checkout: CheckoutDesk {
         self.tokens = tokens
         self.deliver = deliver
         services = ShopServices(settings, calls)
-        following = log.feed.subscribe { cards.follow($0) }
+        following = log.feed.subscribe { [meters] committed in
+            cards.follow(committed)
+            meters.follow(committed)
+        }
         sweeping = Task {
             while (try? await Task.sleep(for: .seconds(60))) != nil { cards.sweep() }
         }

@@ -31,10 +31,22 @@ struct ReserveInventory: StepOperation {
             try await log.execute(commands, context.metadata)
             return .done([])
         } catch {
-            let failure = Failure(reason: error.text ?? error.outcome.detail.description)
-            if error.outcome.code == .upstreamUnavailable { return .unavailable(failure) }
-            return refused(failure, context)
+            let reason = error.text ?? error.outcome.detail.description
+            if error.outcome.code == .upstreamUnavailable { return .unavailable(Failure(reason: reason)) }
+            guard let product = await firstWithout(wanted, now) else { return refused(Failure(reason: reason), context) }
+            return refused(Failure(reason: "\(reason): \(product)"), context)
         }
+    }
+
+    /// Whose stock it was that did not suffice, for people to read; nil when there is enough again.
+    private func firstWithout(_ wanted: [(product: Identifier, quantity: Int32)], _ now: Timestamp) async -> Identifier? {
+        for (product, quantity) in wanted {
+            guard case .inventory(let stock)? = try? await log.state(of: AggregateName(kind: .inventory, id: product)) else {
+                continue
+            }
+            if stock.available(at: now) < quantity { return product }
+        }
+        return nil
     }
 
     private func refused(_ failure: Failure, _ context: StepContext) -> StepResult {
@@ -42,7 +54,7 @@ struct ReserveInventory: StepOperation {
     }
 }
 
-/// `inventory.release`: lets go what the order holds.
+/// `inventory.release`: lets go what the order holds, or puts back what it has taken.
 struct ReleaseInventory: StepOperation {
     let name = "inventory.release"
     let isIdempotent = true
@@ -51,7 +63,14 @@ struct ReleaseInventory: StepOperation {
     func announce(_ context: StepContext) -> [Command] { [] }
 
     func perform(_ context: StepContext) async -> StepResult {
-        guard let order = context.state.priced, case .reserved = context.state.stock else { return .done([]) }
+        guard let order = context.state.priced else { return .done([]) }
+        if case .taken = context.state.stock {
+            let commands: [Command] = (order.quantities ?? []).map { product, quantity in
+                .inventory(product, .putBack(reservation: context.order, order: context.order, quantity: quantity))
+            }
+            return .done(commands + [.order(context.order, .releaseStock)])
+        }
+        guard case .reserved = context.state.stock else { return .done([]) }
         let reason: ReleaseReason = context.state.state == .cancellationPending ? .orderCancelled : .compensation
         var commands: [Command] = []
         do throws(Refusal) {

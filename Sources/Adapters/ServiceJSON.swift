@@ -113,33 +113,6 @@ enum ServiceJSON {
 }
 
 extension JSONWriter {
-    /// As proto JSON writes it: units as text, nanos as a number. All three, so that zero is something one can see.
-    mutating func money(_ money: Money) {
-        beginObject()
-        name("currencyCode")
-        string(money.currency)
-        name("units")
-        string(String(money.units))
-        name("nanos")
-        integer(money.nanos)
-        endObject()
-    }
-
-    mutating func address(_ address: PostalAddress) {
-        beginObject()
-        name("streetAddress")
-        string(address.street)
-        name("city")
-        string(address.city)
-        name("state")
-        string(address.state)
-        name("country")
-        string(address.country)
-        name("zipCode")
-        integer(address.zipCode)
-        endObject()
-    }
-
     mutating func item(_ product: String, _ quantity: Int32) {
         beginObject()
         name("productId")

@@ -23,6 +23,9 @@ protocol Aggregate: Sendable {
     mutating func apply(_ change: Change, at instant: Timestamp)
     /// What happens when `action` is asked: the events, none when it already is as asked.
     func decide(_ action: Action, at now: Timestamp) throws(Refusal) -> [Change]
+    /// The same, under rules that are not the usual ones. What they made of it is said by the events, so `apply` knows
+    /// no rules and a replay does not depend on them.
+    func decide(_ action: Action, at now: Timestamp, under rules: DecisionRules) throws(Refusal) -> [Change]
     /// What a query is answered: a JSON object.
     func body(of id: Identifier, at now: Timestamp) throws(Refusal) -> [UInt8]
 
@@ -35,6 +38,10 @@ protocol Aggregate: Sendable {
 }
 
 extension Aggregate {
+    func decide(_ action: Action, at now: Timestamp, under rules: DecisionRules) throws(Refusal) -> [Change] {
+        try decide(action, at: now)
+    }
+
     static var snapshotVersion: UInt32 { 0 }
     func snapshot() -> [UInt8]? { nil }
     init?(snapshot: Span<UInt8>, version: UInt64) { return nil }
@@ -54,7 +61,7 @@ extension Aggregate {
     /// Decides, and applies what was decided.
     /// - Returns: the events, as the store takes them.
     mutating func execute(_ action: Action, _ stamp: inout EventStamp) throws(Refusal) -> [Event] {
-        let changes = try decide(action, at: stamp.time)
+        let changes = try decide(action, at: stamp.time, under: stamp.rules)
         guard !changes.isEmpty else { return [] }
         var events: [Event] = []
         events.reserveCapacity(changes.count)
@@ -78,12 +85,14 @@ struct EventStamp {
     /// Never before the last event's: order by time is order by position.
     var time: Timestamp
     var metadata = Metadata()
+    let rules: DecisionRules
     private let schemas: EventSchemas
     /// Those that did not fit their schemas, of the present group.
     var invalid: [InvalidEvent] = []
 
-    init(time: Timestamp, schemas: EventSchemas = EventSchemas()) {
+    init(time: Timestamp, schemas: EventSchemas = EventSchemas(), rules: DecisionRules = DecisionRules()) {
         self.time = time
+        self.rules = rules
         self.schemas = schemas
     }
 

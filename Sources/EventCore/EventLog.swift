@@ -19,13 +19,14 @@ public final class EventLog: Sendable {
         public var snapshots: SnapshotRule
         /// What events are held to.
         public var schemas: EventSchemas
+        public var rules: DecisionRules
         /// Is told of events that do not fit, on the log's thread, once a second at most.
         public var onInvalid: @Sendable (InvalidEvent) -> Void
 
         public init(
             queue: Int = 65_536, group: Int = 4096, aggregates: Int = 100_000, bytes: Int = 256 << 20,
             snapshots: SnapshotRule = SnapshotRule(), schemas: EventSchemas = EventSchemas(),
-            onInvalid: @escaping @Sendable (InvalidEvent) -> Void = { _ in }
+            rules: DecisionRules = DecisionRules(), onInvalid: @escaping @Sendable (InvalidEvent) -> Void = { _ in }
         ) {
             self.queue = max(1, queue)
             self.group = max(1, group)
@@ -33,6 +34,7 @@ public final class EventLog: Sendable {
             self.bytes = max(1, bytes)
             self.snapshots = snapshots
             self.schemas = schemas
+            self.rules = rules
             self.onInvalid = onInvalid
         }
     }

@@ -7,6 +7,10 @@ public enum InventoryAction: Sendable, Equatable {
     /// Without `expiresAt`, for `Inventory.usualReservation`.
     case reserve(reservation: Identifier, order: Identifier?, quantity: Int32, expiresAt: Timestamp?)
     case release(reservation: Identifier, order: Identifier?, reason: ReleaseReason)
+    /// The goods have left, for an order that has them for good. That is a fact: also when the reservation has ended.
+    case take(reservation: Identifier, order: Identifier, quantity: Int32)
+    /// What was taken is back.
+    case putBack(reservation: Identifier, order: Identifier, quantity: Int32)
 }
 
 extension Inventory {
@@ -18,26 +22,37 @@ extension Inventory {
     static let mostWrittenOff = 100
 
     public func decide(_ action: InventoryAction, at now: Timestamp) throws(Refusal) -> [InventoryEvent] {
+        try decide(action, at: now, under: DecisionRules())
+    }
+
+    public func decide(
+        _ action: InventoryAction, at now: Timestamp, under rules: DecisionRules
+    ) throws(Refusal) -> [InventoryEvent] {
         switch action {
         case .adjust(let delta, let reason, let eventId):
-            return try adjust(delta, reason, eventId, now)
+            return try adjust(delta, reason, eventId, now, rules)
         case .reserve(let id, let order, let quantity, let expiresAt):
             return try reserve(id, order, quantity, expiresAt, now)
         case .release(let id, let order, let reason):
             return try release(id, order, reason, now)
+        case .take(let id, let order, let quantity):
+            return try take(id, order, quantity, now, rules)
+        case .putBack(let id, let order, let quantity):
+            return try putBack(id, order, quantity, now)
         }
     }
 
     /// Whoever reports stock reports a fact, so there is nothing to refuse; but what is promised stays
     /// promised. The event says both what was reported and what came of it, which may be nothing.
     private func adjust(
-        _ delta: Int32, _ reason: Identifier, _ eventId: Identifier?, _ now: Timestamp
+        _ delta: Int32, _ reason: Identifier, _ eventId: Identifier?, _ now: Timestamp, _ rules: DecisionRules
     ) throws(Refusal) -> [InventoryEvent] {
         guard delta != 0 else { throw Refusal(.validationError, "the delta must not be 0", field: "/delta") }
         if let eventId, hasAdjusted(eventId) { return [] }
-        let applied = max(Int64(delta), -available(at: now))
-        guard onHand + applied <= Inventory.mostPieces else {
-            throw Refusal(.illegalState, "there is as much of the product as there may be", field: "/delta")
+        // More is promised than there is when goods have left whose reservation had ended.
+        let applied = rules.stockBelowZero ? Int64(delta) : max(Int64(delta), min(0, -available(at: now)))
+        guard (-Inventory.mostPieces...Inventory.mostPieces).contains(onHand + applied) else {
+            throw Refusal(.illegalState, "the product has as many pieces as it may, or lacks as many", field: "/delta")
         }
         return writeOff(now) + [.stockAdjusted(requested: delta, applied: applied, reason: reason, eventId: eventId)]
     }
@@ -89,6 +104,36 @@ extension Inventory {
         }
         let why = known.expiresAt <= now ? .expired : reason
         return writeOff(now, except: id) + [.released(id, order: known.order, quantity: known.quantity, reason: why)]
+    }
+
+    /// Never refused: the order has been paid. When fewer pieces are on hand, those are what it takes, and the event
+    /// says both.
+    private func take(
+        _ id: Identifier, _ order: Identifier, _ quantity: Int32, _ now: Timestamp, _ rules: DecisionRules
+    ) throws(Refusal) -> [InventoryEvent] {
+        guard quantity > 0 else {
+            throw Refusal(.validationError, "the quantity must be positive", field: "/quantity")
+        }
+        if let known = reservations[id], known.order != order {
+            throw Refusal(.illegalState, "the reservation is another order's", field: "/orderId")
+        }
+        if taken[id] != nil { return [] }
+        let floor = rules.stockBelowZero ? -Inventory.mostPieces : 0
+        let applied = min(Int64(quantity), max(0, onHand - floor))
+        return writeOff(now, except: id) + [.taken(id, order: order, quantity: quantity, applied: applied)]
+    }
+
+    /// As many as were taken; all of them when that is not remembered any more.
+    private func putBack(
+        _ id: Identifier, _ order: Identifier, _ quantity: Int32, _ now: Timestamp
+    ) throws(Refusal) -> [InventoryEvent] {
+        guard quantity > 0 else {
+            throw Refusal(.validationError, "the quantity must be positive", field: "/quantity")
+        }
+        if returned.contains(id) { return [] }
+        let room = max(0, Inventory.mostPieces - onHand)
+        let applied = min(taken[id] ?? Int64(quantity), room)
+        return writeOff(now) + [.returned(id, order: order, quantity: quantity, applied: applied)]
     }
 
     /// The events that expired reservations are due.

@@ -29,7 +29,7 @@ public struct Inventory: Aggregate, Equatable {
         var quantity: Int32
     }
 
-    /// In the house, the reserved ones included.
+    /// In the house, the reserved ones included. Below zero only where the rules allow it.
     public internal(set) var onHand: Int64 = 0
     /// Held, some of them perhaps expired.
     public private(set) var reservations: [Identifier: Reservation] = [:]
@@ -38,6 +38,10 @@ public struct Inventory: Aggregate, Equatable {
     private var held: Int64 = 0
     var ended = RecentIdentifiers(most: Inventory.mostRemembered)
     var adjustments = RecentIdentifiers(most: Inventory.mostRemembered)
+    /// What left, by reservation: the pieces that were counted off.
+    var taken = RecentPieces(most: Inventory.mostRemembered)
+    /// Reservations whose goods came back.
+    var returned = RecentIdentifiers(most: Inventory.mostRemembered)
     /// Of the last event.
     public internal(set) var updatedAt = Timestamp(microseconds: 0)
     /// Of its last event; 0 for a product whose stock nobody ever reported.
@@ -45,14 +49,14 @@ public struct Inventory: Aggregate, Equatable {
 
     public init() {}
 
-    var cost: Int { 512 + 384 * reservations.count + 192 * (ended.count + adjustments.count) }
+    var cost: Int { 512 + 384 * reservations.count + 192 * (ended.count + adjustments.count + taken.count + returned.count) }
 
     /// Pieces promised at an instant.
     public func reserved(at now: Timestamp) -> Int64 {
         expired(at: now).reduce(held) { $0 - Int64($1.quantity) }
     }
 
-    /// Pieces that may be promised at an instant.
+    /// Pieces that may be promised at an instant; below zero when more is promised than there is.
     public func available(at now: Timestamp) -> Int64 { onHand - reserved(at: now) }
 
     /// Has this reservation ended, as far as is remembered?
@@ -75,8 +79,7 @@ public struct Inventory: Aggregate, Equatable {
         updatedAt = instant
         switch event {
         case .stockAdjusted(_, let applied, _, let eventId):
-            let (sum, overflow) = onHand.addingReportingOverflow(applied)
-            onHand = overflow ? (applied < 0 ? .min : .max) : sum
+            count(applied)
             if let eventId { adjustments.insert(eventId) }
         case .reserved(let id, let order, let quantity, let expiresAt):
             forget(id)
@@ -84,7 +87,20 @@ public struct Inventory: Aggregate, Equatable {
         case .released(let id, _, _, _):
             forget(id)
             ended.insert(id)
+        case .taken(let id, _, _, let applied):
+            forget(id)
+            ended.insert(id)
+            taken[id] = applied
+            count(0 &- max(applied, -.max))
+        case .returned(let id, _, _, let applied):
+            returned.insert(id)
+            count(applied)
         }
+    }
+
+    private mutating func count(_ pieces: Int64) {
+        let (sum, overflow) = onHand.addingReportingOverflow(pieces)
+        onHand = overflow ? (pieces < 0 ? .min : .max) : sum
     }
 
     /// Takes in a reservation that is not held.
@@ -115,6 +131,8 @@ public struct Inventory: Aggregate, Equatable {
 
     // MARK: - Answer
 
+    /// What is available is 0 when more is promised than there is.
+    ///
     /// `{"productId","onHand","reserved","available","updatedAt","version"}`
     public func body(of product: Identifier, at now: Timestamp) throws(Refusal) -> [UInt8] {
         guard version > 0 else { throw Inventory.unknown }
@@ -129,7 +147,7 @@ public struct Inventory: Aggregate, Equatable {
         json.name("reserved")
         json.integer(reserved)
         json.name("available")
-        json.integer(onHand - reserved)
+        json.integer(max(0, onHand - reserved))
         json.name("updatedAt")
         json.string(utf8: updatedAt.description.utf8Span.span)
         json.name("version")

@@ -27,6 +27,12 @@ public enum InventoryEvent: AggregateEvent, Equatable {
     case reserved(Identifier, order: Identifier?, quantity: Int32, expiresAt: Timestamp)
     case released(Identifier, order: Identifier?, quantity: Int32, reason: ReleaseReason)
 
+    /// The goods of an order have left. `applied` is what was on hand to be counted off, which is less than `quantity`
+    /// when the reservation had ended and the pieces were promised again.
+    case taken(Identifier, order: Identifier?, quantity: Int32, applied: Int64)
+    /// Goods that had left are back.
+    case returned(Identifier, order: Identifier?, quantity: Int32, applied: Int64)
+
     public static let schemaVersion: UInt32 = 1
 
     public var type: String {
@@ -34,6 +40,8 @@ public enum InventoryEvent: AggregateEvent, Equatable {
         case .stockAdjusted: "StockAdjusted"
         case .reserved: "InventoryReserved"
         case .released: "InventoryReleased"
+        case .taken: "StockTaken"
+        case .returned: "StockReturned"
         }
     }
 
@@ -61,6 +69,10 @@ public enum InventoryEvent: AggregateEvent, Equatable {
             InventoryEvent.write(id, order, quantity, &json)
             json.name("reason")
             json.string(utf8: reason.name.utf8Span.span)
+        case .taken(let id, let order, let quantity, let applied), .returned(let id, let order, let quantity, let applied):
+            InventoryEvent.write(id, order, quantity, &json)
+            json.name("applied")
+            json.integer(applied)
         }
         json.endObject()
         return json.sink
@@ -108,6 +120,12 @@ public enum InventoryEvent: AggregateEvent, Equatable {
             let name = tape.text("reason", in: text)
             let reason = ReleaseReason.allCases.first { Array($0.name.utf8) == name }
             self = .released(id, order: order, quantity: quantity, reason: reason ?? .unspecified)
+        case "StockTaken", "StockReturned":
+            guard let at = tape.member("applied", of: 0, in: text), let applied = tape.integer(at, in: text) else { return nil }
+            self =
+                event.type == "StockTaken"
+                ? .taken(id, order: order, quantity: quantity, applied: applied)
+                : .returned(id, order: order, quantity: quantity, applied: applied)
         default: return nil
         }
     }

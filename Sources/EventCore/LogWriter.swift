@@ -55,7 +55,7 @@ struct LogWriter {
         self.meters = meters
         self.feed = feed
         self.head = head
-        stamp = EventStamp(time: lastTimestamp, schemas: options.schemas)
+        stamp = EventStamp(time: lastTimestamp, schemas: options.schemas, rules: options.rules)
         onInvalid = options.onInvalid
         aggregates = AggregateCache(mostAggregates: options.aggregates, mostBytes: options.bytes)
     }

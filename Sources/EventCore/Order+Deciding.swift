@@ -18,6 +18,7 @@ extension Order {
         case .failShipment(let failure): return try failShipment(failure.kept)
         case .reserveStock(let expiresAt): return try reserveStock(until: expiresAt, state)
         case .failStock(let failure): return try failStock(failure.kept, state, now)
+        case .takeStock: return try takeStock(state)
         case .releaseStock: return try releaseStock(state)
         case .confirm: return try confirm(state)
         case .fail(let failure): return try fail(failure.kept, state)
@@ -141,6 +142,7 @@ extension Order {
     /// Again with another end: the reservation was made anew, as while payment is out.
     private func reserveStock(until: Timestamp, _ state: OrderState) throws(Refusal) -> [OrderEvent] {
         if stock == .reserved(until: until) || stock == .released(until: until) { return [] }
+        if case .taken = stock { throw Order.notNow }
         guard !state.isConfirmed else { throw Order.notNow }
         return [.stockReserved(until: until)]
     }
@@ -149,6 +151,7 @@ extension Order {
         switch stock {
         case .unavailable: return []
         case .reserved(let until) where until > now: throw Refusal(.illegalState, "the stock is reserved")
+        case .taken: throw Refusal(.illegalState, "the stock has left")
         case .none, .reserved, .released:
             guard !state.isConfirmed else { throw Order.notNow }
             return [.stockUnavailable(failure)]
@@ -156,9 +159,19 @@ extension Order {
     }
 
     private func releaseStock(_ state: OrderState) throws(Refusal) -> [OrderEvent] {
-        guard case .reserved = stock else { return [] }
+        switch stock {
+        case .none, .unavailable, .released: return []
+        case .reserved, .taken: break
+        }
         guard !state.isConfirmed else { throw Order.notNow }
         return [.stockReleased]
+    }
+
+    /// Never of an order that is given up: whoever cancels it releases what it holds.
+    private func takeStock(_ state: OrderState) throws(Refusal) -> [OrderEvent] {
+        if case .taken = stock { return [] }
+        guard state.isConfirmed, case .reserved = stock else { throw Order.notNow }
+        return [.stockTaken]
     }
 
     // MARK: - The order as a whole

@@ -84,7 +84,12 @@ public struct Order: Aggregate, Equatable {
         case .shipmentFailed(let failure): if tracking == nil { shipment = .failed(failure) }
         case .stockReserved(let until): stock = .reserved(until: until)
         case .stockUnavailable(let failure): stock = .unavailable(failure)
-        case .stockReleased: if case .reserved(let until) = stock { stock = .released(until: until) }
+        case .stockTaken: if case .reserved(let until) = stock { stock = .taken(until: until) }
+        case .stockReleased:
+            switch stock {
+            case .reserved(let until), .taken(let until): stock = .released(until: until)
+            case .none, .unavailable, .released: break
+            }
         case .confirmed: reach(.confirmed, instant)
         case .failed(let failure): if reach(.failed, instant) { self.failure = failure }
         case .cancellationRequested(let reason):

@@ -17,6 +17,9 @@ public enum OrderAction: Sendable, Equatable {
     /// Reserved under the order's own id, until then.
     case reserveStock(expiresAt: Timestamp)
     case failStock(Failure)
+    /// Of a confirmed order: what was reserved is sold.
+    case takeStock
+    /// Also what was sold, when the order is given up.
     case releaseStock
     // The order as a whole.
     /// The checkout is through.

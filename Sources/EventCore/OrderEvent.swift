@@ -2,8 +2,9 @@ import Contracts
 
 /// What can have happened to an order (SPEC 25). Version 1 of the payloads.
 ///
-/// Stock of the order is told by names of its own where the stock tells of it too: `OrderStockReserved` and
-/// `OrderStockReleased` here, `InventoryReserved` and `InventoryReleased` in each product's stream.
+/// Stock of the order is told by names of its own where the stock tells of it too: `OrderStockReserved`, `OrderStockTaken`
+/// and `OrderStockReleased` here, `InventoryReserved`, `StockTaken`, `InventoryReleased` and `StockReturned` in each
+/// product's stream.
 public enum OrderEvent: AggregateEvent, Equatable {
     case placed(PricedOrder)
     case paymentRequested
@@ -16,6 +17,7 @@ public enum OrderEvent: AggregateEvent, Equatable {
     case shipmentFailed(Failure)
     case stockReserved(until: Timestamp)
     case stockUnavailable(Failure)
+    case stockTaken
     case stockReleased
     case confirmed
     case failed(Failure)
@@ -41,6 +43,7 @@ public enum OrderEvent: AggregateEvent, Equatable {
         case .shipmentFailed: "ShipmentFailed"
         case .stockReserved: "OrderStockReserved"
         case .stockUnavailable: "InventoryUnavailable"
+        case .stockTaken: "OrderStockTaken"
         case .stockReleased: "OrderStockReleased"
         case .confirmed: "OrderConfirmed"
         case .failed: "OrderFailed"
@@ -73,8 +76,8 @@ public enum OrderEvent: AggregateEvent, Equatable {
         case .cancellationRequested(let reason):
             json.name("reason")
             json.string(reason)
-        case .paymentRequested, .shipmentRequested, .stockReleased, .confirmed, .cancelled, .processing, .shipped,
-            .delivered, .completed:
+        case .paymentRequested, .shipmentRequested, .stockTaken, .stockReleased, .confirmed, .cancelled, .processing,
+            .shipped, .delivered, .completed:
             break
         }
         json.endObject()
@@ -99,6 +102,7 @@ public enum OrderEvent: AggregateEvent, Equatable {
             case "ShipmentFailed": failed { .shipmentFailed($0) }
             case "OrderStockReserved": members.timestamp("expiresAt").map { .stockReserved(until: $0) }
             case "InventoryUnavailable": failed { .stockUnavailable($0) }
+            case "OrderStockTaken": .stockTaken
             case "OrderStockReleased": .stockReleased
             case "OrderConfirmed": .confirmed
             case "OrderFailed": failed { .failed($0) }

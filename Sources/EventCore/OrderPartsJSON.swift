@@ -1,9 +1,10 @@
-import Contracts
+public import Contracts
 
 // The parts of an order as events, snapshots and answers write them, and as the first two are read.
 
 extension JSONWriter {
-    mutating func address(_ address: PostalAddress) {
+    /// Proto JSON with every field.
+    public mutating func address(_ address: PostalAddress) {
         beginObject()
         name("streetAddress")
         string(address.street)

@@ -46,6 +46,8 @@ public enum OrderStock: Sendable, Equatable {
     case none
     case reserved(until: Timestamp)
     case unavailable(Failure)
+    /// Sold; `until` is the reservation's that was.
+    case taken(until: Timestamp)
     /// Given back; `until` is the reservation's that was.
     case released(until: Timestamp)
 }

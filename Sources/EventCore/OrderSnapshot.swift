@@ -4,7 +4,7 @@ import Exchanges
 // All of an order's state as JSON. Instants are exact numbers, microseconds since 1970.
 
 extension Order {
-    public static var snapshotVersion: UInt32 { 1 }
+    public static var snapshotVersion: UInt32 { 2 }
 
     public func snapshot() -> [UInt8]? {
         var json = JSONWriter<[UInt8]>([])
@@ -131,6 +131,10 @@ extension JSONWriter {
         case .unavailable(let failure):
             member("is", "unavailable")
             self.failure("failure", failure)
+        case .taken(let until):
+            member("is", "taken")
+            name("until")
+            integer(until.microseconds)
         case .released(let until):
             member("is", "released")
             name("until")
@@ -187,6 +191,9 @@ extension OrderStock {
         case "unavailable":
             guard let failure = members.object("failure")?.failure else { return nil }
             self = .unavailable(failure)
+        case "taken":
+            guard let until = members.microseconds("until") else { return nil }
+            self = .taken(until: until)
         case "released":
             guard let until = members.microseconds("until") else { return nil }
             self = .released(until: until)

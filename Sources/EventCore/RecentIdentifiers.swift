@@ -11,9 +11,11 @@ struct RecentIdentifiers: Sendable, Equatable {
 
     func contains(_ id: Identifier) -> Bool { known.contains(id) }
 
-    mutating func insert(_ id: Identifier) {
-        guard known.insert(id).inserted else { return }
+    /// - Returns: the one that is forgotten for it.
+    @discardableResult
+    mutating func insert(_ id: Identifier) -> Identifier? {
+        guard known.insert(id).inserted else { return nil }
         oldestFirst.append(id)
-        if oldestFirst.count > most { known.remove(oldestFirst.removeFirst()) }
+        return oldestFirst.count > most ? known.remove(oldestFirst.removeFirst()) : nil
     }
 }

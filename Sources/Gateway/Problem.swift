@@ -2,6 +2,7 @@ import Contracts
 import EventCore
 import Exchanges
 import Pipeline
+import Telemetry
 import WireGRPC
 import WireHTTP
 
@@ -24,7 +25,7 @@ struct Problem {
     init(_ outcome: Outcome, _ exchange: Exchange, fields: [Invalid.Field]?) {
         self.outcome = outcome
         self.exchange = exchange
-        self.fields = fields
+        self.fields = fields?.map { Invalid.Field($0.pointer.masked, $0.error) }
     }
 
     func reply() -> LocalReply {
@@ -116,6 +117,15 @@ struct Problem {
 }
 
 extension String {
+    /// Without a card's number or an address: where a member that nobody knows is named, its name is the client's.
+    fileprivate var masked: String {
+        let text = Array(utf8)
+        guard Masking.isSuspicious(text.span) else { return self }
+        let out = Buffer(capacity: text.count + 16)
+        Masking.mask(text.span, into: out)
+        return String(decoding: out.copyReadable(), as: UTF8.self)
+    }
+
     /// Its UTF-8, cut between two characters where it is longer than `most` bytes.
     func bounded(to most: Int) -> [UInt8] {
         guard utf8.count > most else { return Array(utf8) }

@@ -112,6 +112,8 @@ extension Worker {
         guard let text = exchange.text else { return .any }
         return text.withReadable { text -> ExpectedVersion? in
             guard let field = exchange.head.first(.ifMatch) else { return .any }
+            // More lines are one list (RFC 9110, 5.3).
+            guard exchange.head.fields.count(where: { $0.name == .ifMatch }) == 1 else { return nil }
             let value = text.extracting(field.value.range)
             if value.equals("*") { return .any }
             guard value.count >= 3, value[0] == 0x22, value[value.count - 1] == 0x22,

@@ -27,6 +27,8 @@ public final class SagaMeters: Sendable {
         /// Sagas that are not over.
         public internal(set) var open: [SagaStatus: Int] = [:]
         public internal(set) var openTasks = 0
+        /// Orders of sagas that are not over.
+        public internal(set) var orders = 0
         /// Being carried out at this moment.
         public internal(set) var running = 0
         /// Those of them that wait for their next attempt.
@@ -47,8 +49,8 @@ public final class SagaMeters: Sendable {
 
     func read() -> Figures { figures.withLock { $0 } }
 
-    func call(_ saga: String, _ step: String, _ outcome: String, microseconds: Int64) {
-        let seconds = Double(max(0, microseconds)) / 1e6
+    func call(_ saga: String, _ step: String, _ outcome: String, _ took: Duration) {
+        let seconds = took / .seconds(1)
         figures.withLock { figures in
             let key = StepKey(saga: saga, step: step, outcome: outcome)
             var durations = figures.steps[key] ?? Durations()

@@ -4,7 +4,8 @@ public struct BusSettings: Sendable, Equatable {
     public var core = [
         "OrderPlaced", "OrderConfirmed", "OrderFailed", "OrderCancelled", "PaymentRequested", "PaymentCompleted",
         "PaymentFailed", "PaymentRefunded", "ShipmentRequested", "ShipmentScheduled", "ShipmentFailed",
-        "InventoryReserved", "InventoryReleased", "InventoryUnavailable", "StockAdjusted",
+        "InventoryReserved", "InventoryReleased", "InventoryUnavailable", "StockAdjusted", "StockTaken",
+        "StockReturned",
     ]
     /// Events a consumer applies at a time.
     public var concurrency = 16

@@ -20,6 +20,7 @@ public struct Configuration: Sendable, Equatable {
     /// Nil = off.
     public var checkout: CheckoutSettings?
     public var bus = BusSettings()
+    public var inventory = InventorySettings()
     /// Nil = off.
     public var accessLog: AccessLog? = AccessLog()
     public var telemetry = Telemetry()
@@ -184,6 +185,13 @@ public struct Store: Sendable, Equatable {
         public init() {}
     }
 
+    public init() {}
+}
+
+/// How stock is counted.
+public struct InventorySettings: Sendable, Equatable {
+    /// May pieces on hand fall below zero, where more goods are reported gone than were known of?
+    public var belowZero = false
     public init() {}
 }
 

@@ -29,6 +29,10 @@ extension Configuration {
         if let store = root.fields("store", "the store") { result.store.read(store) }
         result.checkout = CheckoutSettings.read(root, clusters: result.clusters)
         if let bus = root.fields("bus", "the bus") { result.bus.read(bus, clusters: result.clusters) }
+        if let inventory = root.fields("inventory", "the inventory") {
+            result.inventory.belowZero = inventory.bool("below_zero") ?? result.inventory.belowZero
+            inventory.finish()
+        }
         if let value = root.value("access_log") { result.accessLog = AccessLog.read(value, diagnostics) }
         if let telemetry = root.fields("telemetry", "telemetry") { result.telemetry.read(telemetry) }
         if let shield = root.fields("shield", "the shield") {

@@ -25,24 +25,6 @@ enum SQLiteConsumerSchema {
 
     /// Makes or migrates the tables; refuses files that are not ours or from a later version.
     static func prepare(_ connection: SQLiteConnection) throws(StoreError) {
-        let version = Int(try connection.integer("PRAGMA user_version"))
-        let owner = try connection.integer("PRAGMA application_id")
-        let isEmpty = try connection.integer("SELECT count(*) FROM sqlite_schema") == 0
-        guard owner == applicationId || (owner == 0 && version == 0 && isEmpty) else {
-            throw .unusable("this is not a store of consumers")
-        }
-        guard version <= steps.count else {
-            throw .unusable("the store of consumers has format \(version); this program knows \(steps.count)")
-        }
-        for step in version..<steps.count {
-            try connection.execute(
-                """
-                BEGIN IMMEDIATE;
-                \(steps[step])
-                PRAGMA application_id = \(applicationId);
-                PRAGMA user_version = \(step + 1);
-                COMMIT;
-                """)
-        }
+        try connection.migrate(applicationId: applicationId, steps, what: "a store of consumers")
     }
 }

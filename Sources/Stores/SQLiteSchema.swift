@@ -87,17 +87,27 @@ enum SQLiteSchema {
 
     /// Makes or migrates the tables; refuses files that are not ours or from a later version.
     static func prepare(_ connection: SQLiteConnection) throws(StoreError) {
-        let version = Int(try connection.integer("PRAGMA user_version"))
-        let owner = try connection.integer("PRAGMA application_id")
-        let isEmpty = try connection.integer("SELECT count(*) FROM sqlite_schema") == 0
+        try connection.migrate(applicationId: applicationId, steps, what: "an event store")
+    }
+}
+
+extension SQLiteConnection {
+    /// Takes a database to the present version of its tables; refuses files of others, and of a later version.
+    /// - Parameters:
+    ///   - steps: step n takes version n to n + 1.
+    ///   - what: what the file is (`an event store`), for errors.
+    func migrate(applicationId: Int64, _ steps: [String], what: String) throws(StoreError) {
+        let version = Int(try integer("PRAGMA user_version"))
+        let owner = try integer("PRAGMA application_id")
+        let isEmpty = try integer("SELECT count(*) FROM sqlite_schema") == 0
         guard owner == applicationId || (owner == 0 && version == 0 && isEmpty) else {
-            throw .unusable("this is not an event store")
+            throw .unusable("this is not \(what)")
         }
         guard version <= steps.count else {
-            throw .unusable("the event store has format \(version); this program knows \(steps.count)")
+            throw .unusable("this is \(what) of format \(version); this program knows \(steps.count)")
         }
         for step in version..<steps.count {
-            try connection.execute(
+            try execute(
                 """
                 BEGIN IMMEDIATE;
                 \(steps[step])

@@ -79,12 +79,11 @@ struct DLQCommand: ParsableCommand {
 /// The daemon's answers for people.
 enum DLQText {
     static func queues(_ report: JSONValue) -> String {
-        table(
-            ["QUEUE", "DEPTH", "AGGREGATES", "RETRYING", "OLDEST", "LAG"],
-            report.items("queues").map { queue in
-                ["queue", "depth", "aggregates", "retrying"].map { queue.shown($0) }
-                    + [queue.shown("oldestSeconds") + "s", queue.shown("lagEvents")]
-            })
+        let rows = report.items("queues").map { queue in
+            ["queue", "depth", "aggregates", "retrying"].map { queue.shown($0) }
+                + [queue.shown("oldestSeconds") + "s", queue.shown("lagEvents")]
+        }
+        return ([["QUEUE", "DEPTH", "AGGREGATES", "RETRYING", "OLDEST", "LAG"]] + rows).aligned
     }
 
     static func entries(_ report: JSONValue) -> String {
@@ -95,7 +94,7 @@ enum DLQText {
                 entry.shown("reason"),
             ]
         }
-        var text = table(["ENTRY", "STATE", "AGGREGATE", "EVENT", "ATTEMPTS", "WAITING", "SINCE", "REASON"], rows)
+        var text = ([["ENTRY", "STATE", "AGGREGATE", "EVENT", "ATTEMPTS", "WAITING", "SINCE", "REASON"]] + rows).aligned
         if report["nextToken"] != nil { text += "more: --token \(report.shown("nextToken"))\n" }
         return text
     }
@@ -115,34 +114,5 @@ enum DLQText {
                 + String(decoding: json.sink, as: UTF8.self) + "\n"
         }
         return text
-    }
-
-    private static func table(_ head: [String], _ body: [[String]]) -> String {
-        let rows = [head] + body
-        let widths = head.indices.map { i in rows.map { $0[i].count }.max() ?? 0 }
-        return rows.map { row in
-            var line = ""
-            for (cell, width) in zip(row, widths) { line += cell + String(repeating: " ", count: width - cell.count + 2) }
-            while line.last == " " { line.removeLast() }
-            return line + "\n"
-        }.joined()
-    }
-}
-
-extension JSONValue {
-    fileprivate func items(_ name: String) -> [JSONValue] {
-        guard case .array(let items)? = self[name] else { return [] }
-        return items
-    }
-
-    /// The member on one line, with nothing in it that a terminal would obey; `-` when there is none.
-    fileprivate func shown(_ name: String) -> String {
-        let text =
-            switch self[name] {
-            case .string(let text)?, .number(let text)?: text
-            case .bool(let value)?: "\(value)"
-            default: "-"
-            }
-        return String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
     }
 }

@@ -79,6 +79,7 @@ private struct Daemon {
                             queue: configuration.store.queue, group: configuration.store.group,
                             aggregates: configuration.store.aggregatesInMemory,
                             snapshots: SnapshotRule(configuration.store.snapshots), schemas: loaded.eventSchemas,
+                            rules: DecisionRules(stockBelowZero: configuration.inventory.belowZero),
                             onInvalid: { event in
                                 let what = event.violations.map { "\($0.pointer) \($0.error)" }.joined(separator: "; ")
                                 log.error("event refused by its schema", ["type": event.type, "violations": what])
@@ -186,6 +187,7 @@ private struct Daemon {
                 ("workers", now.workers != configuration.workers), ("affinity", now.affinity != configuration.affinity),
                 ("store", now.store != configuration.store),
                 ("contracts", now.eventSchemas != configuration.eventSchemas),
+                ("checkout", now.checkout != configuration.checkout), ("bus", now.bus != configuration.bus),
                 ("listeners", now.allListeners.map(\.address) != configuration.allListeners.map(\.address)
                     || now.allListeners.map(\.name) != configuration.allListeners.map(\.name)),
             ] where changed {

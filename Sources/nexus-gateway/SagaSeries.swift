@@ -4,8 +4,7 @@ import Telemetry
 
 /// The sagas' figures as metric families.
 enum SagaSeries {
-    static func families(of sagas: Orchestrator) -> [Family] {
-        let figures = sagas.figures()
+    static func families(of figures: SagaMeters.Figures) -> [Family] {
         return [
             Family("nexus_saga_step_seconds", .histogram, "Calls of steps and compensations.", unit: "seconds", samples: steps(figures)),
             Family("nexus_saga_completed", .counter, "Sagas that came to their end.", samples: counts(figures.completed)),

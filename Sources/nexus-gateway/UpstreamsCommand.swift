@@ -20,55 +20,39 @@ struct UpstreamsTable {
     private let clusters: [JSONValue]
 
     init(_ report: JSONValue) {
-        if case .array(let clusters) = report["clusters"] { self.clusters = clusters } else { clusters = [] }
+        clusters = report.items("clusters")
     }
 
     func render() -> String {
         var rows = [["CLUSTER", "ENDPOINT", "STATE", "ACTIVE", "CONNECTIONS", "BREAKER", "BULKHEAD", "RETRIES"]]
         for cluster in clusters {
             guard case .array(let endpoints) = cluster["endpoints"] else { continue }
-            let shared = [cluster.text("breaker"), bulkhead(cluster), retries(cluster)]
-            if endpoints.isEmpty { rows.append([cluster.text("name"), "(none)", "-", "-", "-"] + shared) }
+            let shared = [cluster.shown("breaker"), bulkhead(cluster), retries(cluster)]
+            if endpoints.isEmpty { rows.append([cluster.shown("name"), "(none)", "-", "-", "-"] + shared) }
             for endpoint in endpoints {
                 rows.append(
-                    [cluster.text("name"), endpoint.text("address"), state(endpoint), endpoint.text("active"),
-                        endpoint.text("connections")] + shared)
+                    [cluster.shown("name"), endpoint.shown("address"), state(endpoint), endpoint.shown("active"),
+                        endpoint.shown("connections")] + shared)
             }
         }
-        let widths = rows[0].indices.map { i in rows.map { $0[i].count }.max() ?? 0 }
-        return rows.map { row in
-            var line = ""
-            for (cell, width) in zip(row, widths) { line += cell + String(repeating: " ", count: width - cell.count + 2) }
-            while line.last == " " { line.removeLast() }
-            return line + "\n"
-        }.joined()
+        return rows.aligned
     }
 
     private func state(_ endpoint: JSONValue) -> String {
-        let word = endpoint.text("state")
-        if let left = Int(endpoint.text("ejectedForMs")) { return "\(word) for \((left + 999) / 1000)s" }
-        let share = endpoint.text("sharePercent")
+        let word = endpoint.shown("state")
+        if let left = Int(endpoint.shown("ejectedForMs")) { return "\(word) for \((left + 999) / 1000)s" }
+        let share = endpoint.shown("sharePercent")
         return word == "healthy" && share != "100" ? "healthy, \(share)%" : word
     }
 
     private func bulkhead(_ cluster: JSONValue) -> String {
         guard let bulkhead = cluster["bulkhead"], case .object = bulkhead else { return "off" }
-        return "\(bulkhead.text("running"))/\(bulkhead.text("concurrent")), \(bulkhead.text("waiting")) wait"
+        return "\(bulkhead.shown("running"))/\(bulkhead.shown("concurrent")), \(bulkhead.shown("waiting")) wait"
     }
 
     /// Of the last ten seconds; refused since the start.
     private func retries(_ cluster: JSONValue) -> String {
         guard let budget = cluster["retryBudget"] else { return "-" }
-        return "\(budget.text("retries")) of \(budget.text("requests")) requests, \(budget.text("refused")) refused"
-    }
-}
-
-extension JSONValue {
-    /// The member's text or number; `-` when there is none.
-    fileprivate func text(_ name: String) -> String {
-        switch self[name] {
-        case .string(let text), .number(let text): text
-        default: "-"
-        }
+        return "\(budget.shown("retries")) of \(budget.shown("requests")) requests, \(budget.shown("refused")) refused"
     }
 }

@@ -23,8 +23,15 @@ final class WriteSide: Sendable {
     private let bus = Mutex<Bus?>(nil)
     private let startBus: @Sendable (SQLiteConsumerStore) async throws -> Bus
 
+    /// Says which of the two files it is.
+    private struct Unopened: Error, CustomStringConvertible {
+        var path: String
+        var error: StoreError
+        var description: String { "the consumers' store \(path): \(error)" }
+    }
+
     /// Where consumers remember how far they are, beside the events.
-    static func path(ofEvents path: String) -> String { path + "-consumers" }
+    static func path(ofEvents path: String) -> String { path + ".consumers" }
 
     /// - Parameter deliver: takes the checkout's replies, as the log's.
     init(
@@ -32,8 +39,12 @@ final class WriteSide: Sendable {
         deliver: @escaping EventLog.Deliver
     ) throws {
         let configuration = loaded.configuration
-        let memory = try SQLiteConsumerStore(path: Self.path(ofEvents: configuration.store.path))
-        self.memory = memory
+        let path = Self.path(ofEvents: configuration.store.path)
+        do throws(StoreError) {
+            memory = try SQLiteConsumerStore(path: path)
+        } catch {
+            throw Unopened(path: path, error: error)
+        }
         var consumers: [any Consumer] = []
         if let parts = loaded.checkout {
             let cards = CardVault(most: parts.settings.cards, seconds: UInt64(parts.settings.paymentParkMax) / 1000)
@@ -44,6 +55,7 @@ final class WriteSide: Sendable {
             let desk = Checkout(
                 parts.settings, log: core, sagas: sagas, calls: calls, cards: cards, tokens: parts.tokens, deliver: deliver)
             checkout = Checking(desk: desk, sagas: sagas)
+            consumers.append(SoldStock(log: core))
             consumers.append(DeferredSteps(log: core, store: memory, operations: { operations[$0] }))
         } else {
             checkout = nil
@@ -80,7 +92,12 @@ final class WriteSide: Sendable {
 
     /// For metrics.
     func families() -> [Family] {
-        (checkout.map { SagaSeries.families(of: $0.sagas) } ?? []) + (bus.withLock { $0 }.map(BusSeries.families) ?? [])
+        var families = bus.withLock { $0 }.map(BusSeries.families) ?? []
+        if let checkout {
+            let sagas = checkout.sagas.figures()
+            families += SagaSeries.families(of: sagas) + OrderSeries.families(of: checkout.desk.meters, active: sagas.orders)
+        }
+        return families
     }
 }
 

@@ -52,7 +52,7 @@ import Testing
         try readsAndWritesItsExamples(type) { CartEvent($0).map { ($0.type, $0.payload) } }
     }
 
-    @Test(arguments: ["StockAdjusted", "InventoryReserved", "InventoryReleased"])
+    @Test(arguments: ["StockAdjusted", "InventoryReserved", "InventoryReleased", "StockTaken", "StockReturned"])
     func inventoryEventsReadAndWriteTheirExamples(_ type: String) throws {
         try readsAndWritesItsExamples(type) { InventoryEvent($0).map { ($0.type, $0.payload) } }
     }

@@ -10,13 +10,14 @@ private func at(_ second: Int64) -> Timestamp { Timestamp(microseconds: second *
 private struct Stock {
     var state = Inventory()
     var now = at(1000)
+    var rules = DecisionRules()
     /// What happened since somebody looked, and the state after each event.
     var history: [(event: InventoryEvent, time: Timestamp, state: Inventory)] = []
 
     /// The events; or the code of the refusal.
     mutating func ask(_ action: InventoryAction) -> Result<[InventoryEvent], Refusal> {
         do throws(Refusal) {
-            let decided = try state.decide(action, at: now)
+            let decided = try state.decide(action, at: now, under: rules)
             for event in decided {
                 state.apply(event, at: now)
                 history.append((event, now, state))
@@ -37,6 +38,14 @@ private struct Stock {
 
     mutating func release(_ id: String, order: String? = nil) throws -> Result<[InventoryEvent], Refusal> {
         ask(.release(reservation: try name(id), order: try order.map(name), reason: .compensation))
+    }
+
+    mutating func take(_ id: String, _ quantity: Int32, order: String = "o") throws -> Result<[InventoryEvent], Refusal> {
+        ask(.take(reservation: try name(id), order: try name(order), quantity: quantity))
+    }
+
+    mutating func putBack(_ id: String, _ quantity: Int32, order: String = "o") throws -> Result<[InventoryEvent], Refusal> {
+        ask(.putBack(reservation: try name(id), order: try name(order), quantity: quantity))
     }
 
     var available: Int64 { state.available(at: now) }
@@ -97,6 +106,77 @@ private func said(_ result: Result<[InventoryEvent], Refusal>) -> String {
         _ = try stock.release("r")
         #expect(try stock.adjust(.min).get() == [.stockAdjusted(requested: .min, applied: -7, reason: count, eventId: none)])
         #expect(stock.state.onHand == 0)
+    }
+
+    @Test func whatIsSoldLeavesAndComesBackOnce() throws {
+        var stock = Stock()
+        _ = try stock.adjust(10)
+        _ = try stock.reserve("r", 4, order: "o", until: 1010)
+        #expect(said(try stock.take("r", 4, order: "p")) == "ILLEGAL_STATE /orderId")
+        #expect(said(try stock.take("r", 0)) == "VALIDATION_ERROR /quantity")
+        let (r, o) = (try name("r"), try name("o"))
+        #expect(try stock.take("r", 4).get() == [.taken(r, order: o, quantity: 4, applied: 4)])
+        #expect(said(try stock.take("r", 4)) == "ok 0")
+        #expect(stock.state.onHand == 6 && stock.available == 6 && stock.state.reservations.isEmpty)
+        // For good: neither time nor a release brings it back.
+        stock.now = at(1020)
+        #expect(said(try stock.release("r")) == "ok 0")
+        #expect(said(try stock.reserve("r", 4, order: "o")) == "ILLEGAL_STATE /reservationId")
+        #expect(stock.available == 6)
+        #expect(try stock.putBack("r", 4).get() == [.returned(r, order: o, quantity: 4, applied: 4)])
+        #expect(said(try stock.putBack("r", 4)) == "ok 0")
+        #expect(said(try stock.take("r", 4)) == "ok 0", "told once more of what was before")
+        #expect(stock.available == 10)
+    }
+
+    /// The order is paid, whatever has become of its reservation.
+    @Test func whatWasSoldTooLateIsCountedOffAllTheSame() throws {
+        var stock = Stock()
+        _ = try stock.adjust(10)
+        _ = try stock.reserve("r", 4, order: "o", until: 1010)
+        stock.now = at(1020)
+        // Written off, and promised again.
+        _ = try stock.reserve("other", 9, order: "p", until: 2000)
+        #expect(try stock.take("r", 4).get() == [.taken(try name("r"), order: try name("o"), quantity: 4, applied: 4)])
+        #expect(stock.state.onHand == 6 && stock.available == -3)
+        #expect(String(decoding: try stock.state.body(of: try name("p"), at: stock.now), as: UTF8.self).contains(#""available":0,"#))
+        #expect(said(try stock.reserve("more", 1)) == "ILLEGAL_STATE /quantity")
+        // Fewer cannot be reported, and more is as much as it is.
+        let count = try name("count")
+        #expect(try stock.adjust(-1).get() == [.stockAdjusted(requested: -1, applied: 0, reason: count, eventId: nil)])
+        #expect(try stock.adjust(1).get() == [.stockAdjusted(requested: 1, applied: 1, reason: count, eventId: nil)])
+        #expect(stock.state.onHand == 7)
+        // Not even there: what is, is counted off, and as much comes back.
+        #expect(try stock.take("late", 8).get().last == .taken(try name("late"), order: try name("o"), quantity: 8, applied: 7))
+        #expect(stock.state.onHand == 0)
+        #expect(try stock.putBack("late", 8).get().last == .returned(try name("late"), order: try name("o"), quantity: 8, applied: 7))
+        #expect(stock.state.onHand == 7)
+        // Of a sale that is not remembered all comes back.
+        #expect(try stock.putBack("ancient", 3).get().last == .returned(try name("ancient"), order: try name("o"), quantity: 3, applied: 3))
+    }
+
+    @Test func belowZeroOnlyWhereTheRulesAllowIt() throws {
+        var stock = Stock()
+        stock.rules.stockBelowZero = true
+        _ = try stock.adjust(10)
+        _ = try stock.reserve("r", 7, order: "o")
+        let count = try name("count")
+        #expect(try stock.adjust(-12).get() == [.stockAdjusted(requested: -12, applied: -12, reason: count, eventId: nil)])
+        #expect(stock.state.onHand == -2 && stock.available == -9)
+        #expect(try stock.take("r", 7).get() == [.taken(try name("r"), order: try name("o"), quantity: 7, applied: 7)])
+        #expect(stock.state.onHand == -9)
+        #expect(said(try stock.reserve("s", 1)) == "ILLEGAL_STATE /quantity")
+        // What the rules were is in the events: without them the fold is the same, and what comes next is as they say.
+        var replayed = Inventory()
+        for (event, time, _) in stock.history { replayed.apply(event, at: time) }
+        #expect(replayed == stock.state)
+        stock.rules.stockBelowZero = false
+        #expect(try stock.adjust(-1).get() == [.stockAdjusted(requested: -1, applied: 0, reason: count, eventId: nil)])
+        #expect(try stock.adjust(20).get() == [.stockAdjusted(requested: 20, applied: 20, reason: count, eventId: nil)])
+        #expect(stock.available == 11)
+        stock.rules.stockBelowZero = true
+        for _ in 0..<3 { _ = try stock.adjust(.min) }
+        #expect(stock.state.onHand == 11 + 3 * Int64(Int32.min))
     }
 
     @Test func timeEndsReservations() throws {
@@ -217,14 +297,17 @@ private func said(_ result: Result<[InventoryEvent], Refusal>) -> String {
         var onHand: Int64 = 0
         var held: [Int: Line] = [:]
         var used: Set<Int> = []
+        /// Sold: what was counted off; nil when it is back.
+        var sold: [Int: Int64?] = [:]
 
         func available(_ second: Int64) -> Int64 {
             held.values.reduce(onHand) { $1.until > second ? $0 - $1.quantity : $0 }
         }
     }
 
-    /// Whatever is asked at whatever time: it is as in the ledger, never below zero, and replaying the
-    /// stored payloads gives the state that was in memory, at every version.
+    /// Whatever is asked at whatever time: it is as in the ledger, never below zero on hand, what is sold once is
+    /// counted off once and comes back once, and replaying the stored payloads gives the
+    /// state that was in memory, at every version.
     @Test func anySequenceIsAsInTheLedgerAndReplays() throws {
         var random = SystemRandomNumberGenerator()
         for _ in 0..<40 {
@@ -237,25 +320,45 @@ private func said(_ result: Result<[InventoryEvent], Refusal>) -> String {
                 stock.now = at(second)
                 let id = Int.random(in: 0..<25, using: &random)
                 let free = ledger.available(second)
-                switch Int.random(in: 0..<6, using: &random) {
+                switch Int.random(in: 0..<9, using: &random) {
                 case 0:
                     let delta = Int32.random(in: -30...40, using: &random)
                     guard case .success = try stock.adjust(delta) else {
                         #expect(delta == 0)
                         break
                     }
-                    ledger.onHand += max(Int64(delta), -free)
+                    ledger.onHand += delta > 0 ? Int64(delta) : max(Int64(delta), -max(0, free))
                 case 1:
                     let ended = ledger.used.contains(id) && ledger.held[id] == nil
                     let result = try stock.release("r\(id)")
                     #expect((ledger.held[id] != nil || ended) == (said(result) != "NOT_FOUND /reservationId"))
                     ledger.held[id] = nil
+                case 2:
+                    // Sold: also when the reservation is over, or never was.
+                    let quantity = ledger.held[id].map { Int32($0.quantity) } ?? 3
+                    let result = try stock.take("r\(id)", quantity, order: "o\(id)")
+                    if ledger.sold[id] == nil {
+                        let off = min(Int64(quantity), ledger.onHand)
+                        ledger.sold[id] = .some(off)
+                        ledger.onHand -= off
+                        ledger.held[id] = nil
+                        ledger.used.insert(id)
+                        #expect(said(result).hasPrefix("ok ") && said(result) != "ok 0")
+                    } else {
+                        #expect(said(result) == "ok 0")
+                    }
+                case 3:
+                    guard let off = ledger.sold[id] else { break }
+                    let result = try stock.putBack("r\(id)", 3, order: "o\(id)")
+                    #expect((said(result) == "ok 0") == (off == nil))
+                    ledger.onHand += off ?? 0
+                    ledger.sold[id] = .some(nil)
                 default:
                     let quantity = Int32.random(in: 1...12, using: &random)
                     let until = second + Int64.random(in: 1...20, using: &random)
                     let isNew = !ledger.used.contains(id)
                     let before = ledger.held[id]
-                    let result = try stock.reserve("r\(id)", quantity, until: until)
+                    let result = try stock.reserve("r\(id)", quantity, order: "o\(id)", until: until)
                     if isNew {
                         #expect((Int64(quantity) <= free) == (said(result).hasPrefix("ok")))
                         if case .success = result {
@@ -268,7 +371,7 @@ private func said(_ result: Result<[InventoryEvent], Refusal>) -> String {
                     }
                 }
                 #expect(stock.available == ledger.available(second) && stock.state.onHand == ledger.onHand)
-                #expect(stock.available >= 0)
+                #expect(stock.state.onHand >= 0 && (stock.available >= 0 || !ledger.sold.isEmpty))
                 for (event, time, state) in stock.history {
                     let stored = Event(
                         id: EventId(high: 0, low: 0), type: event.type, timestamp: time, payload: event.payload,

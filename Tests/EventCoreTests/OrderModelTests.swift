@@ -31,7 +31,7 @@ private struct Till {
         let failure = [refused, Failure(reason: ""), Failure(reason: "x\n\"", grpcCode: .max, originalEventId: EventId(high: 1, low: .max))]
             .randomElement(using: &random) ?? refused
         let transaction = ["a", "b", "c", ""].randomElement(using: &random) ?? "a"
-        switch Int.random(in: 0..<24, using: &random) {
+        switch Int.random(in: 0..<26, using: &random) {
         case 0, 1: return .place(try sunglasses(email: Bool.random(using: &random) ? "a@b" : "c@d"))
         case 2, 3: return .requestPayment
         case 4, 5: return .completePayment(transaction: transaction)
@@ -51,6 +51,7 @@ private struct Till {
         case 20: return .startProcessing
         case 21: return .ship
         case 22: return .deliver
+        case 24, 25: return .takeStock
         default: return .complete
         }
     }
@@ -104,7 +105,7 @@ private struct Till {
             .placed(try sunglasses()), .placed(try sunglasses(email: "")), .paymentRequested, .paymentCompleted(transaction: "a"),
             .paymentFailed(refused), .paymentRefunded(transaction: "a"), .refundFailed(refused), .shipmentRequested,
             .shipmentScheduled(tracking: "m"), .shipmentFailed(refused), .stockReserved(until: at(9)), .stockUnavailable(refused),
-            .stockReleased, .confirmed, .failed(refused), .cancellationRequested(reason: "r"), .cancelled, .processing, .shipped,
+            .stockTaken, .stockReleased, .confirmed, .failed(refused), .cancellationRequested(reason: "r"), .cancelled, .processing, .shipped,
             .delivered, .completed,
         ]
         for _ in 0..<300 {

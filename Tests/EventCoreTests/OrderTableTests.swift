@@ -33,7 +33,7 @@ private func at(_ second: Int64) -> Timestamp { Timestamp(microseconds: second *
             ("refundPayment", .refundPayment(transaction: "t")), ("failRefund", .failRefund(refused)),
             ("requestShipment", .requestShipment), ("scheduleShipment", .scheduleShipment(tracking: "m")),
             ("failShipment", .failShipment(refused)), ("reserveStock, anew", .reserveStock(expiresAt: at(3000))),
-            ("failStock", .failStock(refused)), ("releaseStock", .releaseStock), ("confirm", .confirm), ("fail", .fail(refused)),
+            ("failStock", .failStock(refused)), ("takeStock", .takeStock), ("releaseStock", .releaseStock), ("confirm", .confirm), ("fail", .fail(refused)),
             ("requestCancellation", .requestCancellation(reason: "")), ("cancel", .cancel), ("startProcessing", .startProcessing),
             ("ship", .ship), ("deliver", .deliver), ("complete", .complete),
         ]

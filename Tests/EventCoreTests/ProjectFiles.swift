@@ -27,6 +27,6 @@ func eventSchemas(_ types: [String]) throws -> EventSchemas {
 let orderEventTypes = [
     "OrderPlaced", "PaymentRequested", "PaymentCompleted", "PaymentFailed", "PaymentRefunded", "PaymentRefundFailed",
     "ShipmentRequested", "ShipmentScheduled", "ShipmentFailed", "OrderStockReserved", "InventoryUnavailable",
-    "OrderStockReleased", "OrderConfirmed", "OrderFailed", "OrderCancellationRequested", "OrderCancelled", "OrderProcessing",
+    "OrderStockTaken", "OrderStockReleased", "OrderConfirmed", "OrderFailed", "OrderCancellationRequested", "OrderCancelled", "OrderProcessing",
     "OrderShipped", "OrderDelivered", "OrderCompleted",
 ]

@@ -18,7 +18,10 @@ private struct Model {
         case 1: return .cart(product, .remove(product: thing))
         case 2...4: return .cart(product, .add(product: thing, quantity: .random(in: 1...5)))
         case 5: return .inventory(product, .adjust(delta: .random(in: -9...40), reason: thing, eventId: try name("e", 400)))
-        case 6, 7: return .inventory(product, .release(reservation: thing, order: nil, reason: .compensation))
+        case 6: return .inventory(product, .release(reservation: thing, order: nil, reason: .compensation))
+        case 7:
+            return .inventory(
+                product, Bool.random() ? .take(reservation: thing, order: thing, quantity: 2) : .putBack(reservation: thing, order: thing, quantity: 2))
         default:
             // Some expire within the test.
             let now = Timestamp.now().microseconds
