@@ -46,9 +46,10 @@ public final class Gateway: Sendable {
         case .auto: count = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
         case .count(let n): count = n
         }
-        // Every submission may bring a reply, and every call a cancellation: a mailbox holds them all, so that none
-        // is ever refused.
-        let capacity = configuration.store.queue + 2 * Outbound.mostCalls + 8192
+        // Every submission and every request at the checkout may bring a reply, and every call a cancellation: a
+        // mailbox holds them all, so that none is ever refused.
+        let orders = configuration.checkout.map { $0.inFlight + $0.waiting } ?? 0
+        let capacity = configuration.store.queue + orders + 2 * Outbound.mostCalls + 8192
         let mailboxes = try (0..<count).map { _ in try Mailbox<WorkerMessage>(capacity: capacity) }
         let deliver: EventLog.Deliver = { worker, replies in _ = mailboxes[Int(worker)].post(.replies(replies)) }
         let core = try startCore(deliver)

@@ -3,11 +3,12 @@ import Contracts
 /// A list of sagas for people: a line each.
 struct SagaTable {
     private let sagas: [JSONValue]
-    private let isCutShort: Bool
+    /// Where the next page begins.
+    private let next: String?
 
     init(_ report: JSONValue) {
         sagas = report.items("sagas")
-        isCutShort = report["nextToken"] != nil
+        next = report["nextToken"].map { _ in report.shown("nextToken") }
     }
 
     func render() -> String {
@@ -15,7 +16,7 @@ struct SagaTable {
         for saga in sagas {
             rows.append([saga.shown("sagaId"), saga.shown("status"), since(saga), waits(saga)])
         }
-        return rows.aligned + (isCutShort ? "…\n" : "")
+        return rows.aligned + (next.map { "more: --token \($0)\n" } ?? "")
     }
 
     private func since(_ saga: JSONValue) -> String {

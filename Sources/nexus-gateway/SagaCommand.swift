@@ -18,11 +18,16 @@ struct SagaCommand: ParsableCommand {
         @Option(help: "At most so many, 1 to 1000.")
         var limit = 100
 
+        @Option(help: "The nextToken of the page before.")
+        var token: String?
+
         @OptionGroup var daemon: AskedDaemon
 
         func run() throws {
-            let status = status.map { "&status=" + daemon.escaped($0.uppercased()) } ?? ""
-            try daemon.print(try daemon.ask(.get, "/sagas?limit=\(limit)\(status)")) { SagaTable($0).render() }
+            var path = "/sagas?limit=\(limit)"
+            if let status { path += "&status=" + daemon.escaped(status.uppercased()) }
+            if let token { path += "&nextToken=" + daemon.escaped(token) }
+            try daemon.print(try daemon.ask(.get, path)) { SagaTable($0).render() }
         }
     }
 

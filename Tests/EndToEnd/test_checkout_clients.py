@@ -285,6 +285,25 @@ def test_the_desk_knows_its_methods(shop):
         assert 400 <= reply.status < 500, raw[:40]
 
 
+def test_sagas_page_by_page(shop):
+    """The last page says no token; together they are all, each once."""
+    shop.fails("PaymentService/Charge=UNAVAILABLE:closed")
+    try:
+        for _ in range(5):
+            assert once(shop.gateway.address, post("/api/v1/orders", body(""), JSON)).status == 202
+        whole = [each["sagaId"] for each in json.loads(operate(shop, "saga", "list", "--json").stdout)["sagas"]]
+        found, words = [], ()
+        while True:
+            page = operate(shop, "saga", "list", "--limit", "2", *words).stdout.splitlines()
+            found += [line.split()[0] for line in page if re.match("c[a-z]+-", line)]
+            if not page[-1].startswith("more: "):
+                break
+            words = tuple(page[-1].split()[1:])
+        assert len(found) >= 5 and found == whole
+    finally:
+        shop.fails()
+
+
 # Figures
 
 

@@ -202,6 +202,26 @@ def test_a_late_end_is_told_in_time(desks):
     assert (caught.value.code(), caught.value.details()) == (grpc.StatusCode.DEADLINE_EXCEEDED, "order o-1 is not through yet")
 
 
+def test_a_thousand_callers_wait(desks):
+    """Each hears in its own time that there is no end yet, and others are served meanwhile."""
+    channels = [grpc.insecure_channel(desks.address, options=[("grpc.use_local_subchannel_pool", 1)]) for _ in range(10)]
+    request = pb.PlaceOrderRequest(
+        user_id="ann", user_currency="USD", email="late", credit_card=card(), address=pb.Address(street_address="1", city="Lisbon", zip_code=1))
+    try:
+        calls = [rpc.CheckoutServiceStub(channel).PlaceOrder.future(request, timeout=8) for channel in channels for _ in range(100)]
+        assert call(desks, timeout=8).order_id == "o-1"
+        left = calls[::7]
+        for each in left:
+            each.cancel()
+        ends = [each.exception() for each in calls if each not in left]
+        assert {end.code() for end in ends} == {grpc.StatusCode.DEADLINE_EXCEEDED}
+        assert sum(end.details() == "order o-1 is not through yet" for end in ends) > len(ends) // 2
+        assert call(desks, timeout=8).order_id == "o-1"
+    finally:
+        for channel in channels:
+            channel.close()
+
+
 def test_the_facade_in_json(desks):
     """The Connect protocol's unary form of the same method."""
     path = "/hipstershop.CheckoutService/PlaceOrder"

@@ -74,14 +74,14 @@ def test_many_large_streams_at_once(gateway):
 
 def test_tiny_windows_and_one_byte_frames(gateway):
     """A client whose window is 100 bytes; and one that sends its body byte by byte."""
-    with Client(gateway.address, 10, ours={Setting.INITIAL_WINDOW_SIZE: 100}) as client:
+    with Client(gateway.address, 30, ours={Setting.INITIAL_WINDOW_SIZE: 100}) as client:
         stream = client.request("/down")
-        client.pump(lambda: stream.count > 5000, 10)
+        client.pump(lambda: stream.count > 5000, 30)
         assert stream.count > 5000 and not client.violations, (str(stream), client.violations)
         small = client.request("/up", method="POST")
         client.finish(small)
         assert small.end == "complete"
-    with Client(gateway.address, 10) as client:
+    with Client(gateway.address, 30) as client:
         stream = client.open(request_fields("/up", method="POST"), end=False)
         for at in range(300):
             client.send_body(stream, LOAD[at : at + 1], end=at == 299)

@@ -230,7 +230,7 @@ def test_a_cancelled_task(caller):
         one = caller(origin.address)
         answer = one.grpc("/a.B/C", b"charge", timeout=10_000, cancel=200)
         assert failed(answer) == ("CANCELLED", True) and answer.took < 1000
-        sockets.wait_until(lambda: origin.peers[0].requests[1].reset == 8, 2, "the stream to be cancelled")
+        sockets.wait_until(lambda: 1 in origin.peers[0].requests and origin.peers[0].requests[1].reset == 8, 5, "the stream to be cancelled")
         at_once = one.grpc("/a.B/C", timeout=10_000, cancel=0)
         assert at_once.failed == "CANCELLED" and at_once.took < 1000
 

@@ -1,3 +1,4 @@
+import EventCore
 import Exchanges
 import Pipeline
 import Testing
@@ -44,6 +45,16 @@ import WireGRPC
         #expect(reply(.grpc, .http11).status == 404)
         #expect(reply(.grpcWeb, .http11).status == 200 && !reply(.grpcWeb, .http11).isHeadOnly)
         #expect("\(reply(.connect).contentType)" == "application/json" && reply(.connect).status == 404)
+    }
+
+    /// The name of a member that nobody knows is the client's.
+    @Test func namesWithACardInThemAreMasked() {
+        let field = Invalid.Field("/creditCard/4111 1111 1111 1111", "unknown member")
+        for dialect in [Dialect.http, .connect, .grpcWeb] {
+            let reply = Problem(.invalid, exchange(dialect), fields: [field]).reply()
+            let said = String(decoding: reply.body + reply.fields, as: UTF8.self)
+            #expect(!said.contains("4111") && (dialect != .http || said.contains(#""/creditCard/****-****-****-1111""#)))
+        }
     }
 
     /// What comes too late to be the answer does not change what is recorded.
