@@ -22,6 +22,9 @@ struct Gate: Sendable {
     /// The last that was heard.
     private(set) var isAway = false
 
+    /// Places in line, also of those that have left.
+    var places: Int { line.count }
+
     var isIdle: Bool { waiting.isEmpty && through.isEmpty && !isAway }
 
     /// When it lets somebody through; nil while nobody waits, or as many are through as may be.
@@ -31,7 +34,12 @@ struct Gate: Sendable {
     func waitMS(atMS now: UInt64) -> UInt64 { max(notBeforeMS, now + Gate.shortestMS) - now }
 
     mutating func wait(_ id: Identifier) {
-        if waiting.insert(id).inserted { line.append(id) }
+        guard waiting.insert(id).inserted else { return }
+        line.append(id)
+        // Whoever is woken again and again, and parks again, stands in line as often.
+        guard line.count > 2 * waiting.count + 64 else { return }
+        var kept: Set<Identifier> = []
+        line.keep { waiting.contains($0) && kept.insert($0).inserted }
     }
 
     mutating func leave(_ id: Identifier) {
@@ -76,6 +84,11 @@ struct FIFO<Element: Sendable>: Sendable {
     var count: Int { items.count - head }
 
     mutating func append(_ item: Element) { items.append(item) }
+
+    mutating func keep(where isWanted: (Element) -> Bool) {
+        items = items[head...].filter { $0.map(isWanted) == true }
+        head = 0
+    }
 
     mutating func popFirst() -> Element? {
         guard head < items.count else { return nil }

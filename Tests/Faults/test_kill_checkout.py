@@ -13,7 +13,6 @@ import threading
 import time
 import uuid
 
-from harness.gateway import ROOT
 from harness.shop import Shop
 
 import httpx
@@ -38,7 +37,6 @@ class Site:
         self.shop, self.gateway = shop, shop.gateway
         self.acknowledged: list[str] = []
         config = json.loads(self.gateway.config_path.read_text())
-        config["routes"].append(str(ROOT / "routes/inventory.yaml"))
         self.config = config
         self.client = httpx.Client(timeout=20)
 

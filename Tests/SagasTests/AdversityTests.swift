@@ -101,6 +101,21 @@ import Testing
         world.crash()
     }
 
+    @Test func whoComesBackToAGateAgainAndAgainStandsInLineOnce() throws {
+        var gate = Gate()
+        gate.unavailable(atMS: 0)
+        let ids = try (0..<3).map { try #require(Identifier("s\($0)")) }
+        for id in ids { gate.wait(id) }
+        for _ in 0..<10_000 {
+            gate.leave(ids[1])
+            gate.wait(ids[1])
+        }
+        #expect(gate.places < 100)
+        gate.answered()
+        gate.answered()
+        #expect(gate.admit(atMS: 1) == [ids[0], ids[1], ids[2]])
+    }
+
     // MARK: - An end in order
 
     @Test func anEndInOrderCutsNoChargeHoweverManyWait() async throws {
