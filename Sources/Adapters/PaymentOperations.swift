@@ -28,6 +28,12 @@ struct ChargePayment: StepOperation {
             return .refused(failure, [.order(context.order, .failPayment(failure))])
         }
     }
+
+    /// Without it the order would not know that it is paid, and could not be confirmed.
+    func settled(_ context: StepContext, note: String?) -> [Command] {
+        guard context.state.payment.held == 0 else { return [] }
+        return [.order(context.order, .completePayment(transaction: context.reference(note)))]
+    }
 }
 
 /// `payment.refund`: gives back what was taken.
@@ -63,18 +69,29 @@ struct RefundPayment: StepOperation {
         return .done(given)
     }
 
+    /// Given back by hand, all of it.
+    func settled(_ context: StepContext, note: String?) -> [Command] {
+        context.state.payment.charges.filter { !$0.isRefunded }.map {
+            .order(context.order, .refundPayment(transaction: $0.transaction))
+        }
+    }
+
     /// Nothing is known to have been taken. A checkout undoes its payment also when nobody knows what came of it;
     /// before an order is cancelled that has been seen to.
     private func unknown(_ context: StepContext, _ order: PricedOrder) -> StepResult {
-        guard context.state.payment.attempt == .requested, context.isUndoing else { return .done([]) }
+        guard context.state.payment.attempt == .requested, context.part == .compensation else { return .done([]) }
         return .manual(
             "find out whether \(order.total.shown) of order \(context.order) was taken, and give it back: the payment service has not said")
     }
 }
 
 extension StepContext {
-    /// Another step of the same saga is undone, not a step of its own done.
-    var isUndoing: Bool { step.utf8.starts(with: "undo-".utf8) }
+    /// What a person calls that which has happened; the call's own key when he does not say. He may say a card's
+    /// number as well as a service can.
+    func reference(_ note: String?) -> String {
+        guard let note, !note.isEmpty else { return key }
+        return ShownText.bounded(note)
+    }
 }
 
 extension Money {

@@ -22,6 +22,11 @@ struct ShipOrder: StepOperation {
             return error.result(refused: [.order(context.order, .failShipment(error.failure))])
         }
     }
+
+    func settled(_ context: StepContext, note: String?) -> [Command] {
+        guard context.state.tracking == nil else { return [] }
+        return [.order(context.order, .scheduleShipment(tracking: context.reference(note)))]
+    }
 }
 
 /// `shipping.cancel`: calls the parcel back.
@@ -34,7 +39,7 @@ struct CancelShipment: StepOperation {
 
     func perform(_ context: StepContext) async -> StepResult {
         guard let tracking = context.state.tracking else {
-            guard context.state.shipment == .requested, context.isUndoing else { return .done([]) }
+            guard context.state.shipment == .requested, context.part == .compensation else { return .done([]) }
             return .manual(
                 "find out whether a parcel of order \(context.order) is on its way, and call it back: the shipping service has not said")
         }

@@ -17,17 +17,18 @@ struct Gate: Sendable {
     private var through: Set<Identifier> = []
     private var width = 1
     private var delayMS = Gate.shortestMS
-    private var notBefore = Timestamp(microseconds: 0)
+    /// By the clock that is never set: after a step back of the wall's nobody would come through until it is made up for.
+    private var notBeforeMS: UInt64 = 0
     /// The last that was heard.
     private(set) var isAway = false
 
     var isIdle: Bool { waiting.isEmpty && through.isEmpty && !isAway }
 
     /// When it lets somebody through; nil while nobody waits, or as many are through as may be.
-    var next: Timestamp? { waiting.isEmpty || through.count >= width ? nil : notBefore }
+    var nextMS: UInt64? { waiting.isEmpty || through.count >= width ? nil : notBeforeMS }
 
-    /// For a saga that would come now.
-    func nextTry(after now: Timestamp) -> Timestamp { max(notBefore, now.adding(milliseconds: Gate.shortestMS)) }
+    /// How long a saga that would come now waits at least.
+    func waitMS(atMS now: UInt64) -> UInt64 { max(notBeforeMS, now + Gate.shortestMS) - now }
 
     mutating func wait(_ id: Identifier) {
         if waiting.insert(id).inserted { line.append(id) }
@@ -38,8 +39,8 @@ struct Gate: Sendable {
         through.remove(id)
     }
 
-    mutating func admit(at now: Timestamp) -> [Identifier] {
-        guard now >= notBefore else { return [] }
+    mutating func admit(atMS now: UInt64) -> [Identifier] {
+        guard now >= notBeforeMS else { return [] }
         var admitted: [Identifier] = []
         while through.count < width, let id = line.popFirst() {
             guard waiting.remove(id) != nil else { continue }
@@ -53,16 +54,16 @@ struct Gate: Sendable {
         isAway = false
         width = min(width * 2, Gate.widest)
         delayMS = Gate.shortestMS
-        notBefore = Timestamp(microseconds: 0)
+        notBeforeMS = 0
     }
 
-    mutating func unavailable(at now: Timestamp) {
+    mutating func unavailable(atMS now: UInt64) {
         // Those that were let through together find it away together.
-        guard !isAway || now >= notBefore else { return }
+        guard !isAway || now >= notBeforeMS else { return }
         delayMS = isAway ? min(delayMS * 2, Gate.longestMS) : Gate.shortestMS
         isAway = true
         width = 1
-        notBefore = now.adding(milliseconds: delayMS)
+        notBeforeMS = now + delayMS
     }
 }
 

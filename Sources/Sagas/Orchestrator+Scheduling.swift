@@ -26,7 +26,7 @@ extension Orchestrator {
 
     private func launch() {
         state.withLock { state in
-            while !state.isStopped, state.running.count < options.running, let id = state.ready.popFirst() {
+            while !state.isStopped, !state.isHolding, state.running.count < options.running, let id = state.ready.popFirst() {
                 let impulse = state.queued.removeValue(forKey: id) ?? []
                 if let operation = state.gateOf[id], !impulse.contains(.admitted) {
                     state.gates[operation]?.leave(id)
@@ -58,8 +58,8 @@ extension Orchestrator {
                     state.gates[operation, default: Gate()].wait(id)
                     state.gateOf[id] = operation
                 }
-                if let until { state.deadlines.insert(id, at: until) }
-            case .later(let time): state.deadlines.insert(id, at: time)
+                if let until { state.insertDeadline(id, at: until) }
+            case .later: state.revisits.insert(id, at: clock.uptimeMS + Self.laterMS)
             }
             return nil
         }
@@ -73,7 +73,8 @@ extension Orchestrator {
 
     func nextTry(_ operation: String) -> Timestamp {
         let now = clock.now
-        return state.withLock { ($0.gates[operation] ?? Gate()).nextTry(after: now) }
+        let uptime = clock.uptimeMS
+        return now.adding(milliseconds: state.withLock { ($0.gates[operation] ?? Gate()).waitMS(atMS: uptime) })
     }
 
     func answered(_ operation: String) {
@@ -87,20 +88,21 @@ extension Orchestrator {
     }
 
     func unavailable(_ operation: String) {
-        let now = clock.now
-        state.withLock { $0.gates[operation, default: Gate()].unavailable(at: now) }
+        let now = clock.uptimeMS
+        state.withLock { $0.gates[operation, default: Gate()].unavailable(atMS: now) }
     }
 
     // MARK: - Time
 
     private func letThrough() {
-        let now = clock.now
+        let (now, uptime) = (clock.now, clock.uptimeMS)
         let due: [(Identifier, Impulse)] = state.withLock { state in
             var due: [(Identifier, Impulse)] = []
             for operation in state.gates.keys {
-                for id in state.gates[operation]?.admit(at: now) ?? [] { due.append((id, .admitted)) }
+                for id in state.gates[operation]?.admit(atMS: uptime) ?? [] { due.append((id, .admitted)) }
             }
             while let id = state.deadlines.popFirst(at: now) { if state.open[id] != nil { due.append((id, [])) } }
+            while let id = state.revisits.popFirst(at: uptime) { due.append((id, [])) }
             return due
         }
         for (id, impulse) in due { poke(id, impulse) }
@@ -108,40 +110,55 @@ extension Orchestrator {
 
     /// One task sleeps for all, until the first of them is due.
     private func keepTime() {
-        let now = clock.now
+        let (now, uptime) = (clock.now, clock.uptimeMS)
         state.withLock { state in
-            guard !state.isStopped, let next = state.nextDue else { return }
-            let until = min(next, now.adding(milliseconds: Self.longestSleepMS))
+            guard !state.isStopped, let wait = state.nextDue(at: now, uptime) else { return }
+            let untilMS = uptime + min(wait, Self.longestSleepMS)
             if let timer = state.timer {
-                guard until < timer.until else { return }
+                guard untilMS < timer.untilMS else { return }
                 timer.task.cancel()
             }
             let task = Task {
-                await self.clock.sleep(milliseconds: now.milliseconds(until: until))
+                await self.clock.sleep(milliseconds: untilMS - uptime)
                 guard !Task.isCancelled else { return }
                 self.state.withLock { $0.timer = nil }
                 self.letThrough()
                 self.keepTime()
             }
-            state.timer = (task, until)
+            state.timer = (task, untilMS)
         }
     }
 
     /// Sleeps in the midst of a run.
-    func pause(milliseconds: UInt64) async {
-        state.withLock { $0.sleeping += 1 }
+    /// - Parameter isBusy: something is not finished that must not be cut.
+    func pause(milliseconds: UInt64, isBusy: Bool = false) async {
+        state.withLock {
+            $0.sleeping += 1
+            $0.sleepingBusy += isBusy ? 1 : 0
+        }
         await clock.sleep(milliseconds: milliseconds)
-        state.withLock { $0.sleeping -= 1 }
+        state.withLock {
+            $0.sleeping -= 1
+            $0.sleepingBusy -= isBusy ? 1 : 0
+        }
     }
 }
 
 extension Orchestrator.State {
-    /// When somebody must look at something.
-    fileprivate var nextDue: Timestamp? {
-        var next = deadlines.next
-        for gate in gates.values {
-            if let time = gate.next { next = next.map { min($0, time) } ?? time }
+    /// Milliseconds until somebody must look at something.
+    fileprivate func nextDue(at now: Timestamp, _ uptimeMS: UInt64) -> UInt64? {
+        var next = deadlines.next.map { now.milliseconds(until: $0) }
+        for due in gates.values.map(\.nextMS) + [revisits.next] {
+            guard let due else { continue }
+            let wait = due > uptimeMS ? due - uptimeMS : 0
+            next = min(next ?? wait, wait)
         }
         return next
+    }
+
+    /// Most sagas are over long before their deadline, a day after they were parked.
+    fileprivate mutating func insertDeadline(_ id: Identifier, at time: Timestamp) {
+        deadlines.insert(id, at: time)
+        if deadlines.count > 2 * open.count + 1024 { deadlines.keep { open[$0] != nil } }
     }
 }

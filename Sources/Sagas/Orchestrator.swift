@@ -9,7 +9,8 @@ public final class Orchestrator: SagaStarter {
     public struct Options: Sendable {
         /// Sagas carried out at the same time; others queue.
         public var running: Int
-        /// Sagas that are not over; more are not started.
+        /// Sagas that are not over; more are not started. Those that stop others may be as many again: they are how
+        /// there come to be fewer.
         public var open: Int
 
         public init(running: Int = 256, open: Int = 100_000) {
@@ -36,7 +37,7 @@ public final class Orchestrator: SagaStarter {
         /// For the gate of an operation (nil: for something from outside), but only until then.
         case parked(operation: String?, until: Timestamp?)
         /// Nothing could be done, though something should: in a while again.
-        case later(Timestamp)
+        case later
     }
 
     struct Running {
@@ -53,14 +54,20 @@ public final class Orchestrator: SagaStarter {
         var gates: [String: Gate] = [:]
         /// Before which gate a saga waits.
         var gateOf: [Identifier: String] = [:]
-        var deadlines = DueTimes()
+        var deadlines = DueTimes<Timestamp>()
+        /// Of whom nothing could be done, by uptime.
+        var revisits = DueTimes<UInt64>()
         /// Who waits for a saga's end.
         var successors: [Identifier: Set<Identifier>] = [:]
-        var timer: (task: Task<Void, Never>, until: Timestamp)?
+        var timer: (task: Task<Void, Never>, untilMS: UInt64)?
         /// Runs that wait for their next attempt.
         var sleeping = 0
+        /// Those of them who have yet to note what has happened.
+        var sleepingBusy = 0
         /// Of the last event that was looked at.
         var position: UInt64 = 0
+        /// No step begins any more.
+        var isHolding = false
         var isStopped = false
         /// That follow the log and write the index.
         var tasks: [Task<Void, Never>] = []
@@ -153,7 +160,8 @@ public final class Orchestrator: SagaStarter {
         guard let id = Identifier(definition.prefix + "-" + order.description) else {
             throw Refusal(.validationError, "the order's id is too long", field: "/orderId")
         }
-        guard state.withLock({ $0.open.count }) < options.open else {
+        let most = definition.stops == nil ? options.open : 2 * options.open
+        guard state.withLock({ $0.open.count }) < most else {
             throw Refusal(.upstreamUnavailable, "as many sagas are open as may be", retryAfterMS: 5000)
         }
         var commands: [Command] = []

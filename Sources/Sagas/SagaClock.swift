@@ -1,8 +1,12 @@
 public import EventCore
+import Glibc
 
 /// The time, and waiting. Tests have one of their own.
 public protocol SagaClock: Sendable {
+    /// Of the wall: for instants that outlive the process. It may be set, forward and back.
     var now: Timestamp { get }
+    /// Milliseconds that only go forward: for whatever is measured or waited for within the process.
+    var uptimeMS: UInt64 { get }
     /// Comes back early when the task is cancelled.
     func sleep(milliseconds: UInt64) async
 }
@@ -11,6 +15,11 @@ public protocol SagaClock: Sendable {
 public struct SystemClock: SagaClock {
     public init() {}
     public var now: Timestamp { .now() }
+    public var uptimeMS: UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1000 + UInt64(time.tv_nsec) / 1_000_000
+    }
     public func sleep(milliseconds: UInt64) async {
         try? await Task.sleep(for: .milliseconds(Int64(clamping: milliseconds)))
     }

@@ -153,8 +153,7 @@ extension Orchestrator: SagaAnswers {
             case .order(let found) = try await log.state(of: AggregateName(kind: .order, id: order))
         else { return [] }
         let context = context(
-            id, part == .action ? name : "undo-" + name, attempt: saga.step(name)?.attempts ?? 0, order: order, state: found,
-            timeoutMS: 0)
+            id, name, part, attempt: saga.step(name)?.attempts ?? 0, order: order, state: found, timeoutMS: 0)
         return operation.settled(context, note: note)
     }
 

@@ -49,8 +49,8 @@ public final class SagaMeters: Sendable {
 
     func read() -> Figures { figures.withLock { $0 } }
 
-    func call(_ saga: String, _ step: String, _ outcome: String, microseconds: Int64) {
-        let seconds = Double(max(0, microseconds)) / 1e6
+    func call(_ saga: String, _ step: String, _ outcome: String, _ took: Duration) {
+        let seconds = took / .seconds(1)
         figures.withLock { figures in
             let key = StepKey(saga: saga, step: step, outcome: outcome)
             var durations = figures.steps[key] ?? Durations()

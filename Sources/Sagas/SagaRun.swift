@@ -16,7 +16,7 @@ struct SagaRun: Sendable {
         // Parked steps that were tried, each once.
         var tried: Set<String> = []
         var (version, idle) = (UInt64.max, 0)
-        while !Task.isCancelled {
+        while !Task.isCancelled, !home.isHolding {
             guard let saga = await state() else { break }
             guard let order = saga.order, !saga.isOver else {
                 forget()
@@ -41,7 +41,7 @@ struct SagaRun: Sendable {
             tried.formUnion(steps.filter { $0.park != nil }.map(\.name))
             await forward(steps, of: saga, order)
         }
-        return .later(home.clock.now.adding(milliseconds: Orchestrator.laterMS))
+        return .later
     }
 
     private func isRunnable(_ step: Saga.Step, _ now: Timestamp, _ tried: Set<String>) -> Bool {
@@ -191,9 +191,13 @@ extension Orchestrator {
                 }
                 return .done
             } catch {
-                guard error.outcome.code == .upstreamUnavailable else { return .refused(error) }
+                // Neither a store that cannot be written nor another writer who is faster is the aggregate's answer.
+                guard error.outcome.code == .upstreamUnavailable || error.outcome.code == .versionConflict else {
+                    return .refused(error)
+                }
                 meters.retriedWrite()
-                await self.pause(milliseconds: pause)
+                // What is to be noted has happened: an end in order waits for it.
+                await self.pause(milliseconds: pause, isBusy: true)
                 pause = min(pause * 2, Self.longestPauseMS)
             }
         }

@@ -3,8 +3,11 @@ public import EventCore
 /// What an operation gets to know.
 public struct StepContext: Sendable {
     public var saga: Identifier
+    /// Its name in the definition, also when it is undone.
     public var step: String
-    /// `sagaId/stepId`: the same for every attempt (SPEC T-1). What undoes the step `x` is the step `undo-x`.
+    /// Is the step done, or undone?
+    public var part: SagaPart
+    /// `sagaId/stepId`: the same for every attempt (SPEC T-1). What undoes the step `x` goes by `undo-x`.
     public var key: String
     /// From 1.
     public var attempt: Int
@@ -17,18 +20,24 @@ public struct StepContext: Sendable {
     public var metadata: Metadata
 
     public init(
-        saga: Identifier, step: String, attempt: Int, order: Identifier, state: Order, timeoutMS: UInt32,
-        metadata: Metadata
+        saga: Identifier, step: String, part: SagaPart = .action, attempt: Int, order: Identifier, state: Order,
+        timeoutMS: UInt32, metadata: Metadata
     ) {
         self.saga = saga
         self.step = step
-        key = "\(saga)/\(step)"
+        self.part = part
+        key = "\(saga)/\(part.label(of: step))"
         self.attempt = attempt
         self.order = order
         self.state = state
         self.timeoutMS = timeoutMS
         self.metadata = metadata
     }
+}
+
+extension SagaPart {
+    /// Of a step's call, in keys, figures and fail points. No step is called `undo-…` (`SagaDefinition.read`).
+    func label(of step: String) -> String { self == .action ? step : "undo-" + step }
 }
 
 /// What came of an attempt. `commands` are executed in the transaction that notes the result.

@@ -11,13 +11,13 @@ extension StepRun {
             await ask("nobody here knows whether it has been undone: \(StepRun.wasInterrupted)")
             return
         }
-        let end = home.clock.now.adding(milliseconds: UInt64(definition.timeoutMS))
+        let end = home.clock.uptimeMS + UInt64(definition.timeoutMS)
         var delay = UInt64(definition.delayMS)
         var number = 0
         while true {
             number += 1
             let attempt = step.undoAttempts + number
-            guard let context = await context(attempt, until: end, .compensation),
+            guard !home.isHolding, let context = await context(attempt, until: end, .compensation),
                 await intent(operation, context, isFirst: number == 1, .compensation)
             else { return }
             let failure: Failure
@@ -46,7 +46,7 @@ extension StepRun {
                 return
             }
             await result([], .compensationFailed(step.name, attempt: attempt, failure), .compensation)
-            guard number < definition.attempts, home.clock.now.adding(milliseconds: delay) < end else {
+            guard number < definition.attempts, home.clock.uptimeMS + delay < end else {
                 await ask(failure.reason)
                 return
             }

@@ -32,7 +32,7 @@ struct StepRun: Sendable {
 
     /// The attempts within the step's time.
     private func attempts(_ operation: any StepOperation) async {
-        let end = home.clock.now.adding(milliseconds: UInt64(definition.timeoutMS))
+        let end = home.clock.uptimeMS + UInt64(definition.timeoutMS)
         // What was parked is tried once; whether again, the gate says.
         let most = step.park == nil ? definition.attempts : 1
         var delay = UInt64(definition.delayMS)
@@ -41,7 +41,7 @@ struct StepRun: Sendable {
         while true {
             number += 1
             let attempt = step.attempts + number
-            guard let context = await context(attempt, until: end), await intent(operation, context, isFirst: number == 1) else { return }
+            guard !home.isHolding, let context = await context(attempt, until: end), await intent(operation, context, isFirst: number == 1) else { return }
             let answer = await call(operation, context)
             let failure: Failure
             switch answer {
@@ -74,10 +74,9 @@ struct StepRun: Sendable {
                 mayHaveRun = true
                 failure = Failure(reason: "no answer within \(definition.timeoutMS) ms")
             }
-            let now = home.clock.now
             // Where others have found the service away, there is no need to try again before it is back.
             let isParking = definition.parkMS > 0 && home.isAway(definition.operation)
-            let isLast = number >= most || now.adding(milliseconds: delay) >= end || isParking
+            let isLast = number >= most || home.clock.uptimeMS + delay >= end || isParking
             guard !isLast else {
                 await unavailable(failure, attempt, mayHaveRun)
                 return
@@ -166,9 +165,10 @@ struct StepRun: Sendable {
     ) async -> Bool {
         let announced = isFirst ? operation.announce(context) : []
         guard !announced.isEmpty || !operation.isIdempotent else { return true }
-        await run.reach(context.step, .beforeIntent, saga)
+        let label = part.label(of: step.name)
+        await run.reach(label, .beforeIntent, saga)
         let recorded = await run.record(announced + [.saga(run.id, .begin(step.name, part))])
-        await run.reach(context.step, .afterIntent, saga)
+        await run.reach(label, .afterIntent, saga)
         switch recorded {
         case .done: return true
         case .stopped: return false
@@ -182,23 +182,23 @@ struct StepRun: Sendable {
     }
 
     func call(_ operation: any StepOperation, _ context: StepContext, _ part: SagaPart = .action) async -> StepResult? {
-        await run.reach(context.step, .beforeCall, saga)
-        let start = home.clock.now
+        let label = part.label(of: step.name)
+        await run.reach(label, .beforeCall, saga)
+        let start = ContinuousClock.now
         let (home, id, step) = (home, run.id, step.name)
         let answer = await Attempt(operation: operation, context: context, clock: home.clock).run { late in
             await home.cameLate(id, step, part, context.attempt, late)
         }
         home.meters.call(
-            saga.definition.name, context.step, answer?.word ?? "timeout",
-            microseconds: home.clock.now.microseconds - start.microseconds)
-        await run.reach(context.step, .afterCall, saga)
+            saga.definition.name, label, answer?.word ?? "timeout", .now - start)
+        await run.reach(label, .afterCall, saga)
         return answer
     }
 
     /// With what the core has to say to it, in one transaction.
     @discardableResult
     func result(_ commands: [Command], _ action: SagaAction, _ part: SagaPart = .action) async -> SagaRun.Recorded {
-        let name = part == .action ? step.name : "undo-" + step.name
+        let name = part.label(of: step.name)
         await run.reach(name, .beforeResult, saga)
         let recorded = await run.record(commands + [.saga(run.id, action)])
         await run.reach(name, .afterResult, saga)
@@ -206,20 +206,20 @@ struct StepRun: Sendable {
     }
 
     /// Nil when the orchestrator is stopped.
-    func context(_ attempt: Int, until end: Timestamp, _ part: SagaPart = .action) async -> StepContext? {
+    func context(_ attempt: Int, until end: UInt64, _ part: SagaPart = .action) async -> StepContext? {
         guard case .order(let state)? = await home.ask(AggregateName(kind: .order, id: order)) else { return nil }
         return home.context(
-            run.id, part == .action ? step.name : "undo-" + step.name, attempt: attempt, order: order, state: state,
-            timeoutMS: UInt32(clamping: max(1, home.clock.now.milliseconds(until: end))))
+            run.id, step.name, part, attempt: attempt, order: order, state: state,
+            timeoutMS: UInt32(clamping: max(1, Int64(end) - Int64(home.clock.uptimeMS))))
     }
 }
 
 extension Orchestrator {
     func context(
-        _ id: Identifier, _ step: String, attempt: Int, order: Identifier, state: Order, timeoutMS: UInt32
+        _ id: Identifier, _ step: String, _ part: SagaPart, attempt: Int, order: Identifier, state: Order, timeoutMS: UInt32
     ) -> StepContext {
         StepContext(
-            saga: id, step: step, attempt: attempt, order: order, state: state, timeoutMS: timeoutMS,
+            saga: id, step: step, part: part, attempt: attempt, order: order, state: state, timeoutMS: timeoutMS,
             metadata: self.state.withLock { $0.open[id]?.metadata } ?? Metadata(source: "saga"))
     }
 

@@ -23,6 +23,13 @@ final class WriteSide: Sendable {
     private let bus = Mutex<Bus?>(nil)
     private let startBus: @Sendable (SQLiteConsumerStore) async throws -> Bus
 
+    /// Says which of the two files it is.
+    private struct Unopened: Error, CustomStringConvertible {
+        var path: String
+        var error: StoreError
+        var description: String { "the consumers' store \(path): \(error)" }
+    }
+
     /// Where consumers remember how far they are, beside the events.
     static func path(ofEvents path: String) -> String { path + ".consumers" }
 
@@ -32,8 +39,12 @@ final class WriteSide: Sendable {
         deliver: @escaping EventLog.Deliver
     ) throws {
         let configuration = loaded.configuration
-        let memory = try SQLiteConsumerStore(path: Self.path(ofEvents: configuration.store.path))
-        self.memory = memory
+        let path = Self.path(ofEvents: configuration.store.path)
+        do throws(StoreError) {
+            memory = try SQLiteConsumerStore(path: path)
+        } catch {
+            throw Unopened(path: path, error: error)
+        }
         var consumers: [any Consumer] = []
         if let parts = loaded.checkout {
             let cards = CardVault(most: parts.settings.cards, seconds: UInt64(parts.settings.paymentParkMax) / 1000)

@@ -16,9 +16,11 @@ import Testing
         return try await context(rig, id)
     }
 
-    private func context(_ rig: Rig, _ id: String, step: String = "process-payment") async throws -> StepContext {
+    private func context(
+        _ rig: Rig, _ id: String, step: String = "process-payment", part: SagaPart = .action
+    ) async throws -> StepContext {
         StepContext(
-            saga: try #require(Identifier("checkout-\(id)")), step: step, attempt: 1, order: try #require(Identifier(id)),
+            saga: try #require(Identifier("checkout-\(id)")), step: step, part: part, attempt: 1, order: try #require(Identifier(id)),
             state: try await rig.order(id), timeoutMS: 300_000, metadata: Metadata(correlationId: "c-1"))
     }
 
@@ -116,13 +118,49 @@ import Testing
         let rig = try Rig()
         defer { rig.close() }
         let id = try await placed(rig, []).order.description
-        #expect(try await perform("payment.refund", rig, context(rig, id, step: "undo-process-payment")).kind == "done")
-        #expect(try await perform("shipping.cancel", rig, context(rig, id, step: "undo-schedule-shipment")).kind == "done")
-        #expect(try await perform("inventory.release", rig, context(rig, id, step: "undo-reserve-inventory")).kind == "done")
+        #expect(try await perform("payment.refund", rig, context(rig, id, part: .compensation)).kind == "done")
+        #expect(try await perform("shipping.cancel", rig, context(rig, id, step: "schedule-shipment", part: .compensation)).kind == "done")
+        #expect(try await perform("inventory.release", rig, context(rig, id, step: "reserve-inventory", part: .compensation)).kind == "done")
         // But what nobody knows somebody has to find out.
         let asked = try await placed(rig).order.description
-        #expect(try await perform("payment.refund", rig, context(rig, asked, step: "undo-process-payment")).kind == "manual")
+        #expect(try await perform("payment.refund", rig, context(rig, asked, part: .compensation)).kind == "manual")
         #expect(try await perform("payment.refund", rig, context(rig, asked, step: "refund-payment")).kind == "done")
+    }
+
+    @Test func aStepIsUndoneWhateverItIsCalled() async throws {
+        let rig = try Rig()
+        defer { rig.close() }
+        let asked = try await placed(rig).order.description
+        #expect(try await perform("payment.refund", rig, context(rig, asked, step: "undo-all")).kind == "done")
+        #expect(try await perform("payment.refund", rig, context(rig, asked, step: "pay", part: .compensation)).kind == "manual")
+        #expect(try await context(rig, asked, step: "pay", part: .compensation).key == "checkout-\(asked)/undo-pay")
+    }
+
+    // MARK: - What people say
+
+    @Test func whoSaysThatItWasChargedTellsTheOrder() async throws {
+        let rig = try Rig()
+        defer { rig.close() }
+        let charge = try #require(rig.operations["payment.charge"])
+        let context = try await placed(rig)
+        #expect(charge.settled(context, note: "t-7") == [.order(context.order, .completePayment(transaction: "t-7"))])
+        #expect(charge.settled(context, note: nil) == [.order(context.order, .completePayment(transaction: context.key))])
+        #expect(!"\(charge.settled(context, note: "card \(Cards.good)"))".contains(Cards.good))
+        try await rig.log.execute(charge.settled(context, note: "t-7"))
+        #expect(rig.cards.count == 0)
+        #expect(charge.settled(try await self.context(rig, context.order.description), note: "t-8").isEmpty)
+    }
+
+    @Test func whoSaysThatItWasShippedOrGivenBackTellsTheOrder() async throws {
+        let rig = try Rig()
+        defer { rig.close() }
+        let paid = try await placed(rig, [.requestPayment, .completePayment(transaction: "t-9"), .requestShipment])
+        let ship = try #require(rig.operations["shipping.ship"])
+        #expect(ship.settled(paid, note: "AB-1") == [.order(paid.order, .scheduleShipment(tracking: "AB-1"))])
+        let refund = try #require(rig.operations["payment.refund"])
+        #expect(refund.settled(paid, note: nil) == [.order(paid.order, .refundPayment(transaction: "t-9"))])
+        try await rig.log.execute(refund.settled(paid, note: nil))
+        #expect(refund.settled(try await context(rig, paid.order.description), note: nil).isEmpty)
     }
 
     @Test func aDeclaredCallUndoes() async throws {

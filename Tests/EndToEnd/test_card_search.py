@@ -22,7 +22,7 @@ def test_what_is_no_number_is_not_found():
     assert cards.number_in(b'{"lastFour":"1111","id":"4111-1111-1111","at":4111111111111}') is None
 
 
-@pytest.mark.parametrize("name", ["data/events.db", "data/events.db-wal", "data/events.db-snapshots", "data/events.db-consumers", "access.log", "stdout.txt"])
+@pytest.mark.parametrize("name", ["data/events.db", "data/events.db-wal", "data/events.db-snapshots", "data/events.db.consumers", "access.log", "stdout.txt"])
 def test_a_file_with_a_number_is_named(tmp_path, name):
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)

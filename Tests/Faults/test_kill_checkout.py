@@ -27,7 +27,7 @@ ADDRESS = {"streetAddress": "1 Harbour Street", "city": "Lisbon", "country": "Po
 PRODUCT = "OLJCESPC7Z"
 PLACES = ("before-intent", "after-intent", "before-call", "after-call", "before-result", "after-result")
 # Steps whose call is noted before it is made; the others have no boundary there.
-NOTED = {"process-payment", "schedule-shipment", "send-confirmation", "refund-payment", "undo-process-payment", "undo-schedule-shipment"}
+NOTED = {"process-payment", "schedule-shipment", "refund-payment", "undo-process-payment", "undo-schedule-shipment"}
 ENDS = {"COMPLETED", "COMPENSATED"}
 
 

@@ -15,15 +15,25 @@ final class ManualClock: SagaClock {
         var cancelled: Set<UInt64> = []
         var number: UInt64 = 0
         var woken = 0
+        /// How far the wall clock was set away from it, in microseconds.
+        var wallBy: Int64 = 0
     }
 
     private let state = Mutex(State())
 
-    var now: Timestamp { state.withLock { $0.now } }
+    var now: Timestamp { state.withLock { Timestamp(microseconds: $0.now.microseconds + $0.wallBy) } }
+    var uptimeMS: UInt64 { state.withLock { UInt64($0.now.microseconds / 1000) } }
     /// Sleeping ends so far.
     var woken: Int { state.withLock { $0.woken } }
-    /// When the first of the sleepers has slept enough.
-    var next: Timestamp? { state.withLock { $0.sleepers.values.map(\.until).min() } }
+    /// When the first of the sleepers has slept enough, by the wall clock.
+    var next: Timestamp? {
+        state.withLock { state in
+            state.sleepers.values.map(\.until).min().map { Timestamp(microseconds: $0.microseconds + state.wallBy) }
+        }
+    }
+
+    /// Sets the wall clock; nobody sleeps longer or shorter for it.
+    func setWall(by milliseconds: Int64) { state.withLock { $0.wallBy += milliseconds * 1000 } }
 
     func sleep(milliseconds: UInt64) async {
         let (number, until) = state.withLock { state in
@@ -52,7 +62,7 @@ final class ManualClock: SagaClock {
 
     func advance(to time: Timestamp) {
         let over = state.withLock { state in
-            state.now = max(state.now, time)
+            state.now = max(state.now, Timestamp(microseconds: time.microseconds - state.wallBy))
             let now = state.now
             let over = state.sleepers.filter { $0.value.until <= now }
             for number in over.keys { state.sleepers[number] = nil }

@@ -15,6 +15,7 @@ final class World: Sendable {
     }
 
     let store = MemoryEventStore()
+    let disk: Disk
     let rows = MemoryConsumerStore()
     let clock = ManualClock()
     let services = Services()
@@ -26,6 +27,7 @@ final class World: Sendable {
     init(_ definitions: SagaDefinitions? = nil, options: Orchestrator.Options = .init()) throws {
         self.definitions = try definitions ?? World.shipped()
         self.options = options
+        disk = Disk(store)
     }
 
     /// The definitions that the project ships.
@@ -48,7 +50,7 @@ final class World: Sendable {
     /// Starts a process.
     @discardableResult
     func begin(_ failPoints: FailPoints? = nil) async throws -> Life {
-        let log = try EventLog(store: store) { _, _ in }
+        let log = try EventLog(store: disk) { _, _ in }
         let services = services
         let sagas = Orchestrator(
             log: log, store: store, index: rows, definitions: definitions, operations: { services.operation($0) },

@@ -62,14 +62,14 @@ class Services:
 
 class Shop:
     """The services behind a gateway, and a stub for each. `weight` percent of the users have their carts
-    in the event core, the others in the legacy service; orders of `checkout` percent are placed there. Services in
+    in the event core, the others in the legacy service; orders of `checkout` percent are placed there, by `saga`. Services in
     `elsewhere` are at those addresses. `over` goes into the configuration, `environment` to the gateway."""
 
     # As in config/shop.yaml.
     HTTP2 = {"max_concurrent_streams": 1000, "resets": {"burst": 2000, "per_second": 500}, "control": {"burst": 5000, "per_second": 2000}}
 
     def __init__(self, folder: pathlib.Path, stage, weight: int = 0, elsewhere: dict[str, list[str]] | None = None, checkout: int = 0,
-                 environment: dict[str, str] | None = None, **over):
+                 environment: dict[str, str] | None = None, saga: str = "checkout", **over):
         routes = shutil.copytree(ROOT / "routes/shop", folder / "routes")
         carts = (routes / "cart.yaml").read_text()
         assert "weight: 0" in carts
@@ -89,8 +89,8 @@ class Shop:
         try:
             places = {name: [at] for name, at in self.services.ports.items()} | (elsewhere or {})
             clusters = {name: {"endpoints": at, "protocol": "http2"} for name, at in places.items()}
-            routes_read = [str(routes), str(ROOT / "routes/orders.yaml"), str(ROOT / "routes/operations.yaml")]
-            given = {"saga": "checkout", "cart": "cart", "payment": {"unavailable": "not-done"}, "sagas": [str(ROOT / "config/sagas")]}
+            routes_read = [str(routes), *(str(ROOT / f"routes/{name}.yaml") for name in ("orders", "operations", "inventory"))]
+            given = {"saga": saga, "cart": "cart", "payment": {"unavailable": "not-done"}, "sagas": [str(ROOT / "config/sagas")]}
             config = settings(**merged(
                 {"listeners": [listener(address=address, http2=self.HTTP2)], "clusters": clusters, "routes": routes_read,
                  "contracts": {"descriptors": str(contracts), "event_schemas": str(ROOT / "contracts/events")}, "checkout": given}, over))
