@@ -13,6 +13,9 @@ struct JSONSchemaCompiler {
     private var offsets: [Int] = []
 
     private static let mostNodes = 10_000
+    /// Schemas in each other, by reference or as they are written: the compiler goes as deep.
+    private static let deepest = 128
+    private var depth = 0
     private static let mostMembers = 64
 
     init(tape: JSONTape) { self.tape = tape }
@@ -44,6 +47,9 @@ struct JSONSchemaCompiler {
     mutating func compile(_ at: Int, _ text: Span<UInt8>) throws(Malformed) -> Int {
         if let known = places[at] { return known }
         guard nodes.count < JSONSchemaCompiler.mostNodes else { throw malformed("too many schemas", at) }
+        guard depth < JSONSchemaCompiler.deepest else { throw malformed("schemas in each other too deeply", at) }
+        depth += 1
+        defer { depth -= 1 }
         let i = nodes.count
         places[at] = i
         nodes.append(Node())

@@ -82,7 +82,9 @@ extension SagaDefinition {
             return step(value, timeout, operations, diagnostics).map { [$0] } ?? []
         }
         let fields = Fields(value, "steps at the same time", diagnostics)
-        let steps = (fields.list("parallel") ?? []).compactMap { step($0, timeout, operations, diagnostics) }
+        let items = fields.list("parallel") ?? []
+        if items.isEmpty { diagnostics.error(at: fields.position(of: "parallel"), "'parallel' needs steps") }
+        let steps = items.compactMap { step($0, timeout, operations, diagnostics) }
         fields.finish()
         return steps
     }

@@ -25,9 +25,11 @@ import Testing
         try await rig.log.execute([.inventory(product, .adjust(delta: pieces, reason: reason, eventId: nil))])
     }
 
-    private func context(_ rig: Rig, _ id: String, part: SagaPart = .action) async throws -> StepContext {
+    private func context(
+        _ rig: Rig, _ id: String, step: String = "reserve-inventory", part: SagaPart = .action
+    ) async throws -> StepContext {
         StepContext(
-            saga: try #require(Identifier("checkout-\(id)")), step: "reserve-inventory", part: part, attempt: 1, order: try #require(Identifier(id)),
+            saga: try #require(Identifier("checkout-\(id)")), step: step, part: part, attempt: 1, order: try #require(Identifier(id)),
             state: try await rig.order(id), timeoutMS: 300_000, metadata: Metadata())
     }
 
