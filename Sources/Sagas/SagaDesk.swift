@@ -126,6 +126,9 @@ extension Orchestrator: SagaAnswers {
         guard let (step, note) = Self.members(of: body) else {
             return Self.no(400, "the body must be a JSON object with the members 'step' and 'note', both texts, both optional")
         }
+        if let note, CardNumber.isIn(note) {
+            return Self.no(400, "the note seems to hold a card's number, which is never kept")
+        }
         do throws(Refusal) {
             guard case .saga(let saga) = try await log.state(of: AggregateName(kind: .saga, id: id)) else {
                 return Self.no(500, "no answer")
