@@ -64,6 +64,10 @@ let package = Package(
         room("WireGRPC", ["CZlib", "Exchanges"], requestPath),
         // JSON, and protobuf: descriptors, and messages as JSON.
         room("Contracts", ["Exchanges"], requestPath),
+        // Signed tokens and their keys (RFC 7515, 7517, 7518, 7519, 8037). Sans I/O.
+        room("JOSE", ["CShim", "COpenSSL", "Exchanges", "Contracts"], requestPath),
+        // Who asks: issuers and their key sets, tokens that were seen before, credentials that were revoked.
+        room("Identity", ["Exchanges", "Settings", "Contracts", "Policies", "JOSE"], requestPath),
         // Events, aggregates, commands; the log with a single writer.
         room("EventCore", ["Contracts", "Exchanges"]),
         // Consumers of the log: checkpoints, retries, what could not be delivered.
@@ -83,12 +87,12 @@ let package = Package(
             "Gateway",
             [
                 "CShim", "Exchanges", "Reactor", "TLS", "Settings", "Routes", "Policies", "WireHTTP", "WireGRPC",
-                "Contracts", "EventCore", "Telemetry", "Pipeline",
+                "Contracts", "JOSE", "Identity", "EventCore", "Telemetry", "Pipeline",
             ], requestPath),
         .executableTarget(
             name: "nexus-gateway",
             dependencies: [
-                "CShim", "Exchanges", "Reactor", "TLS", "Settings", "Routes", "WireHTTP", "Contracts", "EventCore", "Bus", "Sagas",
+                "CShim", "Exchanges", "Reactor", "TLS", "Settings", "Routes", "WireHTTP", "Contracts", "JOSE", "Identity", "EventCore", "Bus", "Sagas",
                 "Adapters", "Stores", "Telemetry", "Pipeline", "Gateway", arguments,
             ],
             swiftSettings: house),
@@ -125,6 +129,8 @@ let package = Package(
         tests("WireHTTPTests", ["Seeded", "HTTP2Scripts", "WireHTTP", "Exchanges"]),
         tests("WireGRPCTests", ["Seeded", "WireGRPC", "Exchanges"]),
         tests("ContractsTests", ["Seeded", "ProtoSets", "Contracts", "Exchanges"]),
+        tests("JOSETests", ["Seeded", "JOSE", "Contracts", "Exchanges"]),
+        tests("IdentityTests", ["Seeded", "Identity", "JOSE", "Settings", "Contracts", "Exchanges"]),
         tests("EventCoreTests", ["Seeded", "EventCore", "Contracts", "Exchanges"]),
         tests("BusTests", ["MemoryStores", "Seeded", "Bus", "EventCore", "Stores", "Contracts", "Exchanges"]),
         tests("SagasTests", ["MemoryStores", "Seeded", "Sagas", "Bus", "EventCore", "Contracts", "Settings", "Exchanges"]),

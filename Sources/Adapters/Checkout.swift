@@ -55,13 +55,13 @@ public final class Checkout: CheckoutDesk {
         log.feed.cancel(following)
     }
 
-    public func take(_ request: CheckoutRequest, ticket: Ticket, metadata: Metadata, patience: Patience) -> Bool {
+    public func take(_ request: CheckoutRequest, ticket: Ticket, _ circumstances: Circumstances) -> Bool {
         guard underWay.add(1, ordering: .relaxed).newValue <= settings.inFlight else {
             underWay.subtract(1, ordering: .relaxed)
             return false
         }
         Task {
-            let outcome = await answer(to: request, Wait(patience), metadata)
+            let outcome = await answer(to: request, Wait(circumstances.patience), circumstances.metadata)
             underWay.subtract(1, ordering: .relaxed)
             deliver(ticket.worker, [Reply(ticket: ticket, outcome: outcome)])
         }

@@ -42,9 +42,29 @@ public enum Patience: Sendable, Equatable {
     case required(milliseconds: UInt32)
 }
 
+/// What a checkout request comes with, beside itself.
+public struct Circumstances: Sendable {
+    /// Of the events it causes.
+    public var metadata: Metadata
+    public var patience: Patience
+    /// What an order must be for whoever asks; nil = anything.
+    public var access: ObjectAccess?
+    /// What makes it a repetition of another request; nil = nothing does.
+    public var repeatKey: RepeatKey?
+
+    public init(
+        metadata: Metadata = Metadata(), patience: Patience = .none, access: ObjectAccess? = nil, repeatKey: RepeatKey? = nil
+    ) {
+        self.metadata = metadata
+        self.patience = patience
+        self.access = access
+        self.repeatKey = repeatKey
+    }
+}
+
 /// Carries out checkout requests. Safe from any thread; must not block.
 public protocol CheckoutDesk: Sendable {
     /// False when as many requests as may be are under way: nothing happens, and no reply comes. Otherwise exactly
     /// one reply comes, through the function that the log's replies come by.
-    func take(_ request: CheckoutRequest, ticket: Ticket, metadata: Metadata, patience: Patience) -> Bool
+    func take(_ request: CheckoutRequest, ticket: Ticket, _ circumstances: Circumstances) -> Bool
 }

@@ -16,13 +16,21 @@ public struct Submission: Sendable {
     public var work: Work
     /// Of the events a command causes.
     public var metadata: Metadata
+    /// What the aggregate must be for whoever asks; nil = anything.
+    public var access: ObjectAccess?
+    /// What makes it a repetition of another submission; nil = nothing does.
+    public var repeatKey: RepeatKey?
     /// Once, for an aggregate to be loaded: it does so at most once for each that is being loaded.
     var hasWaited = false
 
-    public init(ticket: Ticket, work: Work, metadata: Metadata = Metadata()) {
+    public init(
+        ticket: Ticket, work: Work, metadata: Metadata = Metadata(), access: ObjectAccess? = nil, repeatKey: RepeatKey? = nil
+    ) {
         self.ticket = ticket
         self.work = work
         self.metadata = metadata
+        self.access = access
+        self.repeatKey = repeatKey
     }
 }
 

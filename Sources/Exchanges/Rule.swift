@@ -66,6 +66,10 @@ public enum Operation: UInt8, Sendable, BitwiseCopyable, CaseIterable, CustomStr
     case live, ready, metrics, routes, upstreams
     /// For people: what goes on in the event core, and what they want done about it.
     case sagas, deadLetters
+    /// For people: flags and their weights, and credentials that are no longer believed.
+    case flags, revocations
+    /// The HTTP surface in OpenAPI's words.
+    case openAPI
     /// gRPC services: `grpc.health.v1.Health`, `grpc.reflection.v1.ServerReflection`.
     case grpcHealth, grpcReflection
 
@@ -79,6 +83,9 @@ public enum Operation: UInt8, Sendable, BitwiseCopyable, CaseIterable, CustomStr
         case .upstreams: "upstreams"
         case .sagas: "sagas"
         case .deadLetters: "dead_letters"
+        case .flags: "flags"
+        case .revocations: "revocations"
+        case .openAPI: "openapi"
         case .grpcHealth: "grpc_health"
         case .grpcReflection: "grpc_reflection"
         }
@@ -88,7 +95,7 @@ public enum Operation: UInt8, Sendable, BitwiseCopyable, CaseIterable, CustomStr
     public var answersCalls: Bool { self == .grpcHealth || self == .grpcReflection }
 
     /// Is it asked with a body?
-    public var takesBodies: Bool { self == .sagas || self == .deadLetters }
+    public var takesBodies: Bool { [.sagas, .deadLetters, .flags, .revocations].contains(self) }
 }
 
 /// Milliseconds; 0 = no limit. DESIGN 4.5: separate deadlines, none of them total.
@@ -137,6 +144,14 @@ public struct Rule: Sendable, BitwiseCopyable {
     public var flag: UInt16 = Rule.none
     /// Index into the generation's limits for `shield`; `none` = the stage is off.
     public var shield: UInt16 = Rule.none
+    /// Index into the generation's identity demands; `none` = the stage is off.
+    public var identity: UInt16 = Rule.none
+    /// Index into the generation's access demands; `none` = the stage is off.
+    public var access: UInt16 = Rule.none
+    /// Index into the generation's quotas; `none` = the stage is off.
+    public var quota: UInt16 = Rule.none
+    /// Index into the generation's repetition rules; `none` = the stage is off.
+    public var repetition: UInt16 = Rule.none
     /// Bytes of request body; `UInt64.max` = unlimited.
     public var bodyLimit: UInt64 = 1 << 20
     public var timeouts = Timeouts()

@@ -11,15 +11,18 @@ public final class Generation: Sendable {
     public let table: RouteTable
     public let tls: TLSContexts
     public let contracts: RouteContracts
+    public let stages: StageTables
 
     public init(
-        number: UInt64, configuration: Configuration, table: RouteTable, tls: TLSContexts, contracts: RouteContracts
+        number: UInt64, configuration: Configuration, table: RouteTable, tls: TLSContexts, contracts: RouteContracts,
+        stages: StageTables
     ) {
         self.number = number
         self.configuration = configuration
         self.table = table
         self.tls = tls
         self.contracts = contracts
+        self.stages = stages
     }
 }
 
@@ -44,6 +47,7 @@ final class Era {
     /// Names of each route's path parameters, in the order of the captures.
     let captureNames: [[String]]
     let contracts: RouteContracts
+    let stages: StageTables
     /// The gRPC services that the routes know, in order.
     let services: [String]
     /// The constant answers of the route files.
@@ -54,6 +58,7 @@ final class Era {
     init(_ generation: Generation, previous: Era?, worker: Worker) {
         table = generation.table
         contracts = generation.contracts
+        stages = generation.stages
         let meters = worker.shared.meters
         let specifications = generation.configuration.clusters
         clusters = generation.table.clusters.map { name in

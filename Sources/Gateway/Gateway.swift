@@ -35,7 +35,8 @@ public final class Gateway: Sendable {
     ///     that replies are delivered through. Nothing is asked of them before it has returned; calls they make
     ///     meanwhile begin with the workers.
     public init(
-        configuration: Configuration, table: RouteTable, tls: TLSContexts, contracts: RouteContracts, meters: Meters,
+        configuration: Configuration, table: RouteTable, tls: TLSContexts, contracts: RouteContracts, stages: StageTables,
+        meters: Meters,
         log: Log, accessLog: LogWriter?,
         inherited: [String: ListeningSocket] = [:],
         startCore: (@escaping EventLog.Deliver) throws -> EventLog,
@@ -64,7 +65,8 @@ public final class Gateway: Sendable {
             }, mailboxes: mailboxes)
 
         let sockets = try Self.bind(configuration, workers: count, inherited: inherited)
-        let generation = Generation(number: 1, configuration: configuration, table: table, tls: tls, contracts: contracts)
+        let generation = Generation(number: 1, configuration: configuration, table: table, tls: tls, contracts: contracts,
+            stages: stages)
         var started: [WorkerThread] = []
         for index in 0..<count {
             let mine = zip(sockets[index], shared.listeners).map { ($0, $1) }
@@ -146,11 +148,12 @@ public final class Gateway: Sendable {
     /// - Returns: the number of the generation.
     @discardableResult
     public func adopt(
-        _ configuration: Configuration, _ table: RouteTable, _ tls: TLSContexts, _ contracts: RouteContracts
+        _ configuration: Configuration, _ table: RouteTable, _ tls: TLSContexts, _ contracts: RouteContracts, _ stages: StageTables
     ) -> UInt64 {
         let number = generations.add(1, ordering: .relaxed).newValue
         let generation = Generation(
-            number: number, configuration: configuration, table: table, tls: tls, contracts: contracts)
+            number: number, configuration: configuration, table: table, tls: tls, contracts: contracts,
+            stages: stages)
         for mailbox in mailboxes where !mailbox.post(.generation(generation)) {
             shared.log.error("a worker's mailbox was full; it keeps its generation", ["generation": "\(number)"])
         }

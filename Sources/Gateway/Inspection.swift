@@ -69,8 +69,8 @@ struct Inspection: Sendable {
 
 extension Worker {
     /// The stage `inspect`: the one message of a call.
-    func inspect(_ exchange: Exchange, _ era: Era) -> Verdict {
-        guard let inspection = era.contracts.inspections[Int(exchange.route)] else {
+    func inspect(_ exchange: Exchange) -> Verdict {
+        guard let inspection = era(of: exchange).contracts.inspections[Int(exchange.route)] else {
             return .answer(Outcome(.internalError, "the contract of this route is not there"))
         }
         switch withMessage(of: exchange, { inspection.violations(in: $0) }) {

@@ -13,8 +13,10 @@ extension Worker {
             request = .cancel(order: order, reason: reason, expected: expected)
         }
         let patience = patience(of: exchange)
+        let circumstances = Circumstances(
+            metadata: exchange.metadata, patience: patience, access: exchange.access, repeatKey: exchange.repeatKey)
         watch(exchange)
-        guard desk.take(request, ticket: exchange.ticket, metadata: exchange.metadata, patience: patience) else {
+        guard desk.take(request, ticket: exchange.ticket, circumstances) else {
             return refuse(
                 exchange, Refusal(.upstreamUnavailable, "too many orders are being placed", retryAfterMS: 1000))
         }

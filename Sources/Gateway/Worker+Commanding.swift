@@ -101,7 +101,10 @@ extension Worker {
     }
 
     private func submit(_ exchange: Exchange, _ work: Submission.Work) {
-        guard shared.core.submit(Submission(ticket: exchange.ticket, work: work, metadata: exchange.metadata)) else {
+        let submission = Submission(
+            ticket: exchange.ticket, work: work, metadata: exchange.metadata, access: exchange.access,
+            repeatKey: exchange.repeatKey)
+        guard shared.core.submit(submission) else {
             return refuse(
                 exchange, Refusal(.upstreamUnavailable, "too many commands wait to be written", retryAfterMS: 1000))
         }
@@ -178,7 +181,8 @@ extension Exchange {
         self.trace.append(to: trace)
         return Metadata(
             correlationId: String(decoding: correlationID.copyReadable(), as: UTF8.self), causationId: nil,
-            userId: nil, source: head.dialect.source, traceparent: String(decoding: trace.copyReadable(), as: UTF8.self))
+            userId: principal.flatMap { $0.kind == .anonymous ? nil : String(decoding: $0.subject, as: UTF8.self) },
+            source: head.dialect.source, traceparent: String(decoding: trace.copyReadable(), as: UTF8.self))
     }
 }
 

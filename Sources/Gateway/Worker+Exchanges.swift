@@ -136,8 +136,7 @@ extension Worker {
         let shielded = exchange.rule.stages.contains(StageSet(.shield))
         let admitted = admission.advance(
             exchange, table: era.table, peer: shielded ? clientAddress(exchange, session) : session.peer,
-            policy: era.policies[Int(exchange.route)], now: loop.nowNS, inspect: { inspect(exchange, era) },
-            bucket: { bucket(of: exchange, era) })
+            policy: era.policies[Int(exchange.route)], now: loop.nowNS, stages: self)
         if let mark = exchange.trail[.shield], mark.word != .waited, !exchange.bodyComplete {
             meters.count(mark.word == .passed ? .limitsAllowed : .limitsRefused)
         }
@@ -146,12 +145,24 @@ extension Worker {
         case .refused(let outcome) where exchange.trail.refusedBy == .inspect:
             exchange.wire?.answer(Problem(outcome, exchange, fields: inspected).reply(), of: exchange)
         case .refused(let outcome): exchange.wire?.answer(outcome, of: exchange)
-        case .parked:
-            // The only stage that waits today is `collect`.
-            exchange.body = Buffer(capacity: Int(min(exchange.requestBody.bytes ?? 4096, 65_536)) + 1)
-            watch(exchange)
-            exchange.wire?.resumeBody(of: exchange)
+        case .parked(.collect): collect(exchange)
+        // Whoever it waits for wakes it, and within a time of its own.
+        case .parked: watch(exchange)
         }
+    }
+
+    /// What the exchange waited for is there, or will not come: its stage is asked again.
+    func wake(_ ticket: Ticket) {
+        guard let exchange = unanswered(ticket), let wire = exchange.wire else { return }
+        advance(exchange, session: wire.session)
+        wire.flush()
+    }
+
+    /// The rest of the pipeline, or the target, needs the whole body.
+    private func collect(_ exchange: Exchange) {
+        exchange.body = Buffer(capacity: Int(min(exchange.requestBody.bytes ?? 4096, 65_536)) + 1)
+        watch(exchange)
+        exchange.wire?.resumeBody(of: exchange)
     }
 
     /// All of the request's body has come: its origin hears so, or the pipeline goes on with what was collected.
@@ -209,6 +220,9 @@ extension Worker {
                     body: Array((isReady ? #"{"status":"UP"}"# : #"{"status":"OUT_OF_SERVICE"}"#).utf8)), of: exchange)
         case .sagas: askDesk(.sagas, exchange, era: era)
         case .deadLetters: askDesk(.deadLetters, exchange, era: era)
+        case .flags: askDesk(.flags, exchange, era: era)
+        case .revocations: askDesk(.revocations, exchange, era: era)
+        case .openAPI: refuse(exchange, Refusal(.unsupported, "nobody answers that here"))
         case .grpcHealth: HealthCall(self).begin(exchange)
         case .grpcReflection: ReflectionCall(self, era: era).begin(exchange)
         case .metrics:

@@ -5,6 +5,16 @@ import Routes
 
 /// Whom a request is counted for when its route's flag is on for some.
 extension Worker {
+    /// The stage `steer`: the flag's side for whoever asks.
+    func steer(_ exchange: Exchange) -> Verdict {
+        let rule = exchange.rule
+        let isForAll = rule.weight == Steer.buckets
+        let isOn = isForAll || rule.weight > 0 && Steer.isOn(bucket: bucket(of: exchange, era(of: exchange)), weight: rule.weight)
+        exchange.arm = isOn ? .candidate : .control
+        if isOn { exchange.target = rule.target }
+        return .proceed
+    }
+
     /// 0 to 9,999. Who cannot be told from others shares a bucket with all of them: nobody is moved about.
     func bucket(of exchange: Exchange, _ era: Era) -> UInt16 {
         let key = steeringKey(of: exchange, era)

@@ -18,6 +18,8 @@ enum WorkerMessage: Sendable {
     /// A whole answer made off the worker.
     case local(Ticket, LocalReply)
     case resolved(name: String, [SocketAddress])
+    /// What the exchange is parked for is there, or will not come.
+    case wake(Ticket)
     /// A bulkhead has a place for one that waited; `most` is how many it lets in.
     case admitted(Ticket, ClusterState, most: Int)
     /// Make this call.
@@ -145,6 +147,7 @@ final class Worker {
         case .resolved(let name, let found):
             addresses[name] = found
             for era in eras { era?.clusters.forEach { $0.resolved(name, to: found) } }
+        case .wake(let ticket): wake(ticket)
         case .admitted(let ticket, let state, let most): admitted(ticket, by: state, most: most)
         case .call(let pending): begin(pending)
         case .cancelCall(let pending): cancel(pending)

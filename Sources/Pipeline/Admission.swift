@@ -11,6 +11,17 @@ public enum Admitted: Sendable, BitwiseCopyable {
     case refused(Outcome)
 }
 
+/// The stages that need more than the exchange and its table: key sets, policies, budgets, contracts, records, flags.
+/// Each is called until it no longer parks, at most once with any other verdict.
+public protocol AdmissionStages: AnyObject {
+    func identify(_ exchange: Exchange) -> Verdict
+    func authorize(_ exchange: Exchange) -> Verdict
+    func charge(_ exchange: Exchange) -> Verdict
+    func inspect(_ exchange: Exchange) -> Verdict
+    func findRepetition(_ exchange: Exchange) -> Verdict
+    func steer(_ exchange: Exchange) -> Verdict
+}
+
 /// The pipeline: runs a route's stages in their fixed order, each at most once, and leaves a mark
 /// for each in the exchange's trail. It never waits itself and does no I/O.
 public struct Admission {
@@ -23,11 +34,10 @@ public struct Admission {
     ///   - peer: the client's address, or what a trusted proxy said of it.
     ///   - policy: a number of the route that stays the same over reloads, so that its limits do.
     ///   - now: monotonic nanoseconds.
-    ///   - inspect: looks at the collected message.
-    ///   - bucket: the bucket of the exchange's principal for its route's flag; asked when the flag is on for some.
+    ///   - stages: whoever knows what the other stages rest on.
     public func advance(
         _ exchange: Exchange, table: RouteTable, peer: (high: UInt64, low: UInt64), policy: UInt16, now: UInt64,
-        inspect: () -> Verdict, bucket: () -> UInt16
+        stages: any AdmissionStages
     ) -> Admitted {
         let rule = exchange.rule
         while let stage = rule.stages.first(without: exchange.done) {
@@ -40,21 +50,26 @@ public struct Admission {
                 verdict = shield.decide(
                     policy: policy, peer: peer, now: now,
                     rate: LimitRate(intervalNS: limit.emissionInterval, toleranceNS: limit.tolerance))
+            case .identify:
+                index = rule.identity
+                verdict = stages.identify(exchange)
+            case .authorize:
+                index = rule.access
+                verdict = stages.authorize(exchange)
+            case .quota:
+                index = rule.quota
+                verdict = stages.charge(exchange)
             case .collect:
                 verdict = Collect.decide(
                     complete: exchange.bodyComplete || exchange.requestBody == .none,
                     announced: exchange.requestBody.bytes, limit: rule.bodyLimit)
+            case .inspect: verdict = stages.inspect(exchange)
+            case .replay:
+                index = rule.repetition
+                verdict = stages.findRepetition(exchange)
             case .steer:
                 index = rule.flag
-                let isForAll = rule.weight == Steer.buckets
-                if isForAll || rule.weight > 0 && Steer.isOn(bucket: bucket(), weight: rule.weight) {
-                    exchange.target = rule.target
-                }
-                verdict = .proceed
-            case .inspect: verdict = inspect()
-            case .identify, .authorize, .quota, .replay:
-                // The route compiler refuses routes with these stages until they exist.
-                verdict = .answer(Outcome(.internalError, "a stage of this route is not available"))
+                verdict = stages.steer(exchange)
             }
             switch verdict {
             case .proceed:

@@ -21,6 +21,17 @@ public final class Exchange {
     public var route = Rule.none
     public var captures = Captures()
 
+    /// Who asks, once `identify` has said so.
+    public var principal: Principal?
+    /// What the object's holder still has to check; nil = nothing.
+    public var access: ObjectAccess?
+    /// Which of the policy's rules has decided; `Rule.none` = none.
+    public var accessRule = Rule.none
+    /// What makes it a repetition of another request, where its route asks.
+    public var repeatKey: RepeatKey?
+    /// Which side of its route's flag it is on.
+    public var arm = Arm.none
+
     public var done: StageSet = []
     public var trail = Trail()
 
@@ -81,6 +92,11 @@ public final class Exchange {
         text = nil
         route = Rule.none
         captures = Captures()
+        principal = nil
+        access = nil
+        accessRule = Rule.none
+        repeatKey = nil
+        arm = .none
         done = []
         trail = Trail()
         requestBody = .none
@@ -103,6 +119,16 @@ public final class Exchange {
         correlationID.clear()
         endpoint = []
     }
+}
+
+/// The side of a flag.
+public enum Arm: UInt8, Sendable, BitwiseCopyable {
+    /// The route has no flag.
+    case none
+    /// The flag is off: the fallback answers.
+    case control
+    /// It is on: the target does.
+    case candidate
 }
 
 /// What a client would like of its answer.

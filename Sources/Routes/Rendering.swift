@@ -32,8 +32,12 @@ extension RouteTable {
 extension RouteDefinition {
     /// The stages the route switches on, in pipeline order.
     var stageNames: [String] {
-        (shield == nil ? [] : ["shield"]) + (collect ? ["collect"] : []) + (inspection.isEmpty ? [] : ["inspect"])
-            + (steering == nil ? [] : ["steer"])
+        let present: [(Bool, String)] = [
+            (shield != nil, "shield"), (identity != nil, "identify"), (access != nil, "authorize"),
+            (!quotas.isEmpty, "quota"), (collect, "collect"), (!inspection.isEmpty, "inspect"),
+            (repetition != nil, "replay"), (steering != nil, "steer"),
+        ]
+        return present.filter(\.0).map(\.1)
     }
 
     /// Every setting with its value in words, in the order in which a request meets them.
@@ -49,6 +53,10 @@ extension RouteDefinition {
             let per = Quantity.text(milliseconds: shield.per)
             result.append(("shield", "\(shield.requests) requests per \(per), \(shield.burst) at once, for each peer"))
         }
+        if let identity { result.append(("identify", "\(identity)")) }
+        if let access { result.append(("authorize", "policy \(access)")) }
+        for quota in quotas { result.append(("quota", "\(quota)")) }
+        if let repetition { result.append(("replay", "\(repetition)")) }
         let limit =
             bodyLimit == .max ? "unlimited" : bodyLimit == 0 ? "none" : "up to \(Quantity.text(bytes: bodyLimit))"
         result.append(("body", collect ? "\(limit), collected" : limit))

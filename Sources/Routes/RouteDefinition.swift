@@ -20,6 +20,14 @@ public struct RouteDefinition: Sendable {
     /// Requests become calls of this method.
     public var call: CallDefinition?
     public var shield: ShieldLimit?
+    /// Nil = nobody is asked who he is.
+    public var identity: IdentityDemand?
+    /// Nil = whoever gets here may.
+    public var access: AccessDemand?
+    /// Charged in this order.
+    public var quotas: [QuotaDefinition] = []
+    /// Nil = requests are not told from their repetitions.
+    public var repetition: RepetitionRule?
     public var collect = false
     /// Bytes; `UInt64.max` = unlimited.
     public var bodyLimit: UInt64 = 1 << 20

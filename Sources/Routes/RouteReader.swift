@@ -98,12 +98,12 @@ struct RouteReader {
             }
             route.collect = route.collect || collect
         }
+        readIdentity(stages, &route)
+        readAccess(stages, &route)
+        readQuotas(stages, &route)
         readInspection(stages, &route)
+        readRepetition(stages, &route)
         readSteering(stages, &route)
-        for stage in Stage.allCases
-        where ![.shield, .collect, .inspect, .steer].contains(stage) && stages.value("\(stage)") != nil {
-            diagnostics.error(at: stages.position(of: "\(stage)"), "the stage '\(stage)' is not available yet")
-        }
         stages.finish()
     }
 

@@ -16,6 +16,14 @@ public final class RouteTable: Sendable {
     public let listeners: [String]
     /// Behind `Rule.shield`.
     public let limits: [ShieldLimit]
+    /// Behind `Rule.identity`.
+    public let identities: [IdentityDemand]
+    /// Behind `Rule.access`.
+    public let accesses: [AccessDemand]
+    /// Behind `Rule.quota`.
+    public let quotas: [[QuotaDefinition]]
+    /// Behind `Rule.repetition`.
+    public let repetitions: [RepetitionRule]
     /// Behind `Target.fixed`.
     public let fixed: [FixedAnswer]
     /// Behind `Rule.flag`.
@@ -45,6 +53,10 @@ public final class RouteTable: Sendable {
         self.vocabulary = vocabulary
         listeners = configuration.allListeners.map(\.name)
         limits = parts.limits
+        identities = parts.identities
+        accesses = parts.accesses
+        quotas = parts.quotas
+        repetitions = parts.repetitions
         fixed = parts.fixed
         flags = parts.flags
         calls = parts.calls

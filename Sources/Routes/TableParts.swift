@@ -5,6 +5,10 @@ struct TableParts {
     var rules: [Rule] = []
     var routes: [RouteDefinition] = []
     var limits: [ShieldLimit] = []
+    var identities: [IdentityDemand] = []
+    var accesses: [AccessDemand] = []
+    var quotas: [[QuotaDefinition]] = []
+    var repetitions: [RepetitionRule] = []
     var fixed: [FixedAnswer] = []
     var flags: [String] = []
     var calls: [CallDefinition] = []
@@ -31,6 +35,26 @@ struct TableParts {
             // One limit a route: two routes with equal numbers do not share a budget.
             rule.shield = UInt16(limits.count)
             limits.append(shield)
+        }
+        if let identity = route.identity {
+            rule.stages.insert(StageSet(.identify))
+            rule.identity = UInt16(identities.count)
+            identities.append(identity)
+        }
+        if let access = route.access {
+            rule.stages.insert(StageSet(.authorize))
+            rule.access = UInt16(accesses.count)
+            accesses.append(access)
+        }
+        if !route.quotas.isEmpty {
+            rule.stages.insert(StageSet(.quota))
+            rule.quota = UInt16(quotas.count)
+            quotas.append(route.quotas)
+        }
+        if let repetition = route.repetition {
+            rule.stages.insert(StageSet(.replay))
+            rule.repetition = UInt16(repetitions.count)
+            repetitions.append(repetition)
         }
         if let call = route.call {
             rule.call = UInt16(calls.count)

@@ -25,6 +25,12 @@ public struct Configuration: Sendable, Equatable {
     public var accessLog: AccessLog? = AccessLog()
     public var telemetry = Telemetry()
     public var shield = Shield()
+    public var identity = IdentitySettings()
+    public var access = AccessSettings()
+    public var limits = LimitSettings()
+    public var idempotency = IdempotencySettings()
+    /// The file of the flags; nil = there are none but those that routes weigh themselves.
+    public var flags: PlacedPath?
 
     public init() {}
 

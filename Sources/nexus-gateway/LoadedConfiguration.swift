@@ -15,6 +15,7 @@ struct LoadedConfiguration: Sendable {
     var table: RouteTable
     var tls: TLSContexts
     var contracts: RouteContracts
+    var stages: StageTables
     var eventSchemas: EventSchemas
     /// Nil = there is none.
     var checkout: Checkout?
@@ -58,16 +59,18 @@ struct LoadedConfiguration: Sendable {
         let table = RouteCompiler.compile(configuration, vocabulary: vocabulary, diagnostics)
         let tls = TLSContexts.load(configuration, vault: vault, diagnostics)
         let contracts = table.map { RouteContracts($0, schema, diagnostics) }
+        let stages = table.map { StageTables(configuration, $0, diagnostics) }
         let checkout = Checkout.load(configuration, diagnostics)
         let takesCommands = table?.routes.contains { $0.targets.contains(where: \.isCommand) } ?? false
         let eventSchemas = EventSchemas.load(
             configuration, takesCommands: takesCommands || configuration.checkout != nil, diagnostics)
-        guard diagnostics.errors == 0, let table, let contracts else {
+        guard diagnostics.errors == 0, let table, let contracts, let stages else {
             return .failure(Invalid(diagnostics: diagnostics.sorted))
         }
         return .success(
             LoadedConfiguration(
-                configuration: configuration, table: table, tls: tls, contracts: contracts, eventSchemas: eventSchemas,
+                configuration: configuration, table: table, tls: tls, contracts: contracts, stages: stages,
+                eventSchemas: eventSchemas,
                 checkout: checkout,
                 warnings: diagnostics.sorted))
     }

@@ -70,6 +70,7 @@ private struct Daemon {
             var opened: WriteSide?
             gateway = try Gateway(
                 configuration: configuration, table: loaded.table, tls: loaded.tls, contracts: loaded.contracts,
+                stages: loaded.stages,
                 meters: meters, log: log, accessLog: accessLog,
                 inherited: ServiceSockets.inherited(),
                 startCore: { deliver in
@@ -187,13 +188,14 @@ private struct Daemon {
                 ("workers", now.workers != configuration.workers), ("affinity", now.affinity != configuration.affinity),
                 ("store", now.store != configuration.store),
                 ("contracts", now.eventSchemas != configuration.eventSchemas),
+                ("idempotency", now.idempotency != configuration.idempotency),
                 ("checkout", now.checkout != configuration.checkout), ("bus", now.bus != configuration.bus),
                 ("listeners", now.allListeners.map(\.address) != configuration.allListeners.map(\.address)
                     || now.allListeners.map(\.name) != configuration.allListeners.map(\.name)),
             ] where changed {
                 log.warning("needs a restart to change", ["section": what])
             }
-            let number = gateway.adopt(now, loaded.table, loaded.tls, loaded.contracts)
+            let number = gateway.adopt(now, loaded.table, loaded.tls, loaded.contracts, loaded.stages)
             log.info("reloaded", ["generation": "\(number)"])
             listContracts(loaded.contracts)
         }

@@ -106,6 +106,7 @@ extension WriteSide: AdminDesk {
         switch request.subject {
         case .sagas: await sagas(request)
         case .deadLetters: await deadLetters(request)
+        case .flags, .revocations: AdminAnswer(501, "not available")
         }
     }
 

@@ -45,7 +45,7 @@ final class Rig: Sendable {
 
     /// The one answer to a request; nil when it was not taken.
     func ask(_ request: CheckoutRequest, _ patience: Patience = .none, _ metadata: Metadata = Metadata()) async -> Reply.Outcome? {
-        await waiting.answer { self.desk.take(request, ticket: $0, metadata: metadata, patience: patience) }
+        await waiting.answer { self.desk.take(request, ticket: $0, Circumstances(metadata: metadata, patience: patience)) }
     }
 
     func place(

@@ -8,7 +8,8 @@ import Gateway
 struct ScriptedCheckout: CheckoutDesk {
     let deliver: EventLog.Deliver
 
-    func take(_ request: CheckoutRequest, ticket: Ticket, metadata: Metadata, patience: Patience) -> Bool {
+    func take(_ request: CheckoutRequest, ticket: Ticket, _ circumstances: Circumstances) -> Bool {
+        let (metadata, patience) = (circumstances.metadata, circumstances.patience)
         var asked = "\(patience) \(metadata.source) \(metadata.correlationId ?? "-")"
         var script = ""
         switch request {

@@ -23,6 +23,7 @@ struct Files {
     var table: RouteTable
     var tls: TLSContexts
     var contracts: RouteContracts
+    var stages: StageTables
 
     init?(_ path: String, _ vault: TicketVault) {
         let diagnostics = Diagnostics()
@@ -41,6 +42,7 @@ struct Files {
         self.table = table
         tls = TLSContexts.load(configuration, vault: vault, diagnostics)
         contracts = RouteContracts(table, schema, diagnostics)
+        stages = StageTables(configuration, table, diagnostics)
         guard diagnostics.errors == 0 else {
             say("\(diagnostics.sorted)")
             return nil
@@ -101,8 +103,8 @@ let meters = Meters(parseErrors: Gateway.parseErrorReasons)
 let accessLog = try files.configuration.accessLog.map { try LogWriter(path: $0.path) }
 let store = try SQLiteEventStore(path: files.configuration.store.path)
 let gateway = try Gateway(
-    configuration: files.configuration, table: files.table, tls: files.tls, contracts: files.contracts, meters: meters,
-    log: Log(service: "call-out"), accessLog: accessLog,
+    configuration: files.configuration, table: files.table, tls: files.tls, contracts: files.contracts,
+    stages: files.stages, meters: meters, log: Log(service: "call-out"), accessLog: accessLog,
     startCore: { deliver in try EventLog(store: store, deliver: deliver) },
     openDesks: { _, _, deliver in
         hasDesks ? Desks(checkout: ScriptedCheckout(deliver: deliver), admin: EchoingDesk()) : Desks()
@@ -118,7 +120,7 @@ Thread.detachNewThread {
         case "stop": gateway.stop()
         case "reload":
             guard let files = Files(path, vault) else { break }
-            gateway.adopt(files.configuration, files.table, files.tls, files.contracts)
+            gateway.adopt(files.configuration, files.table, files.tls, files.contracts, files.stages)
             say("reloaded")
         default:
             guard let call = call(given), let id = given["id"] as? Int else { break }

@@ -62,7 +62,7 @@ import Testing
     @Test func aRouteWithoutStagesIsDispatchedAtOnce() throws {
         let table = try table()
         let exchange = try exchange("plain", of: table, body: .unknown)
-        #expect(word(admission().advance(exchange, table: table, peer: peer, policy: 0, now: second, inspect: { .proceed }, bucket: { 0 })) == "dispatch")
+        #expect(word(admission().advance(exchange, table: table, peer: peer, policy: 0, now: second, stages: ScriptedStages())) == "dispatch")
         #expect(exchange.done == [] && Stage.allCases.allSatisfy { exchange.trail[$0] == nil })
     }
 
@@ -71,16 +71,16 @@ import Testing
         let admission = admission()
         for expected in ["dispatch", "dispatch", "refused 429"] {
             let exchange = try exchange("shielded", of: table)
-            #expect(word(admission.advance(exchange, table: table, peer: peer, policy: 7, now: second, inspect: { .proceed }, bucket: { 0 })) == expected)
+            #expect(word(admission.advance(exchange, table: table, peer: peer, policy: 7, now: second, stages: ScriptedStages())) == expected)
             let mark = try #require(exchange.trail[.shield])
             #expect(mark.word == (expected == "dispatch" ? .passed : .refused) && mark.rule == exchange.rule.shield)
             #expect(exchange.done.contains(StageSet(.shield)) == (expected == "dispatch"))
         }
         // Another policy number and another peer have their own.
         let other = try exchange("shielded", of: table)
-        #expect(word(admission.advance(other, table: table, peer: peer, policy: 8, now: second, inspect: { .proceed }, bucket: { 0 })) == "dispatch")
+        #expect(word(admission.advance(other, table: table, peer: peer, policy: 8, now: second, stages: ScriptedStages())) == "dispatch")
         let neighbour = try exchange("shielded", of: table)
-        #expect(word(admission.advance(neighbour, table: table, peer: (0, 0xffff_c000_0202), policy: 7, now: second, inspect: { .proceed }, bucket: { 0 })) == "dispatch")
+        #expect(word(admission.advance(neighbour, table: table, peer: (0, 0xffff_c000_0202), policy: 7, now: second, stages: ScriptedStages())) == "dispatch")
     }
 
     /// The rate of the route file is the rate that is kept: 2 in 10 s, 2 at once.
@@ -91,7 +91,7 @@ import Testing
         for i in 0..<1000 as Range<UInt64> {
             let exchange = try exchange("shielded", of: table)
             let now = second + i * second / 10
-            if word(admission.advance(exchange, table: table, peer: peer, policy: 7, now: now, inspect: { .proceed }, bucket: { 0 })) == "dispatch" { passed += 1 }
+            if word(admission.advance(exchange, table: table, peer: peer, policy: 7, now: now, stages: ScriptedStages())) == "dispatch" { passed += 1 }
         }
         #expect(passed == 2 + 19)  // the burst, then one every five seconds of the hundred
     }
@@ -102,7 +102,7 @@ import Testing
             let exchange = try exchange("steered", of: table)
             exchange.target = exchange.rule.targetWithFlagsOff
             let admitted = admission().advance(
-                exchange, table: table, peer: peer, policy: 0, now: second, inspect: { .proceed }, bucket: { bucket })
+                exchange, table: table, peer: peer, policy: 0, now: second, stages: ScriptedStages(bucket: bucket))
             #expect(word(admitted) == "dispatch")
             #expect(exchange.target == (isOn ? exchange.rule.target : exchange.rule.fallback), "bucket \(bucket)")
             #expect(exchange.trail[.steer]?.word == .passed)
@@ -113,7 +113,7 @@ import Testing
         let table = try table()
         let admission = admission()
         let exchange = try exchange("both", of: table, body: .unknown)
-        func advance() -> String { word(admission.advance(exchange, table: table, peer: peer, policy: 1, now: second, inspect: { .proceed }, bucket: { 0 })) }
+        func advance() -> String { word(admission.advance(exchange, table: table, peer: peer, policy: 1, now: second, stages: ScriptedStages())) }
         #expect(advance() == "parked at collect")
         #expect(exchange.trail[.shield]?.word == .passed && exchange.trail[.collect]?.word == .waited)
         #expect(exchange.done == [StageSet(.shield)])
@@ -131,7 +131,7 @@ import Testing
         let admission = admission()
         for expected in ["parked at collect", "refused 429"] {
             let exchange = try exchange("both", of: table, body: .unknown)
-            #expect(word(admission.advance(exchange, table: table, peer: peer, policy: 1, now: second, inspect: { .proceed }, bucket: { 0 })) == expected)
+            #expect(word(admission.advance(exchange, table: table, peer: peer, policy: 1, now: second, stages: ScriptedStages())) == expected)
             if expected == "refused 429" { #expect(exchange.trail[.collect] == nil && exchange.done == []) }
         }
     }
@@ -142,7 +142,7 @@ import Testing
             (.none, "dispatch"), (.known(100), "parked at collect"), (.known(101), "refused 413"), (.unknown, "parked at collect"),
         ] as [(BodySize, String)] {
             let exchange = try exchange("collecting", of: table, body: body)
-            #expect(word(admission().advance(exchange, table: table, peer: peer, policy: 0, now: second, inspect: { .proceed }, bucket: { 0 })) == expected)
+            #expect(word(admission().advance(exchange, table: table, peer: peer, policy: 0, now: second, stages: ScriptedStages())) == expected)
         }
     }
 
@@ -152,7 +152,7 @@ import Testing
         for stage in Stage.allCases where ![.shield, .collect, .inspect, .steer].contains(stage) {
             let exchange = try exchange("collecting", of: table)
             exchange.rule.stages.insert(StageSet(stage))
-            #expect(word(admission().advance(exchange, table: table, peer: peer, policy: 0, now: second, inspect: { .proceed }, bucket: { 0 })) == "refused 500")
+            #expect(word(admission().advance(exchange, table: table, peer: peer, policy: 0, now: second, stages: ScriptedStages())) == "refused 500")
             #expect(exchange.trail[stage]?.word == .refused)
             // What stands before it in the order has spoken, what stands behind it has not.
             #expect((exchange.trail[.collect] != nil) == (stage.rawValue > Stage.collect.rawValue), "\(stage)")
@@ -176,7 +176,7 @@ import Testing
             """)
         for name in ["patient", "hasty"] {
             let exchange = try exchange(name, of: table)
-            #expect(word(admission().advance(exchange, table: table, peer: peer, policy: 0, now: second, inspect: { .proceed }, bucket: { 0 })) == "dispatch")
+            #expect(word(admission().advance(exchange, table: table, peer: peer, policy: 0, now: second, stages: ScriptedStages())) == "dispatch")
         }
     }
 
@@ -185,7 +185,7 @@ import Testing
         let table = try table()
         let exchange = try exchange("both", of: table, body: .known(1))
         exchange.done = [StageSet(.shield), StageSet(.collect)]
-        #expect(word(admission().advance(exchange, table: table, peer: peer, policy: 0, now: second, inspect: { .proceed }, bucket: { 0 })) == "dispatch")
+        #expect(word(admission().advance(exchange, table: table, peer: peer, policy: 0, now: second, stages: ScriptedStages())) == "dispatch")
         #expect(exchange.trail[.shield] == nil && exchange.trail[.collect] == nil)
     }
 }

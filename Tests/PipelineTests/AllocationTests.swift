@@ -58,6 +58,7 @@ private let texts = [
 /// Parse, normalise, match, admit, encode: the request path without its sockets.
 private final class RequestPath {
     private let table: RouteTable
+    private let stages = ScriptedStages()
     private let admission = Admission(limits: LimitTable(keys: 64), hash: KeyedHash())
     private let exchange = Exchange(ticket: Ticket(worker: 0, slot: 0, generation: 0))
     private let input = Buffer(capacity: 4096)
@@ -86,7 +87,7 @@ private final class RequestPath {
         guard case .route(let number) = match else { return }
         exchange.route = number
         exchange.rule = table.rules[Int(number)]
-        let admitted = admission.advance(exchange, table: table, peer: (0, 0xffff_7f00_0001), policy: number, now: 1 << 40, inspect: { .proceed }, bucket: { 0 })
+        let admitted = admission.advance(exchange, table: table, peer: (0, 0xffff_7f00_0001), policy: number, now: 1 << 40, stages: stages)
         guard case .dispatch = admitted else { return }
         input.withReadable { text in
             output.append(exchange.head.method, of: text)
