@@ -146,18 +146,26 @@ import Testing
         }
     }
 
-    /// A stage that this build cannot honour refuses; it is never stepped over.
-    @Test func unavailableStagesFailClosed() throws {
+    /// What a stage refuses, none behind it is asked about; one that waits is asked again, and none before it is.
+    @Test(arguments: Stage.allCases.filter { ![.shield, .collect].contains($0) })
+    func stagesSpeakInTheirOrder(_ stage: Stage) throws {
         let table = try table()
-        for stage in Stage.allCases where ![.shield, .collect, .inspect, .steer].contains(stage) {
-            let exchange = try exchange("collecting", of: table)
-            exchange.rule.stages.insert(StageSet(stage))
-            #expect(word(admission().advance(exchange, table: table, peer: peer, policy: 0, now: second, stages: ScriptedStages())) == "refused 500")
-            #expect(exchange.trail[stage]?.word == .refused)
-            // What stands before it in the order has spoken, what stands behind it has not.
-            #expect((exchange.trail[.collect] != nil) == (stage.rawValue > Stage.collect.rawValue), "\(stage)")
-            #expect(!exchange.done.contains(StageSet(stage)))
+        let exchange = try exchange("collecting", of: table)
+        exchange.rule.stages = StageSet(rawValue: 0xfe)
+        let stages = ScriptedStages()
+        func advance() -> String {
+            word(admission().advance(exchange, table: table, peer: peer, policy: 0, now: second, stages: stages))
         }
+        stages.verdicts[stage] = .park
+        #expect(advance() == "parked at \(stage)")
+        #expect(exchange.trail[stage]?.word == .waited)
+        stages.verdicts[stage] = .answer(Outcome(.forbidden))
+        #expect(advance() == "refused 403")
+        #expect(exchange.trail.refusedBy == stage)
+        for other in Stage.allCases where other != .shield && other != stage {
+            #expect((exchange.trail[other] != nil) == (other.rawValue < stage.rawValue), "\(other)")
+        }
+        #expect(!exchange.done.contains(StageSet(stage)))
     }
 
     /// The largest numbers a route file may hold make a very patient limit, not a crash.

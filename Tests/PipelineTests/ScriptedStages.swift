@@ -17,6 +17,7 @@ final class ScriptedStages: AdmissionStages {
     func findRepetition(_ exchange: Exchange) -> Verdict { verdicts[.replay] ?? .proceed }
 
     func steer(_ exchange: Exchange) -> Verdict {
+        if let verdict = verdicts[.steer] { return verdict }
         if Steer.isOn(bucket: bucket, weight: exchange.rule.weight) { exchange.target = exchange.rule.target }
         return .proceed
     }
