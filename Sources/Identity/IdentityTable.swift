@@ -1,4 +1,3 @@
-public import Exchanges
 import JOSE
 public import Settings
 

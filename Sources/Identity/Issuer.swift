@@ -1,5 +1,5 @@
 public import Exchanges
-public import JOSE
+import JOSE
 public import Settings
 import Synchronization
 
@@ -40,6 +40,17 @@ public final class Issuer: Sendable {
         /// By the keyed hash of its id: until when it is believed not to exist.
         var strangers: [UInt64: UInt64] = [:]
         var figures = IssuerFigures()
+
+        mutating func begin(_ nowMS: UInt64) {
+            isFetching = true
+            begunMS = nowMS
+            figures.fetches += 1
+        }
+
+        mutating func remember(_ keyID: UInt64, untilMS: UInt64) {
+            if strangers.count >= Issuer.mostStrangers { strangers.removeAll(keepingCapacity: true) }
+            strangers[keyID] = untilMS
+        }
     }
 
     public init(_ settings: IssuerSettings) {
@@ -51,6 +62,9 @@ public final class Issuer: Sendable {
         claims = ClaimNames(settings)
         algorithms = AlgorithmSet(settings.algorithms.compactMap { Algorithm(name: $0) })
     }
+
+    /// Are its keys fetched?
+    var isRemote: Bool { if case .remote = settings.keys { true } else { false } }
 
     /// Of the key set in force.
     public var version: UInt64 { published.load(ordering: .acquiring) }
@@ -96,7 +110,7 @@ public final class Issuer: Sendable {
     public func ask(
         for keyID: UInt64, notIn version: UInt64, ticket: Ticket, nowMS: UInt64, begin: () -> Void
     ) -> Asked {
-        guard case .remote = settings.keys else { return .no }
+        guard isRemote else { return .no }
         var begins = false
         let asked: Asked = state.withLock { state in
             if self.version != version { return .changed }
@@ -170,19 +184,6 @@ public final class Issuer: Sendable {
             figures.ageMS = state.keys == nil ? nil : nowMS - min(nowMS, state.goodMS)
             return figures
         }
-    }
-}
-
-extension Issuer.State {
-    fileprivate mutating func begin(_ nowMS: UInt64) {
-        isFetching = true
-        begunMS = nowMS
-        figures.fetches += 1
-    }
-
-    fileprivate mutating func remember(_ keyID: UInt64, untilMS: UInt64) {
-        if strangers.count >= Issuer.mostStrangers { strangers.removeAll(keepingCapacity: true) }
-        strangers[keyID] = untilMS
     }
 }
 

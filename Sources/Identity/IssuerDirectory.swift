@@ -1,5 +1,6 @@
 public import Exchanges
-public import JOSE
+import JOSE
+import Settings
 import Synchronization
 
 /// The issuers of the configuration in force, and the fetching of their keys. Lives as long as the process: a reload
@@ -32,10 +33,10 @@ public final class IssuerDirectory: Sendable {
         self.note = note
     }
 
-    /// Puts these issuers in force: keeps those that are known, forgets all others.
+    /// Puts these issuers in force: keeps those that are known, forgets all others. Fetches begin with `begin`.
     public func adopt(_ definitions: [IssuerDefinition]) {
         let nowMS = clock()
-        let hasRemote = issuers.withLock { known in
+        issuers.withLock { known in
             let kept = definitions.map { definition in
                 let issuer = known.first { $0.settings == definition.settings && $0.version != .max } ?? Issuer(definition.settings)
                 if let keys = definition.keys { issuer.adopt(keys, text: definition.text, nowMS: nowMS) }
@@ -43,10 +44,7 @@ public final class IssuerDirectory: Sendable {
             }
             for issuer in known where !kept.contains(where: { $0 === issuer }) { issuer.retire() }
             known = kept
-            return kept.contains { if case .remote = $0.settings.keys { true } else { false } }
         }
-        tick()
-        if hasRemote { startTicking() }
     }
 
     /// Those of a configuration, in its order; of one that is no longer in force, what is left of it.
@@ -63,7 +61,10 @@ public final class IssuerDirectory: Sendable {
 
     // MARK: - Fetching
 
-    private func startTicking() {
+    /// Calls can be made now: fetches what is due, and goes on doing so while any issuer publishes its keys.
+    public func begin() {
+        tick()
+        guard issuers.withLock({ $0.contains(where: \.isRemote) }) else { return }
         ticking.withLock { task in
             guard task == nil else { return }
             task = Task.detached { [weak self] in
@@ -82,9 +83,27 @@ public final class IssuerDirectory: Sendable {
         for issuer in issuers.withLock({ $0 }) where issuer.beginsIfDue(nowMS) { begin(issuer) }
     }
 
-    /// A key is missing: see `Issuer.ask`.
-    public func ask(_ issuer: Issuer, for keyID: UInt64, notIn version: UInt64, ticket: Ticket) -> Issuer.Asked {
-        issuer.ask(for: keyID, notIn: version, ticket: ticket, nowMS: clock()) { begin(issuer) }
+    /// A key that a token needs and its issuer's set does not have.
+    public struct Asking: Sendable {
+        public let issuer: Issuer
+        /// A hash of the key's id; 0 = any key at all.
+        let keyID: UInt64
+        /// The number of the set.
+        let keys: UInt64
+        /// What the token comes to if none can be waited for.
+        public let fault: CredentialFault
+
+        public init(issuer: Issuer, keyID: UInt64, keys: UInt64, fault: CredentialFault) {
+            self.issuer = issuer
+            self.keyID = keyID
+            self.keys = keys
+            self.fault = fault
+        }
+    }
+
+    /// May a newer set be waited for?
+    public func ask(_ asking: Asking, ticket: Ticket) -> Issuer.Asked {
+        asking.issuer.ask(for: asking.keyID, notIn: asking.keys, ticket: ticket, nowMS: clock()) { begin(asking.issuer) }
     }
 
     private func begin(_ issuer: Issuer) {

@@ -19,6 +19,15 @@ public final class Revocations: Sendable {
         public var beforeMS: UInt64
         /// From when on the tokens it speaks of have expired anyway.
         public var untilMS: UInt64
+
+        public init(id: String, whose: Whose, name: String, issuer: String, beforeMS: UInt64, untilMS: UInt64) {
+            self.id = id
+            self.whose = whose
+            self.name = name
+            self.issuer = issuer
+            self.beforeMS = beforeMS
+            self.untilMS = untilMS
+        }
     }
 
     public enum Fault: Error, Sendable { case full, notWritten }
@@ -78,26 +87,29 @@ public final class Revocations: Sendable {
     }
 
     /// Adds one, or replaces the one that speaks of the same. It counts once this has returned.
-    public func add(_ entry: Entry, nowMS: UInt64) throws(Fault) {
-        let fault: Fault? = state.withLock { state in
+    /// - Returns: what counts now: no earlier one about the same is weakened.
+    @discardableResult
+    public func add(_ entry: Entry, nowMS: UInt64) throws(Fault) -> Entry {
+        let result: Result<Entry, Fault> = state.withLock { state in
             let key = Key(entry)
             if state.entries[key] == nil, state.entries.count >= Self.most {
                 state.entries = state.entries.filter { nowMS < $0.value.untilMS }
-                if state.entries.count >= Self.most { return .full }
+                if state.entries.count >= Self.most { return .failure(.full) }
             }
             var kept = entry
             // A later one must not make believable again what an earlier one took away.
             if let old = state.entries[key] {
+                kept.id = old.id
                 kept.beforeMS = max(kept.beforeMS, old.beforeMS)
                 kept.untilMS = max(kept.untilMS, old.untilMS)
             }
             let all = state.entries
-            guard state.journal?.add(kept, among: all.count, { Array(all.values) }) ?? true else { return .notWritten }
+            guard state.journal?.add(kept, among: all.count, { Array(all.values) }) ?? true else { return .failure(.notWritten) }
             state.entries[key] = kept
             changes.add(1, ordering: .releasing)
-            return nil
+            return .success(kept)
         }
-        if let fault { throw fault }
+        return try result.get()
     }
 
     /// Takes one back: what it spoke of is believed again.

@@ -17,8 +17,8 @@ public final class TokenCache {
         let issuer: Issuer?
         /// Which of its issuer's key sets.
         let keys: UInt64
-        /// The state of the revocations at which it was looked for among them.
-        var revocations: UInt64
+        /// `Revocations.version` when it was last looked for among them.
+        public var checkedAgainst: UInt64
         fileprivate var isAskedFor = false
 
         public init(
@@ -29,7 +29,7 @@ public final class TokenCache {
             self.untilMS = untilMS
             self.issuer = issuer
             self.keys = keys
-            self.revocations = revocations
+            checkedAgainst = revocations
         }
     }
 
@@ -88,7 +88,8 @@ public final class TokenCache {
             tags = Array(repeating: 0, count: mask + 1)
             entries = Array(repeating: nil, count: mask + 1)
         }
-        let tag = self.tag(entry.token.span)
+        let token = entry.token
+        let tag = self.tag(token.span)
         let set = Int(truncatingIfNeeded: tag) & mask & ~(Self.ways - 1)
         let place = choose(set, tag)
         drop(place)

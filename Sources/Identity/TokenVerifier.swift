@@ -33,7 +33,7 @@ public enum TokenVerifier {
         let (set, version) = issuer.keys()
         guard issuer.algorithms.contains(token.algorithm) else { return .refused(.wrongAlgorithm, issuer, keys: version) }
         guard let set else { return .noKeys(issuer, keys: version) }
-        do {
+        do throws(TokenFault) {
             try set.verify(token, in: text)
             if issuer.settings.type == .jwt, let type = token.type, !type.span.equalsIgnoringCase("jwt") { throw TokenFault.wrongType }
             try claims.check(issuer.rules, nowMS: Int64(clamping: nowMS), type: token.type)
@@ -59,17 +59,19 @@ public enum TokenVerifier {
             else { continue }
             lines += header.name + [0x3a, 0x20] + value + [0x0d, 0x0a]
         }
-        let isService = try names.service.map { (service) throws(TokenFault) in
-            try texts(claims, service.path).contains { service.values.contains($0) }
+        var isService = false
+        if let service = names.service { isService = try texts(claims, service.path).contains { service.values.contains($0) } }
+        var kept: [(name: [UInt8], value: [UInt8])] = []
+        for claim in names.kept {
+            let value = try texts(claims, claim.path)
+            if !value.isEmpty { kept.append((claim.name, Array(value.joined(separator: [0x2c])))) }
         }
+        let scopes =
+            names.scopesAreRegistered
+            ? claims.scopes : try claims.texts(at: names.scopes).flatMap { $0.split(separator: 0x20).map { Array($0) } }
         return Principal(
-            kind: isService == true ? .service : .user, issuer: issuer.name, subject: subject,
-            roles: try claims.texts(at: names.roles),
-            scopes: names.scopesAreRegistered ? claims.scopes : try claims.texts(at: names.scopes).flatMap { $0.split(separator: 0x20).map(Array.init) },
-            claims: try names.kept.compactMap { (claim) throws(TokenFault) in
-                let value = try texts(claims, claim.path)
-                return value.isEmpty ? nil : (claim.name, Array(value.joined(separator: [0x2c])))
-            },
+            kind: isService ? .service : .user, issuer: issuer.name, subject: subject,
+            roles: try claims.texts(at: names.roles), scopes: scopes, claims: kept,
             tokenID: claims.tokenID ?? [], expiresMS: UInt64(max(0, expiresMS + issuer.rules.leewayMS)),
             issuedMS: UInt64(max(0, claims.issuedMS ?? 0)), fieldLines: lines, forwardsToken: issuer.settings.forward)
     }
