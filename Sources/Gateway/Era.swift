@@ -1,4 +1,5 @@
 import Exchanges
+import Identity
 import Pipeline
 public import Routes
 public import Settings
@@ -48,6 +49,9 @@ final class Era {
     let captureNames: [[String]]
     let contracts: RouteContracts
     let stages: StageTables
+    let identity: IdentityTable
+    /// In the order of the configuration.
+    let issuers: [Issuer]
     /// The gRPC services that the routes know, in order.
     let services: [String]
     /// The constant answers of the route files.
@@ -59,6 +63,8 @@ final class Era {
         table = generation.table
         contracts = generation.contracts
         stages = generation.stages
+        identity = generation.stages.identity
+        issuers = worker.shared.issuers.issuers(of: identity.definitions)
         let meters = worker.shared.meters
         let specifications = generation.configuration.clusters
         clusters = generation.table.clusters.map { name in

@@ -1,5 +1,6 @@
 import EventCore
 import Exchanges
+import Identity
 import Policies
 import Reactor
 import Settings
@@ -20,6 +21,10 @@ final class Shared: Sendable {
     let hash = KeyedHash()
     let core: EventLog
     let desks: Desks
+    let issuers: IssuerDirectory
+    let revocations: Revocations
+    /// One a worker.
+    let tallies = Mutex<[IdentityTally]>([])
     let upstreams = Upstreams()
     /// The way to each worker.
     let mailboxes: [Mailbox<WorkerMessage>]
@@ -33,7 +38,7 @@ final class Shared: Sendable {
 
     init(
         meters: Meters, log: Log, accessLog: RequestLogWriter?, service: String, traceThreshold: UInt64,
-        limits: LimitTable, core: EventLog, desks: Desks, listeners: [ListenerShare],
+        limits: LimitTable, core: EventLog, desks: Desks, issuers: IssuerDirectory, listeners: [ListenerShare],
         mailboxes: [Mailbox<WorkerMessage>]
     ) {
         self.meters = meters
@@ -44,6 +49,8 @@ final class Shared: Sendable {
         self.limits = limits
         self.core = core
         self.desks = desks
+        self.issuers = issuers
+        revocations = desks.revocations
         self.listeners = listeners
         self.mailboxes = mailboxes
         heartbeats = mailboxes.map { _ in Heartbeat() }

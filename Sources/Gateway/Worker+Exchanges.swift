@@ -1,5 +1,6 @@
 import EventCore
 import Exchanges
+import Identity
 import Pipeline
 import Reactor
 import Routes
@@ -68,6 +69,8 @@ extension Worker {
         let era = era(of: exchange)
         let match: Match = text.withReadable { text in
             identify(exchange, text)
+            // Before anybody looks at the fields.
+            era.identity.reserved.strip(&exchange.head.fields, in: text)
             return matched(exchange, in: text, era.table, session)
         }
         if exchange.head.verb == .options, answersPreflight(exchange, era: era, session) { return }
@@ -289,7 +292,7 @@ extension Worker {
             grpcStatus: exchange.grpcStatus)
         let route = exchange.route == Rule.none ? unroutedName(of: exchange) : era.routeNames[Int(exchange.route)]
         let peer = exchange.wire?.session.peerText ?? []
-        let principal = exchange.wire?.session.certificateName ?? []
+        let principal = exchange.loggedPrincipal
         let endpoint = exchange.endpoint
         text.withReadable { text in
             exchange.correlationID.withReadable { correlation in
@@ -300,6 +303,17 @@ extension Worker {
                     upstream: endpoint.span, peer: peer.span, principal: principal.span,
                     userAgent: text.extracting(agent.range))
             }
+        }
+    }
+}
+
+extension Exchange {
+    /// Who asked, as the log may know it: the id of a session is as good as a password, and is not written down.
+    fileprivate var loggedPrincipal: [UInt8] {
+        guard let principal else { return wire?.session.certificateName ?? [] }
+        switch principal.kind {
+        case .user, .service: return principal.subject
+        case .anonymous, .session: return []
         }
     }
 }

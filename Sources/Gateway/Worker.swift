@@ -1,6 +1,7 @@
 import Contracts
 import EventCore
 import Exchanges
+import Identity
 import Pipeline
 import Reactor
 import Routes
@@ -86,6 +87,9 @@ final class Worker {
     /// Between messages and JSON.
     var transcoder = ProtoTranscoder()
     private lazy var ends = WaitingEnds(self)
+    /// Who has asked before.
+    var identification: Identification
+    private(set) lazy var leases = Leases(self)
     /// Calls of Health/Watch.
     var healthWatches: [ObjectIdentifier: HealthCall] = [:]
     private let date = DateField()
@@ -105,6 +109,8 @@ final class Worker {
         accessLog = shared.accessLog.map { [meters] in
             RequestLog(writer: $0, meters: meters, service: shared.service)
         }
+        identification = Identification(tokens: generation.stages.identity.tokensInMemory, hash: shared.hash)
+        shared.tallies.withLock { [tally = identification.tally] in $0.append(tally) }
         eras = [Era(generation, previous: nil, worker: self)]
         reader = try MailboxReader(mailbox, on: loop) { [unowned self] in receive($0) }
         for (i, (socket, share)) in sockets.enumerated() {
@@ -168,6 +174,7 @@ final class Worker {
             eras.append(era)
         }
         retireIfOver(old)
+        identification.forgetRefused()
         for port in ports { port.adopt(generation) }
         for watch in healthWatches.values { watch.look() }
     }

@@ -23,6 +23,8 @@ public final class Exchange {
 
     /// Who asks, once `identify` has said so.
     public var principal: Principal?
+    /// Its session's id was made here: the client hears of it with the answer.
+    public var isNewSession = false
     /// What the object's holder still has to check; nil = nothing.
     public var access: ObjectAccess?
     /// Which of the policy's rules has decided; `Rule.none` = none.
@@ -93,6 +95,7 @@ public final class Exchange {
         route = Rule.none
         captures = Captures()
         principal = nil
+        isNewSession = false
         access = nil
         accessRule = Rule.none
         repeatKey = nil
