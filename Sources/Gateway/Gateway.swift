@@ -50,16 +50,21 @@ public final class Gateway: Sendable {
         // Every submission and every request at the checkout may bring a reply, and every call a cancellation: a
         // mailbox holds them all, so that none is ever refused.
         let orders = configuration.checkout.map { $0.inFlight + $0.waiting } ?? 0
-        let capacity = configuration.store.queue + orders + 2 * Outbound.mostCalls + 8192
+        let capacity =
+            configuration.store.queue + orders + 2 * Outbound.mostCalls + AccessSettings.OPA.mostPending + 8192
         let mailboxes = try (0..<count).map { _ in try Mailbox<WorkerMessage>(capacity: capacity) }
         let deliver: EventLog.Deliver = { worker, replies in _ = mailboxes[Int(worker)].post(.replies(replies)) }
         let core = try startCore(deliver)
         outbound = Outbound(mailboxes)
         let desks = try openDesks(core, outbound, deliver)
+        let policyAgent = PolicyAgent(outbound) { ticket, opinion in
+            _ = mailboxes[Int(ticket.worker)].post(.opinion(ticket, opinion))
+        }
+        meters.add { policyAgent.families() }
         let shared = Shared(
             meters: meters, log: log, accessLog: accessLog, service: configuration.telemetry.service,
             traceThreshold: Identifiers.threshold(fraction: configuration.telemetry.sample),
-            limits: LimitTable(keys: configuration.shield.keys), core: core, desks: desks,
+            limits: LimitTable(keys: configuration.shield.keys), core: core, desks: desks, policyAgent: policyAgent,
             listeners: configuration.allListeners.map {
                 ListenerShare($0, isInherited: inherited[$0.name] != nil)
             }, mailboxes: mailboxes)

@@ -20,6 +20,7 @@ final class Shared: Sendable {
     let hash = KeyedHash()
     let core: EventLog
     let desks: Desks
+    let policyAgent: PolicyAgent
     let upstreams = Upstreams()
     /// The way to each worker.
     let mailboxes: [Mailbox<WorkerMessage>]
@@ -33,7 +34,7 @@ final class Shared: Sendable {
 
     init(
         meters: Meters, log: Log, accessLog: RequestLogWriter?, service: String, traceThreshold: UInt64,
-        limits: LimitTable, core: EventLog, desks: Desks, listeners: [ListenerShare],
+        limits: LimitTable, core: EventLog, desks: Desks, policyAgent: PolicyAgent, listeners: [ListenerShare],
         mailboxes: [Mailbox<WorkerMessage>]
     ) {
         self.meters = meters
@@ -44,6 +45,7 @@ final class Shared: Sendable {
         self.limits = limits
         self.core = core
         self.desks = desks
+        self.policyAgent = policyAgent
         self.listeners = listeners
         self.mailboxes = mailboxes
         heartbeats = mailboxes.map { _ in Heartbeat() }
