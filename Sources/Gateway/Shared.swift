@@ -25,6 +25,7 @@ final class Shared: Sendable {
     let revocations: Revocations
     /// One a worker.
     let tallies = Mutex<[IdentityTally]>([])
+    let policyAgent: PolicyAgent
     let upstreams = Upstreams()
     /// The way to each worker.
     let mailboxes: [Mailbox<WorkerMessage>]
@@ -38,7 +39,8 @@ final class Shared: Sendable {
 
     init(
         meters: Meters, log: Log, accessLog: RequestLogWriter?, service: String, traceThreshold: UInt64,
-        limits: LimitTable, core: EventLog, desks: Desks, issuers: IssuerDirectory, listeners: [ListenerShare],
+        limits: LimitTable, core: EventLog, desks: Desks, issuers: IssuerDirectory, policyAgent: PolicyAgent,
+        listeners: [ListenerShare],
         mailboxes: [Mailbox<WorkerMessage>]
     ) {
         self.meters = meters
@@ -51,6 +53,7 @@ final class Shared: Sendable {
         self.desks = desks
         self.issuers = issuers
         revocations = desks.revocations
+        self.policyAgent = policyAgent
         self.listeners = listeners
         self.mailboxes = mailboxes
         heartbeats = mailboxes.map { _ in Heartbeat() }

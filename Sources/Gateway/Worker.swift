@@ -21,6 +21,8 @@ enum WorkerMessage: Sendable {
     case resolved(name: String, [SocketAddress])
     /// What the exchange is parked for is there, or will not come.
     case wake(Ticket)
+    /// What was said about an exchange's access that is parked for it.
+    case opinion(Ticket, AccessMark.Opinion)
     /// A bulkhead has a place for one that waited; `most` is how many it lets in.
     case admitted(Ticket, ClusterState, most: Int)
     /// Make this call.
@@ -154,6 +156,7 @@ final class Worker {
             addresses[name] = found
             for era in eras { era?.clusters.forEach { $0.resolved(name, to: found) } }
         case .wake(let ticket): wake(ticket)
+        case .opinion(let ticket, let opinion): take(opinion, for: ticket)
         case .admitted(let ticket, let state, let most): admitted(ticket, by: state, most: most)
         case .call(let pending): begin(pending)
         case .cancelCall(let pending): cancel(pending)

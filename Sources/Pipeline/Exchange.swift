@@ -27,8 +27,8 @@ public final class Exchange {
     public var isNewSession = false
     /// What the object's holder still has to check; nil = nothing.
     public var access: ObjectAccess?
-    /// Which of the policy's rules has decided; `Rule.none` = none.
-    public var accessRule = Rule.none
+    /// What `authorize` came to.
+    public var accessMark = AccessMark()
     /// What makes it a repetition of another request, where its route asks.
     public var repeatKey: RepeatKey?
     /// Which side of its route's flag it is on.
@@ -97,7 +97,7 @@ public final class Exchange {
         principal = nil
         isNewSession = false
         access = nil
-        accessRule = Rule.none
+        accessMark = AccessMark()
         repeatKey = nil
         arm = .none
         done = []
