@@ -48,6 +48,7 @@ final class Era {
     let captureNames: [[String]]
     let contracts: RouteContracts
     let stages: StageTables
+    let quotas: QuotaTables
     /// The gRPC services that the routes know, in order.
     let services: [String]
     /// The constant answers of the route files.
@@ -59,6 +60,7 @@ final class Era {
         table = generation.table
         contracts = generation.contracts
         stages = generation.stages
+        quotas = QuotaTables(generation.table.quotas, generation.configuration.limits, worker.shared.budgets)
         let meters = worker.shared.meters
         let specifications = generation.configuration.clusters
         clusters = generation.table.clusters.map { name in

@@ -1,5 +1,6 @@
 import Exchanges
 import Pipeline
+import Policies
 import Routes
 import WireHTTP
 
@@ -43,6 +44,9 @@ enum ReplyFields {
         if !dated { out.writeDate(of: worker) }
         if let edits { out.writeLines(edits.write) }
         if let cors { permissions(cors, exchange, into: out) }
+        if exchange.charges.shown != Charges.noBudget {
+            RateLimitFields.write(exchange, status: head.status, worker: worker, into: out)
+        }
         correlation(exchange, into: out)
     }
 
@@ -53,6 +57,9 @@ enum ReplyFields {
         correlation(exchange, into: out)
         if let edits = worker.responseEdits(of: exchange) { out.writeLines(edits.write) }
         if let cors = worker.corsPolicy(of: exchange) { permissions(cors, exchange, into: out) }
+        if exchange.charges.shown != Charges.noBudget {
+            RateLimitFields.write(exchange, status: reply.status, worker: worker, into: out)
+        }
     }
 
     /// What pages of other origins may do with the answer.
