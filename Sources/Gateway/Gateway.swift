@@ -69,7 +69,8 @@ public final class Gateway: Sendable {
         let shared = Shared(
             meters: meters, log: log, accessLog: accessLog, service: configuration.telemetry.service,
             traceThreshold: Identifiers.threshold(fraction: configuration.telemetry.sample),
-            limits: LimitTable(keys: configuration.shield.keys), core: core, desks: desks, issuers: issuers,
+            limits: LimitTable(keys: configuration.shield.keys),
+            budgets: BudgetLedger(keys: configuration.limits.keys), core: core, desks: desks, issuers: issuers,
             policyAgent: policyAgent,
             listeners: configuration.allListeners.map {
                 ListenerShare($0, isInherited: inherited[$0.name] != nil)
@@ -110,6 +111,7 @@ public final class Gateway: Sendable {
                     .integer(limits.evictions))
             ]
         }
+        meters.add { [budgets = shared.budgets] in budgets.families() }
         meters.add { [upstreams = shared.upstreams] in upstreams.families(nowMS: nx_monotonic_ns() / 1_000_000) }
         meters.add {
             IdentitySeries.families(

@@ -2,6 +2,7 @@ import EventCore
 import Exchanges
 import Identity
 import Pipeline
+import Policies
 import Reactor
 import Routes
 import Settings
@@ -47,6 +48,7 @@ extension Worker {
     /// Gives an exchange back that never became a request.
     func discard(_ exchange: Exchange) {
         let era = exchange.era
+        if !exchange.charges.isEmpty { settleCharges(exchange) }
         replay.lose(exchange)
         freeExchanges.append(exchange.ticket.slot)
         exchange.recycle()
