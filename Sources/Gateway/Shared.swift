@@ -20,6 +20,7 @@ final class Shared: Sendable {
     let hash = KeyedHash()
     let core: EventLog
     let desks: Desks
+    let flags: FlagBoard
     let upstreams = Upstreams()
     /// The way to each worker.
     let mailboxes: [Mailbox<WorkerMessage>]
@@ -44,6 +45,7 @@ final class Shared: Sendable {
         self.limits = limits
         self.core = core
         self.desks = desks
+        flags = desks.flags
         self.listeners = listeners
         self.mailboxes = mailboxes
         heartbeats = mailboxes.map { _ in Heartbeat() }

@@ -268,6 +268,10 @@ extension Worker {
         meters.record(
             exchange.head.dialect, route: label, status: exchange.recordedStatus, nanoseconds: took, bytesIn: exchange.bytesIn,
             bytesOut: exchange.bytesOut)
+        if let side = FlagSide(exchange.arm) {
+            let ending = FlagEnding(status: exchange.status, grpcStatus: exchange.grpcStatus)
+            meters.record(flag: era.flagLabels[Int(exchange.rule.flag)], side, ending, nanoseconds: took)
+        }
         if let accessLog { log(exchange, to: accessLog, took: took, era: era) }
         discard(exchange)
     }
@@ -286,7 +290,8 @@ extension Worker {
             realtimeNS: WallClock.nowNS(), dialect: exchange.head.dialect, status: exchange.status,
             trace: exchange.trace, requestID: exchange.requestID, bytesIn: exchange.bytesIn,
             bytesOut: exchange.bytesOut, nanoseconds: took, refusedBy: exchange.trail.refusedBy,
-            grpcStatus: exchange.grpcStatus)
+            grpcStatus: exchange.grpcStatus, arm: FlagSide(exchange.arm))
+        let flag = exchange.arm == .none ? [] : era.flagNames[Int(exchange.rule.flag)]
         let route = exchange.route == Rule.none ? unroutedName(of: exchange) : era.routeNames[Int(exchange.route)]
         let peer = exchange.wire?.session.peerText ?? []
         let principal = exchange.wire?.session.certificateName ?? []
@@ -298,8 +303,19 @@ extension Worker {
                     facts, nowNS: loop.nowNS, method: text.extracting(exchange.head.method.range),
                     path: text.extracting(exchange.head.path.range), correlationID: correlation, route: route.span,
                     upstream: endpoint.span, peer: peer.span, principal: principal.span,
-                    userAgent: text.extracting(agent.range))
+                    userAgent: text.extracting(agent.range), flag: flag.span)
             }
+        }
+    }
+}
+
+extension FlagSide {
+    /// Nil where there is no flag.
+    fileprivate init?(_ arm: Arm) {
+        switch arm {
+        case .none: return nil
+        case .control: self = .control
+        case .candidate: self = .candidate
         }
     }
 }

@@ -11,6 +11,8 @@ public final class Meters: Sendable {
     public let routes: LabelTable
     /// Cluster names with series of their own.
     public let clusters: LabelTable
+    /// Flags with series of their own.
+    public let flags = LabelTable(budget: 256)
 
     private let reasons: [String]
     private let boards = Mutex<[WorkerBoard]>([])
@@ -45,6 +47,7 @@ public final class Meters: Sendable {
         var out = requestFamilies(boards)
         out += workerFamilies(boards)
         out += upstreamFamilies(boards)
+        out += FlagSeries.families(boards.flatMap { $0.flags.withLock { $0 } }, names: flags.names)
         out.append(
             Family(
                 "nexus_config_generation", .gauge, "Configuration generation in force.",
@@ -55,8 +58,8 @@ public final class Meters: Sendable {
                 .integer(reloadFailures.load(ordering: .relaxed))))
         out.append(
             Family(
-                "nexus_series_overflow", .gauge, "Route and cluster names that found no place in the label budget.",
-                .integer(UInt64(routes.refused + clusters.refused))))
+                "nexus_series_overflow", .gauge, "Names of routes, clusters and flags that found no place in the label budget.",
+                .integer(UInt64(routes.refused + clusters.refused + flags.refused))))
         for source in sources.withLock({ $0 }) { out += source() }
         return out
     }

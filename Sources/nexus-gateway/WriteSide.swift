@@ -20,6 +20,7 @@ final class WriteSide: Sendable {
 
     private let memory: SQLiteConsumerStore
     private let checkout: Checking?
+    let flags: FlagDesk
     private let bus = Mutex<Bus?>(nil)
     private let startBus: @Sendable (SQLiteConsumerStore) async throws -> Bus
 
@@ -39,6 +40,7 @@ final class WriteSide: Sendable {
         deliver: @escaping EventLog.Deliver
     ) throws {
         let configuration = loaded.configuration
+        flags = FlagDesk(board: FlagBoard(), core: core)
         let path = Self.path(ofEvents: configuration.store.path)
         do throws(StoreError) {
             memory = try SQLiteConsumerStore(path: path)
@@ -70,7 +72,7 @@ final class WriteSide: Sendable {
         }
     }
 
-    var desks: Desks { Desks(checkout: checkout?.desk, admin: self) }
+    var desks: Desks { Desks(checkout: checkout?.desk, admin: self, flags: flags.board) }
 
     /// Goes on with what an earlier process left, and follows the log from then on.
     func begin() async throws {
@@ -92,7 +94,7 @@ final class WriteSide: Sendable {
 
     /// For metrics.
     func families() -> [Family] {
-        var families = bus.withLock { $0 }.map(BusSeries.families) ?? []
+        var families = flags.board.families() + (bus.withLock { $0 }.map(BusSeries.families) ?? [])
         if let checkout {
             let sagas = checkout.sagas.figures()
             families += SagaSeries.families(of: sagas) + OrderSeries.families(of: checkout.desk.meters, active: sagas.orders)
@@ -106,7 +108,8 @@ extension WriteSide: AdminDesk {
         switch request.subject {
         case .sagas: await sagas(request)
         case .deadLetters: await deadLetters(request)
-        case .flags, .revocations: AdminAnswer(501, "not available")
+        case .flags: await flags.answer(request)
+        case .revocations: AdminAnswer(501, "not available")
         }
     }
 
