@@ -46,10 +46,13 @@ struct FlagDesk: Sendable {
 
     /// Why not.
     private struct No: Error {
-        var status: UInt16 = 400
+        var status: UInt16
         var message: String
 
-        init(_ message: String) { self.message = message }
+        init(_ message: String, status: UInt16 = 400) {
+            self.status = status
+            self.message = message
+        }
 
         /// The log's.
         init(_ refusal: Refusal) {
@@ -73,14 +76,14 @@ struct FlagDesk: Sendable {
     }
 
     private func action(_ verb: String, _ request: AdminRequest, _ standing: FlagBoard.Standing) throws(No) -> FlagAction {
+        guard ["set", "clear"].contains(verb) else { throw No("a flag can be told: set or clear", status: 404) }
         let (weight, note) = try FlagDesk.wish(request.body)
         let (file, by) = (standing.file.weight, FlagDesk.name(request.by))
         switch (verb, weight) {
         case ("set", let weight?): return .setWeight(weight, file: file, note: note, by: by)
         case ("set", nil): throw No("'weight' is needed: a percentage with at most two decimals, such as 12.5")
-        case ("clear", nil): return .clearWeight(file: file, note: note, by: by)
-        case ("clear", _?): throw No("what is cleared has no weight of its own: leave 'weight' out")
-        default: throw No("a flag can be told: set or clear")
+        case (_, nil): return .clearWeight(file: file, note: note, by: by)
+        case (_, _?): throw No("what is cleared has no weight of its own: leave 'weight' out")
         }
     }
 
