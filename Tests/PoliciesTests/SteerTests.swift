@@ -111,7 +111,13 @@ import Testing
 
     @Test func aSetFindsItsUsersAndNobodyElse() {
         let users = UserSet((0..<5_000).map { "user-\($0)" })
-        for i in 0..<10_000 { #expect(users.contains(Array("user-\(i)".utf8).span) == (i < 5_000), "\(i)") }
-        #expect(!users.contains([].span) && !UserSet([]).contains([1].span))
+        for i in 0..<10_000 {
+            let user = Array("user-\(i)".utf8)
+            let isIn = users.contains(user.span)
+            #expect(isIn == (i < 5_000), "\(i)")
+        }
+        let (nobody, one): ([UInt8], [UInt8]) = ([], [1])
+        #expect(!users.contains(nobody.span))
+        #expect(!UserSet([]).contains(one.span))
     }
 }
