@@ -38,6 +38,14 @@ extension Worker {
             request.query.append((name, value))
         }
         request.body = exchange.body?.copyReadable() ?? []
+        request.by = asker(exchange)
         return request
+    }
+
+    /// The best name there is for whoever asks.
+    private func asker(_ exchange: Exchange) -> String {
+        let session = exchange.wire?.session
+        let names = [exchange.principal?.subject, session?.certificateName, session?.peerText]
+        return String(decoding: names.compactMap { $0 }.first { !$0.isEmpty } ?? [], as: UTF8.self)
     }
 }

@@ -9,6 +9,7 @@ struct NexusGateway: ParsableCommand {
         subcommands: [
             RunCommand.self, CheckCommand.self, RoutesCommand.self, ContractsCommand.self, ExplainCommand.self,
             UpstreamsCommand.self, SagaCommand.self, RevokeCommand.self, RevocationsCommand.self, DLQCommand.self,
+            FlagsCommand.self,
         ],
         defaultSubcommand: RunCommand.self)
 }
