@@ -35,7 +35,7 @@ def test_key_sets_that_are_no_use(stage):
 
     def publish(peer):
         while True:
-            name = peer.read_request().target.decode().strip("/")
+            name = peer.read_request().target.strip("/")
             if name == "good" or name in mended:
                 peer.send(respond("200 OK", GOOD))
             elif name == "slow":
@@ -77,7 +77,7 @@ def test_key_sets_that_are_no_use(stage):
                          ("slow", "unreachable"), ("down", "unreachable")):
         line = next(x for x in text.splitlines() if x.startswith(f'nexus_issuer_fetch_failures_total{{issuer="{name}",reason="{reason}"}}'))
         assert int(line.split()[-1]) >= 1, line
-    assert sum("keys of an issuer cannot be had" in line and '"empty"' in line for line in gateway.stderr) <= 2
+    assert sum("keys of an issuer cannot be had" in line and '"issuer":"empty"' in line for line in gateway.stderr) == 1
 
 
 def test_a_reload_changes_who_is_believed(stage):
@@ -108,7 +108,7 @@ def test_a_reload_changes_who_is_believed(stage):
     assert statuses() == [200, 200, 200] and statuses() == [200, 200, 200]
     gateway.reload(config(a=AUDIENCE, b="another"))
     assert statuses() == [200, 401, 401]
-    assert served.count(b"/a") == 1
+    assert served.count("/a") == 1
     gateway.reload(config(a=AUDIENCE, b=AUDIENCE, c=AUDIENCE))
     assert statuses() == [200, 200, 200]
-    assert served.count(b"/a") == 1
+    assert served.count("/a") == 1
