@@ -51,7 +51,8 @@ public final class Gateway: Sendable {
         // Every submission and every request at the checkout may bring a reply, and every call a cancellation: a
         // mailbox holds them all, so that none is ever refused.
         let orders = configuration.checkout.map { $0.inFlight + $0.waiting } ?? 0
-        let capacity = configuration.store.queue + orders + 2 * Outbound.mostCalls + 8192
+        let capacity =
+            configuration.store.queue + orders + 2 * Outbound.mostCalls + AccessSettings.OPA.mostPending + 8192
         let mailboxes = try (0..<count).map { _ in try Mailbox<WorkerMessage>(capacity: capacity) }
         let deliver: EventLog.Deliver = { worker, replies in _ = mailboxes[Int(worker)].post(.replies(replies)) }
         let core = try startCore(deliver)
@@ -61,14 +62,19 @@ public final class Gateway: Sendable {
             calls: outbound, clock: { nx_monotonic_ns() / 1_000_000 },
             wake: { ticket in _ = mailboxes[Int(ticket.worker)].post(.wake(ticket)) }, note: { $0.write(to: log) })
         issuers.adopt(stages.identity.definitions)
+        let policyAgent = PolicyAgent(outbound) { ticket, opinion in
+            _ = mailboxes[Int(ticket.worker)].post(.opinion(ticket, opinion))
+        }
+        meters.add { policyAgent.families() }
         let shared = Shared(
             meters: meters, log: log, accessLog: accessLog, service: configuration.telemetry.service,
             traceThreshold: Identifiers.threshold(fraction: configuration.telemetry.sample),
-            limits: LimitTable(keys: configuration.shield.keys), core: core, desks: desks, issuers: issuers,
+            limits: LimitTable(keys: configuration.shield.keys),
+            budgets: BudgetLedger(keys: configuration.limits.keys), core: core, desks: desks, issuers: issuers,
+            policyAgent: policyAgent,
             listeners: configuration.allListeners.map {
                 ListenerShare($0, isInherited: inherited[$0.name] != nil)
             }, mailboxes: mailboxes)
-
         let sockets = try Self.bind(configuration, workers: count, inherited: inherited)
         let generation = Generation(number: 1, configuration: configuration, table: table, tls: tls, contracts: contracts,
             stages: stages)
@@ -105,6 +111,7 @@ public final class Gateway: Sendable {
                     .integer(limits.evictions))
             ]
         }
+        meters.add { [budgets = shared.budgets] in budgets.families() }
         meters.add { [upstreams = shared.upstreams] in upstreams.families(nowMS: nx_monotonic_ns() / 1_000_000) }
         meters.add {
             IdentitySeries.families(

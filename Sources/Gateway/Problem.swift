@@ -77,6 +77,11 @@ struct Problem {
             exchange.correlationID.withReadable { out.append($0) }
             out.append(0x22)
         }
+        if let id = decisionID {
+            out.append(",\"decisionId\":\"" as StaticString)
+            out.append(id)
+            out.append(0x22)
+        }
         if let fields, !fields.isEmpty {
             out.append(",\"fields\":" as StaticString)
             var json = JSONWriter(out)
@@ -95,6 +100,16 @@ struct Problem {
         return out.copyReadable()
     }
 
+    /// Of the policy that has refused, as the access log has it: whoever was refused can be told why by it.
+    var decisionID: [UInt8]? {
+        guard exchange.accessMark.word == .denied else { return nil }
+        let out = Buffer(capacity: 32)
+        out.append(hex: exchange.requestID, digits: 16)
+        out.append(0x2d)
+        out.append(hex: UInt64(exchange.accessMark.version), digits: 8)
+        return out.copyReadable()
+    }
+
     func headerFields() -> [UInt8] {
         let out = Buffer(capacity: 128)
         challenge(into: out)
@@ -107,6 +122,10 @@ struct Problem {
             out.append("Proxy-Status: nexus-gateway; error=" as StaticString)
             out.append(proxyStatus)
             out.append("\r\n" as StaticString)
+        }
+        if outcome.code == .forbidden, exchange.accessMark.lacksScope {
+            // RFC 6750, 3.1.
+            out.append("WWW-Authenticate: Bearer error=\"insufficient_scope\"\r\n" as StaticString)
         }
         if let allow {
             out.append("Allow: " as StaticString)

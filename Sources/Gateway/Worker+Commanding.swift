@@ -146,6 +146,7 @@ extension Worker {
     func deliver(_ reply: Reply) {
         // Its time may have been over meanwhile: then its client has heard so already.
         guard let exchange = unanswered(reply.ticket), let wire = exchange.wire, !isTooOld(reply, exchange) else { return }
+        noteAccess(exchange, reply.outcome)
         if let facade = facade(of: exchange) {
             switch reply.outcome {
             case .accepted(let accepted): return answer(exchange, by: facade, accepted.json)

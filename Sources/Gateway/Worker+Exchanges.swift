@@ -2,6 +2,7 @@ import EventCore
 import Exchanges
 import Identity
 import Pipeline
+import Policies
 import Reactor
 import Routes
 import Settings
@@ -47,6 +48,7 @@ extension Worker {
     /// Gives an exchange back that never became a request.
     func discard(_ exchange: Exchange) {
         let era = exchange.era
+        if !exchange.charges.isEmpty { settleCharges(exchange) }
         replay.lose(exchange)
         freeExchanges.append(exchange.ticket.slot)
         exchange.recycle()
@@ -271,7 +273,11 @@ extension Worker {
         meters.record(
             exchange.head.dialect, route: label, status: exchange.recordedStatus, nanoseconds: took, bytesIn: exchange.bytesIn,
             bytesOut: exchange.bytesOut)
-        if let accessLog { log(exchange, to: accessLog, took: took, era: era) }
+        let decision = decision(of: exchange, era)
+        if let decision {
+            meters.count(decision.isAllowed, policy: era.accessLabels[Int(exchange.rule.access)])
+        }
+        if let accessLog { log(exchange, decision, to: accessLog, took: took, era: era) }
         discard(exchange)
     }
 
@@ -283,7 +289,7 @@ extension Worker {
         exchange.wire?.isNull == true ? Array("outbound".utf8) : []
     }
 
-    private func log(_ exchange: Exchange, to accessLog: RequestLog, took: UInt64, era: Era) {
+    private func log(_ exchange: Exchange, _ decision: DecisionFacts?, to accessLog: RequestLog, took: UInt64, era: Era) {
         guard let text = exchange.text else { return }
         let facts = AccessFacts(
             realtimeNS: WallClock.nowNS(), dialect: exchange.head.dialect, status: exchange.status,
@@ -301,7 +307,7 @@ extension Worker {
                     facts, nowNS: loop.nowNS, method: text.extracting(exchange.head.method.range),
                     path: text.extracting(exchange.head.path.range), correlationID: correlation, route: route.span,
                     upstream: endpoint.span, peer: peer.span, principal: principal.span,
-                    userAgent: text.extracting(agent.range))
+                    userAgent: text.extracting(agent.range), decision: decision)
             }
         }
     }

@@ -1,4 +1,5 @@
 public import Exchanges
+public import Policies
 public import Routes
 public import Telemetry
 
@@ -27,10 +28,12 @@ public final class Exchange {
     public var isNewSession = false
     /// What the object's holder still has to check; nil = nothing.
     public var access: ObjectAccess?
-    /// Which of the policy's rules has decided; `Rule.none` = none.
-    public var accessRule = Rule.none
+    /// What `authorize` came to.
+    public var accessMark = AccessMark()
     /// What makes it a repetition of another request, where its route asks.
     public var repeatKey: RepeatKey?
+    /// What `quota` has charged, until the exchange ends.
+    public var charges = Charges()
     /// Which side of its route's flag it is on.
     public var arm = Arm.none
 
@@ -97,8 +100,9 @@ public final class Exchange {
         principal = nil
         isNewSession = false
         access = nil
-        accessRule = Rule.none
+        accessMark = AccessMark()
         repeatKey = nil
+        charges.clear()
         arm = .none
         done = []
         trail = Trail()
