@@ -1,4 +1,5 @@
 import Exchanges
+import Identity
 import Pipeline
 public import Routes
 public import Settings
@@ -38,6 +39,8 @@ final class Era {
     let routeLabels: [LabelTable.ID]
     /// A number for each route's name that stays over reloads, so that its limits do.
     let policies: [UInt16]
+    /// Metric label of each policy, behind `Rule.access`.
+    let accessLabels: [LabelTable.ID]
     /// Metric label of what matched no route.
     let unrouted: LabelTable.ID
     /// Metric label of the gateway's own calls.
@@ -52,6 +55,9 @@ final class Era {
     let captureNames: [[String]]
     let contracts: RouteContracts
     let stages: StageTables
+    let identity: IdentityTable
+    /// In the order of the configuration.
+    let issuers: [Issuer]
     /// The gRPC services that the routes know, in order.
     let services: [String]
     /// The constant answers of the route files.
@@ -63,6 +69,8 @@ final class Era {
         table = generation.table
         contracts = generation.contracts
         stages = generation.stages
+        identity = generation.stages.identity
+        issuers = worker.shared.issuers.issuers(of: identity.definitions)
         let meters = worker.shared.meters
         let specifications = generation.configuration.clusters
         clusters = generation.table.clusters.map { name in
@@ -81,6 +89,9 @@ final class Era {
             uniqueKeysWithValues: generation.table.clusters.enumerated().map { ($1, UInt16($0)) })
         routeLabels = generation.table.routes.map { meters.routes.intern($0.template) }
         policies = generation.table.routes.map { worker.shared.policies.intern($0.name) }
+        accessLabels = generation.stages.access.routes.map {
+            meters.policies.intern(String(decoding: $0.name, as: UTF8.self))
+        }
         unrouted = meters.routes.intern("(none)")
         outbound = meters.routes.intern("(outbound)")
         routeNames = generation.table.routes.map { Array($0.name.utf8) }

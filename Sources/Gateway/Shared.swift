@@ -1,5 +1,6 @@
 import EventCore
 import Exchanges
+import Identity
 import Policies
 import Reactor
 import Settings
@@ -21,6 +22,11 @@ final class Shared: Sendable {
     let core: EventLog
     let desks: Desks
     let flags: FlagBoard
+    let issuers: IssuerDirectory
+    let revocations: Revocations
+    /// One a worker.
+    let tallies = Mutex<[IdentityTally]>([])
+    let policyAgent: PolicyAgent
     let upstreams = Upstreams()
     /// The way to each worker.
     let mailboxes: [Mailbox<WorkerMessage>]
@@ -34,7 +40,8 @@ final class Shared: Sendable {
 
     init(
         meters: Meters, log: Log, accessLog: RequestLogWriter?, service: String, traceThreshold: UInt64,
-        limits: LimitTable, core: EventLog, desks: Desks, listeners: [ListenerShare],
+        limits: LimitTable, core: EventLog, desks: Desks, issuers: IssuerDirectory, policyAgent: PolicyAgent,
+        listeners: [ListenerShare],
         mailboxes: [Mailbox<WorkerMessage>]
     ) {
         self.meters = meters
@@ -46,6 +53,9 @@ final class Shared: Sendable {
         self.core = core
         self.desks = desks
         flags = desks.flags
+        self.issuers = issuers
+        revocations = desks.revocations
+        self.policyAgent = policyAgent
         self.listeners = listeners
         self.mailboxes = mailboxes
         heartbeats = mailboxes.map { _ in Heartbeat() }

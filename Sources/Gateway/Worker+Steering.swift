@@ -1,4 +1,3 @@
-import Contracts
 import Exchanges
 import Pipeline
 import Policies
@@ -49,20 +48,9 @@ extension Worker {
                 let decoded = PercentDecoding.decode(segment)
                 return steer.side(for: decoded.span, exchange.principal, weight)
             }
-        case .message(let path):
-            guard let schema = era.contracts.schema else { return nil }
-            return exchange.body?.withReadable { bytes in
-                guard bytes.count > 5, bytes[0] == 0 else { return nil }
-                let message = bytes.extracting(5..<bytes.count)
-                guard let field = schema.field(path, of: message) else { return nil }
-                return steer.side(for: message.extracting(field.range), exchange.principal, weight)
-            }
-        case .json(let names):
-            return exchange.body?.withReadable { bytes in
-                guard let tape = try? JSONTape(bytes) else { return nil }
-                let value = tape.steeringValue(names, in: bytes)
-                return steer.side(for: value.span, exchange.principal, weight)
-            }
+        case .field(let field):
+            guard let body = exchange.body else { return nil }
+            return field.withValue(in: body, era.contracts.schema) { steer.side(for: $0, exchange.principal, weight) } ?? nil
         }
     }
 }

@@ -38,6 +38,23 @@ public struct AccessFacts: Sendable, BitwiseCopyable {
     }
 }
 
+/// What a policy decided about an exchange.
+public struct DecisionFacts: Sendable {
+    public var isAllowed: Bool
+    /// Its name, and the name of its rule (`default` = none of them, `opa` = who was asked outside).
+    public var policy: [UInt8]
+    public var rule: [UInt8]
+    /// Of the policy's text; with the request's number it is the decision's.
+    public var version: UInt32
+
+    public init(isAllowed: Bool, policy: [UInt8], rule: [UInt8], version: UInt32) {
+        self.isAllowed = isAllowed
+        self.policy = policy
+        self.rule = rule
+        self.version = version
+    }
+}
+
 extension AccessFacts {
     /// The gateway or its upstream has failed: 5xx, or gRPC's UNKNOWN, INTERNAL, UNAVAILABLE or DATA_LOSS.
     fileprivate var isError: Bool {
@@ -89,7 +106,8 @@ public final class AccessLog {
     public func append(
         _ facts: AccessFacts, nowNS: UInt64, method: borrowing Span<UInt8>, path: borrowing Span<UInt8>,
         correlationID: borrowing Span<UInt8>, route: borrowing Span<UInt8>, upstream: borrowing Span<UInt8>,
-        peer: borrowing Span<UInt8>, principal: borrowing Span<UInt8>, userAgent: borrowing Span<UInt8>, flag: borrowing Span<UInt8> = Span()
+        peer: borrowing Span<UInt8>, principal: borrowing Span<UInt8>, userAgent: borrowing Span<UInt8>,
+        flag: borrowing Span<UInt8> = Span(), decision: DecisionFacts? = nil
     ) {
         if chunk.isEmpty { oldestNS = nowNS }
         chunk.append("{\"timestamp\":\"" as StaticString)
@@ -138,9 +156,21 @@ public final class AccessLog {
         text(",\"peer\":\"", peer)
         text(",\"principal\":\"", principal)
         text(",\"userAgent\":\"", userAgent)
+        if let decision { append(decision, facts.requestID) }
         chunk.append("}\n" as StaticString)
         lines += 1
         if chunk.count >= AccessLog.chunkBytes { flush() }
+    }
+
+    private func append(_ decision: DecisionFacts, _ requestID: UInt64) {
+        text(",\"policy\":\"", decision.policy.span)
+        text(",\"rule\":\"", decision.rule.span)
+        chunk.append(decision.isAllowed ? ",\"decision\":\"allow\"" : ",\"decision\":\"deny\"" as StaticString)
+        chunk.append(",\"decisionId\":\"" as StaticString)
+        chunk.append(hex: requestID, digits: 16)
+        chunk.append(UInt8(ascii: "-"))
+        chunk.append(hex: UInt64(decision.version), digits: 8)
+        chunk.append(UInt8(ascii: "\""))
     }
 
     /// At the end of a turn: hands over what has waited long enough.

@@ -18,6 +18,8 @@ final class WorkerBoard: Sendable {
     let parseErrors: InlineArray<64, Cell>
     /// By side and result.
     let handshakes: InlineArray<32, Cell>
+    /// Of policies: by number, refused before allowed.
+    let decisions: InlineArray<514, Cell>
     /// Series made so far; the worker appends on first use, the scraper copies the list.
     let routes = Mutex<[RouteSeries]>([])
     let clusters = Mutex<[ClusterSeries]>([])
@@ -27,6 +29,7 @@ final class WorkerBoard: Sendable {
         counters = InlineArray<32, Cell> { _ in Cell(0) }
         parseErrors = InlineArray<64, Cell> { _ in Cell(0) }
         handshakes = InlineArray<32, Cell> { _ in Cell(0) }
+        decisions = InlineArray<514, Cell> { _ in Cell(0) }
     }
 }
 
@@ -84,6 +87,11 @@ public final class WorkerMeters {
     /// A TLS handshake began, or came to this.
     public func count(_ result: HandshakeResult, side: HandshakeSide) {
         board.handshakes[WorkerBoard.place(side, result)].bump()
+    }
+
+    /// A policy (number from `Meters.policies`) has allowed or refused.
+    public func count(_ isAllowed: Bool, policy: LabelTable.ID) {
+        board.decisions[min(Int(policy), 256) * 2 + (isAllowed ? 1 : 0)].bump()
     }
 
     /// A message was refused by a parser; `kind` indexes the reasons given to `Meters`, anything

@@ -3,6 +3,7 @@ import Bus
 import EventCore
 import Exchanges
 import Gateway
+import Identity
 import Sagas
 import Settings
 import Stores
@@ -19,6 +20,7 @@ final class WriteSide: Sendable {
     }
 
     private let memory: SQLiteConsumerStore
+    private let revocations: RevocationDesk
     private let checkout: Checking?
     let flags: FlagDesk
     private let bus = Mutex<Bus?>(nil)
@@ -47,6 +49,7 @@ final class WriteSide: Sendable {
         } catch {
             throw Unopened(path: path, error: error)
         }
+        revocations = try RevocationDesk(path: configuration.store.path + ".revocations")
         var consumers: [any Consumer] = []
         if let parts = loaded.checkout {
             let cards = CardVault(most: parts.settings.cards, seconds: UInt64(parts.settings.paymentParkMax) / 1000)
@@ -72,7 +75,9 @@ final class WriteSide: Sendable {
         }
     }
 
-    var desks: Desks { Desks(checkout: checkout?.desk, admin: self, flags: flags.board) }
+    var desks: Desks {
+        Desks(checkout: checkout?.desk, admin: self, revocations: revocations.revocations, flags: flags.board)
+    }
 
     /// Goes on with what an earlier process left, and follows the log from then on.
     func begin() async throws {
@@ -109,7 +114,7 @@ extension WriteSide: AdminDesk {
         case .sagas: await sagas(request)
         case .deadLetters: await deadLetters(request)
         case .flags: await flags.answer(request)
-        case .revocations: AdminAnswer(501, "not available")
+        case .revocations: revocations.answer(request)
         }
     }
 
@@ -155,7 +160,7 @@ extension WriteSide: AdminDesk {
 
 extension AdminAnswer {
     /// A no, with a constant text that needs no escaping.
-    fileprivate init(_ status: UInt16, _ message: StaticString) {
+    init(_ status: UInt16, _ message: StaticString) {
         self.init(status: status, body: Array("{\"message\":\"\(message)\"}".utf8))
     }
 }
