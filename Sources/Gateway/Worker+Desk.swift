@@ -44,8 +44,7 @@ extension Worker {
 
     /// The best name there is for whoever asks.
     private func asker(_ exchange: Exchange) -> String {
-        let session = exchange.wire?.session
-        let names = [exchange.principal?.subject, session?.certificateName, session?.peerText]
-        return String(decoding: names.compactMap { $0 }.first { !$0.isEmpty } ?? [], as: UTF8.self)
+        let name = exchange.loggedPrincipal
+        return String(decoding: name.isEmpty ? exchange.wire?.session.peerText ?? [] : name, as: UTF8.self)
     }
 }
