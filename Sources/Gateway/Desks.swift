@@ -8,9 +8,16 @@ public struct Desks: Sendable {
     /// Nil = the operations `sagas` and `dead_letters` are refused.
     public var admin: (any AdminDesk)?
 
-    public init(checkout: (any CheckoutDesk)? = nil, admin: (any AdminDesk)? = nil) {
+    /// The key of the digests by which requests are told from their repetitions.
+    public var repeatSecret: RepeatDigest.Key
+
+    public init(
+        checkout: (any CheckoutDesk)? = nil, admin: (any AdminDesk)? = nil,
+        repeatSecret: RepeatDigest.Key = RepeatDigest.Key()
+    ) {
         self.checkout = checkout
         self.admin = admin
+        self.repeatSecret = repeatSecret
     }
 }
 

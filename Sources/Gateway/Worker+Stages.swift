@@ -6,5 +6,4 @@ extension Worker: AdmissionStages {
     func identify(_ exchange: Exchange) -> Verdict { .answer(Outcome(.internalError, "not available")) }
     func authorize(_ exchange: Exchange) -> Verdict { .answer(Outcome(.internalError, "not available")) }
     func charge(_ exchange: Exchange) -> Verdict { .answer(Outcome(.internalError, "not available")) }
-    func findRepetition(_ exchange: Exchange) -> Verdict { .answer(Outcome(.internalError, "not available")) }
 }

@@ -20,6 +20,7 @@ final class WriteSide: Sendable {
 
     private let memory: SQLiteConsumerStore
     private let checkout: Checking?
+    private let repeatSecret: RepeatDigest.Key
     private let bus = Mutex<Bus?>(nil)
     private let startBus: @Sendable (SQLiteConsumerStore) async throws -> Bus
 
@@ -27,7 +28,7 @@ final class WriteSide: Sendable {
     private struct Unopened: Error, CustomStringConvertible {
         var path: String
         var error: StoreError
-        var description: String { "the consumers' store \(path): \(error)" }
+        var description: String { "\(path): \(error)" }
     }
 
     /// Where consumers remember how far they are, beside the events.
@@ -44,6 +45,12 @@ final class WriteSide: Sendable {
             memory = try SQLiteConsumerStore(path: path)
         } catch {
             throw Unopened(path: path, error: error)
+        }
+        let secret = RepeatSecretFile.path(ofEvents: configuration.store.path)
+        do throws(StoreError) {
+            repeatSecret = try RepeatSecretFile.open(secret)
+        } catch {
+            throw Unopened(path: secret, error: error)
         }
         var consumers: [any Consumer] = []
         if let parts = loaded.checkout {
@@ -70,7 +77,7 @@ final class WriteSide: Sendable {
         }
     }
 
-    var desks: Desks { Desks(checkout: checkout?.desk, admin: self) }
+    var desks: Desks { Desks(checkout: checkout?.desk, admin: self, repeatSecret: repeatSecret) }
 
     /// Goes on with what an earlier process left, and follows the log from then on.
     func begin() async throws {
