@@ -34,6 +34,10 @@ extension JSONSchema {
                 report("must be from \(nodes[node].least) to \(nodes[node].most)", text, &findings)
                 fits = false
             }
+            if let divisor = nodes[node].divisor, tape.integer(at, in: text).map({ $0 % divisor != 0 }) ?? true {
+                report("must be a multiple of \(divisor)", text, &findings)
+                fits = false
+            }
         case .string:
             if let error = wrong(string: at, node, tape, text) {
                 report("\(error)", text, &findings)
@@ -55,6 +59,15 @@ extension JSONSchema {
         if !nodes[node].one.isEmpty, count(of: nodes[node].one, at, tape, text) != 1 {
             report("must fit exactly one of the alternatives", text, &findings)
             fits = false
+        }
+        if let excluded = nodes[node].excluded, count(of: [excluded], at, tape, text) == 1 {
+            report("fits what it must not", text, &findings)
+            fits = false
+        }
+        if let condition = nodes[node].condition {
+            let holds = count(of: [condition], at, tape, text) == 1
+            let consequence = holds ? nodes[node].consequence : nodes[node].alternative
+            if let consequence, !check(consequence, at, tape, text, &findings) { fits = false }
         }
         return fits && findings.list.count == before
     }
@@ -157,8 +170,10 @@ extension JSONSchema {
         var expected = 0
         var name = at + 1
         let end = tape.next(at)
+        var count = 0
         while name < end {
             let value = name + 1
+            count += 1
             if let member = member(name, node, expected, tape, text) {
                 expected = member + 1
                 missing &= ~(1 << UInt64(member))
@@ -176,6 +191,13 @@ extension JSONSchema {
             }
             if !fits && findings.isFull { return false }
             name = tape.next(value)
+        }
+        if let sizes = nodes[node].sizes, !sizes.contains(count) {
+            if !findings.isFull {
+                let error = count < sizes.lowerBound ? "has too few members" : "has too many members"
+                findings.list.append(Violation(tape.pointer(to: at, in: text), error))
+            }
+            fits = false
         }
         guard missing != 0 else { return fits }
         for (i, member) in nodes[node].members.enumerated() where missing & 1 << UInt64(i) != 0 && !findings.isFull {

@@ -19,6 +19,8 @@ public final class RouteContracts: Sendable {
     let facades: [Facade?]
     /// By route: what its stage `inspect` wants; nil where it has none.
     let inspections: [Inspection?]
+    /// By route: what it wants of JSON bodies; nil where it wants nothing.
+    let bodies: [BodyInspection?]
     /// Behind `Rule.flag`.
     let steers: [Steer]
     /// Behind `Rule.steeringKey`.
@@ -45,8 +47,9 @@ public final class RouteContracts: Sendable {
     }
 
     /// Compiles what the table's routes need. Check `diagnostics` before using it.
-    public init(_ table: RouteTable, _ schema: ProtoSchema?, _ diagnostics: Diagnostics) {
+    public init(_ table: RouteTable, _ schema: ProtoSchema?, _ schemas: borrowing BodySchemas, _ diagnostics: Diagnostics) {
         self.schema = schema
+        bodies = table.routes.map { BodyInspection($0, schemas) }
         steers = table.flags.map { Steer($0) }
         var calls: [CompiledCall] = []
         var facades: [Facade?] = []

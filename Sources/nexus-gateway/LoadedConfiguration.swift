@@ -58,7 +58,9 @@ struct LoadedConfiguration: Sendable {
         vocabulary.methods = schema.map(Vocabulary.methods(of:)) ?? [:]
         let table = RouteCompiler.compile(configuration, vocabulary: vocabulary, diagnostics)
         let tls = TLSContexts.load(configuration, vault: vault, diagnostics)
-        let contracts = table.map { RouteContracts($0, schema, diagnostics) }
+        let bodySchemas = table.map { BodySchemas(configuration, $0, diagnostics) }
+        let contracts: RouteContracts? =
+            if let table, let bodySchemas { RouteContracts(table, schema, bodySchemas, diagnostics) } else { nil }
         let stages = table.map { StageTables(configuration, $0, schema, diagnostics) }
         let checkout = Checkout.load(configuration, diagnostics)
         let takesCommands = table?.routes.contains { $0.targets.contains(where: \.isCommand) } ?? false
