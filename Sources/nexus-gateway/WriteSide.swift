@@ -22,6 +22,7 @@ final class WriteSide: Sendable {
     private let memory: SQLiteConsumerStore
     private let revocations: RevocationDesk
     private let checkout: Checking?
+    let flags: FlagDesk
     private let bus = Mutex<Bus?>(nil)
     private let startBus: @Sendable (SQLiteConsumerStore) async throws -> Bus
 
@@ -41,6 +42,7 @@ final class WriteSide: Sendable {
         deliver: @escaping EventLog.Deliver
     ) throws {
         let configuration = loaded.configuration
+        flags = FlagDesk(board: FlagBoard(), core: core)
         let path = Self.path(ofEvents: configuration.store.path)
         do throws(StoreError) {
             memory = try SQLiteConsumerStore(path: path)
@@ -73,7 +75,9 @@ final class WriteSide: Sendable {
         }
     }
 
-    var desks: Desks { Desks(checkout: checkout?.desk, admin: self, revocations: revocations.revocations) }
+    var desks: Desks {
+        Desks(checkout: checkout?.desk, admin: self, revocations: revocations.revocations, flags: flags.board)
+    }
 
     /// Goes on with what an earlier process left, and follows the log from then on.
     func begin() async throws {
@@ -95,7 +99,7 @@ final class WriteSide: Sendable {
 
     /// For metrics.
     func families() -> [Family] {
-        var families = bus.withLock { $0 }.map(BusSeries.families) ?? []
+        var families = flags.board.families() + (bus.withLock { $0 }.map(BusSeries.families) ?? [])
         if let checkout {
             let sagas = checkout.sagas.figures()
             families += SagaSeries.families(of: sagas) + OrderSeries.families(of: checkout.desk.meters, active: sagas.orders)
@@ -110,7 +114,7 @@ extension WriteSide: AdminDesk {
         case .sagas: await sagas(request)
         case .deadLetters: await deadLetters(request)
         case .revocations: revocations.answer(request)
-        case .flags: AdminAnswer(501, "not available")
+        case .flags: await flags.answer(request)
         }
     }
 
