@@ -17,12 +17,8 @@ import Testing
             kind: .user, issuer: Array(issuer.utf8), subject: Array(sub.utf8), tokenID: Array(jti.utf8), issuedMS: issuedMS)
     }
 
-    private func temporary() -> String {
-        var name = Array("/tmp/revocations-XXXXXX".utf8CString)
-        let descriptor = name.withUnsafeMutableBufferPointer { mkstemp($0.baseAddress) }
-        close(descriptor)
-        return String(decoding: name.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
+    /// A path that nobody else uses.
+    private func temporary() -> String { "/tmp/revocations-\(getpid())-\(UInt64.random(in: .min ... .max))" }
 
     @Test func tokensAndSubjects() throws {
         let revocations = Revocations()
