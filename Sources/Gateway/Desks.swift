@@ -1,5 +1,6 @@
 public import EventCore
 public import Exchanges
+public import Identity
 
 /// What of this process answers requests that the log alone cannot. Made once, before the workers start.
 public struct Desks: Sendable {
@@ -7,8 +8,13 @@ public struct Desks: Sendable {
     public var checkout: (any CheckoutDesk)?
     /// Nil = the operations `sagas` and `dead_letters` are refused.
     public var admin: (any AdminDesk)?
+    /// Credentials that are no longer believed.
+    public var revocations: Revocations
 
-    public init(checkout: (any CheckoutDesk)? = nil, admin: (any AdminDesk)? = nil) {
+    public init(
+        checkout: (any CheckoutDesk)? = nil, admin: (any AdminDesk)? = nil, revocations: Revocations = Revocations()
+    ) {
+        self.revocations = revocations
         self.checkout = checkout
         self.admin = admin
     }

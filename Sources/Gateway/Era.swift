@@ -1,4 +1,5 @@
 import Exchanges
+import Identity
 import Pipeline
 public import Routes
 public import Settings
@@ -50,6 +51,10 @@ final class Era {
     let captureNames: [[String]]
     let contracts: RouteContracts
     let stages: StageTables
+    let identity: IdentityTable
+    /// In the order of the configuration.
+    let issuers: [Issuer]
+    let quotas: QuotaTables
     /// The gRPC services that the routes know, in order.
     let services: [String]
     /// The constant answers of the route files.
@@ -61,6 +66,9 @@ final class Era {
         table = generation.table
         contracts = generation.contracts
         stages = generation.stages
+        identity = generation.stages.identity
+        issuers = worker.shared.issuers.issuers(of: identity.definitions)
+        quotas = QuotaTables(generation.table.quotas, generation.configuration.limits, worker.shared.budgets)
         let meters = worker.shared.meters
         let specifications = generation.configuration.clusters
         clusters = generation.table.clusters.map { name in

@@ -112,6 +112,7 @@ struct Problem {
 
     func headerFields() -> [UInt8] {
         let out = Buffer(capacity: 128)
+        challenge(into: out)
         if outcome.retryAfterMS > 0 {
             out.append("Retry-After: " as StaticString)
             out.append(decimal: UInt64((outcome.retryAfterMS + 999) / 1000))
@@ -122,16 +123,28 @@ struct Problem {
             out.append(proxyStatus)
             out.append("\r\n" as StaticString)
         }
-        if outcome.code == .forbidden, exchange.accessMark.lacksScope {
-            // RFC 6750, 3.1.
-            out.append("WWW-Authenticate: Bearer error=\"insufficient_scope\"\r\n" as StaticString)
-        }
         if let allow {
             out.append("Allow: " as StaticString)
             out.append(allow)
             out.append("\r\n" as StaticString)
         }
         return out.copyReadable()
+    }
+
+    /// `WWW-Authenticate` (RFC 9110 section 11.6.1, RFC 6750 section 3): with every 401, and with whatever else an
+    /// outcome says of credentials.
+    private func challenge(into out: Buffer) {
+        guard outcome.httpStatus == 401 || outcome.challenge != .none else { return }
+        out.append("WWW-Authenticate: Bearer realm=\"nexus\"" as StaticString)
+        let error = outcome.challenge.error
+        if error.utf8CodeUnitCount > 0 {
+            out.append(", error=\"" as StaticString)
+            out.append(error)
+            out.append("\", error_description=\"" as StaticString)
+            out.append(outcome.detail)
+            out.append(0x22)
+        }
+        out.append("\r\n" as StaticString)
     }
 }
 

@@ -1,6 +1,8 @@
 import EventCore
 import Exchanges
+import Identity
 import Pipeline
+import Policies
 import Reactor
 import Routes
 import Settings
@@ -46,6 +48,7 @@ extension Worker {
     /// Gives an exchange back that never became a request.
     func discard(_ exchange: Exchange) {
         let era = exchange.era
+        if !exchange.charges.isEmpty { settleCharges(exchange) }
         replay.lose(exchange)
         freeExchanges.append(exchange.ticket.slot)
         exchange.recycle()
@@ -68,6 +71,8 @@ extension Worker {
         let era = era(of: exchange)
         let match: Match = text.withReadable { text in
             identify(exchange, text)
+            // Before anybody looks at the fields.
+            era.identity.reserved.strip(&exchange.head.fields, in: text)
             return matched(exchange, in: text, era.table, session)
         }
         if exchange.head.verb == .options, answersPreflight(exchange, era: era, session) { return }
@@ -293,7 +298,7 @@ extension Worker {
             grpcStatus: exchange.grpcStatus)
         let route = exchange.route == Rule.none ? unroutedName(of: exchange) : era.routeNames[Int(exchange.route)]
         let peer = exchange.wire?.session.peerText ?? []
-        let principal = exchange.wire?.session.certificateName ?? []
+        let principal = exchange.loggedPrincipal
         let endpoint = exchange.endpoint
         text.withReadable { text in
             exchange.correlationID.withReadable { correlation in
@@ -304,6 +309,17 @@ extension Worker {
                     upstream: endpoint.span, peer: peer.span, principal: principal.span,
                     userAgent: text.extracting(agent.range), decision: decision)
             }
+        }
+    }
+}
+
+extension Exchange {
+    /// Who asked, as the log may know it: the id of a session is as good as a password, and is not written down.
+    fileprivate var loggedPrincipal: [UInt8] {
+        guard let principal else { return wire?.session.certificateName ?? [] }
+        switch principal.kind {
+        case .user, .service: return principal.subject
+        case .anonymous, .session: return []
         }
     }
 }

@@ -3,6 +3,7 @@ import Bus
 import EventCore
 import Exchanges
 import Gateway
+import Identity
 import Sagas
 import Settings
 import Stores
@@ -19,6 +20,7 @@ final class WriteSide: Sendable {
     }
 
     private let memory: SQLiteConsumerStore
+    private let revocations: RevocationDesk
     private let checkout: Checking?
     private let bus = Mutex<Bus?>(nil)
     private let startBus: @Sendable (SQLiteConsumerStore) async throws -> Bus
@@ -45,6 +47,7 @@ final class WriteSide: Sendable {
         } catch {
             throw Unopened(path: path, error: error)
         }
+        revocations = try RevocationDesk(path: configuration.store.path + ".revocations")
         var consumers: [any Consumer] = []
         if let parts = loaded.checkout {
             let cards = CardVault(most: parts.settings.cards, seconds: UInt64(parts.settings.paymentParkMax) / 1000)
@@ -70,7 +73,7 @@ final class WriteSide: Sendable {
         }
     }
 
-    var desks: Desks { Desks(checkout: checkout?.desk, admin: self) }
+    var desks: Desks { Desks(checkout: checkout?.desk, admin: self, revocations: revocations.revocations) }
 
     /// Goes on with what an earlier process left, and follows the log from then on.
     func begin() async throws {
@@ -106,7 +109,8 @@ extension WriteSide: AdminDesk {
         switch request.subject {
         case .sagas: await sagas(request)
         case .deadLetters: await deadLetters(request)
-        case .flags, .revocations: AdminAnswer(501, "not available")
+        case .revocations: revocations.answer(request)
+        case .flags: AdminAnswer(501, "not available")
         }
     }
 
@@ -152,7 +156,7 @@ extension WriteSide: AdminDesk {
 
 extension AdminAnswer {
     /// A no, with a constant text that needs no escaping.
-    fileprivate init(_ status: UInt16, _ message: StaticString) {
+    init(_ status: UInt16, _ message: StaticString) {
         self.init(status: status, body: Array("{\"message\":\"\(message)\"}".utf8))
     }
 }

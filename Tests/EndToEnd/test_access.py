@@ -217,7 +217,7 @@ def test_a_customer_cancels_early_and_staff_until_confirmed(person, shop):
     assert code(late) == (409, "ILLEGAL_STATE") and "in the state Confirmed, only in Created, PaymentPending" in late.json()["detail"]
     assert staff.post(f"/api/v1/orders/{order}/cancel").status_code == 202
     # Parked before its payment, it is still the customer's to cancel.
-    shop.fails(payment="unavailable")
+    shop.fails("PaymentService/Charge=UNAVAILABLE:closed")
     try:
         ann.add(ann.name)
         waiting = ann.place().json()["orderId"]
@@ -326,7 +326,7 @@ def test_a_body_comes_as_it_likes(person, shop):
 def test_missing_scopes_are_challenged(person):
     assert person("WRITER", scope="a catalogue.write").get("/scoped").status_code == 200
     lacking = person("WRITER", scope="catalogue.writer").get("/scoped")
-    assert code(lacking) == FORBIDDEN and lacking.headers["www-authenticate"] == 'Bearer error="insufficient_scope"'
+    assert code(lacking) == FORBIDDEN and 'error="insufficient_scope"' in lacking.headers["www-authenticate"]
     other = person(scope="x").get("/scoped")
     assert code(other) == FORBIDDEN and "www-authenticate" not in other.headers
 
