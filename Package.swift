@@ -139,7 +139,7 @@ let package = Package(
         tests("TelemetryTests", ["Telemetry", "Exchanges"]),
         tests(
             "GatewayTests",
-            ["Seeded", "Gateway", "Settings", "Exchanges", "Policies", "Pipeline", "Reactor", "Contracts", "EventCore", "WireGRPC"]),
+            ["Seeded", "Gateway", "Settings", "Exchanges", "Policies", "Pipeline", "Reactor", "Routes", "Contracts", "EventCore", "WireGRPC"]),
         tests("TidyTests", []),
     ]
 )

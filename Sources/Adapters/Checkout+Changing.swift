@@ -5,13 +5,13 @@ import Settings
 
 extension Checkout {
     /// Gives an order that waits for its payment the card that it lost, or another one.
-    func pay(_ id: Identifier, _ card: CardDetails, _ wait: Wait) async throws(Refusal) -> Reply.Outcome {
+    func pay(_ id: Identifier, _ card: CardDetails, _ wait: Wait, _ access: ObjectAccess?) async throws(Refusal) -> Reply.Outcome {
         // Before the order is looked at: one that is settled in between takes its card along, this one too.
-        var order = try await order(id)
+        var order = try await order(id, access)
         try order.mustWaitForPayment()
         guard cards.put(card, for: id) else { throw Checkout.full }
         do throws(Refusal) {
-            order = try await self.order(id)
+            order = try await self.order(id, access)
             try order.mustWaitForPayment()
         } catch {
             cards.remove(id)
@@ -24,23 +24,25 @@ extension Checkout {
     }
 
     func cancel(
-        _ id: Identifier, _ reason: String, _ expected: ExpectedVersion, _ wait: Wait, _ metadata: Metadata
+        _ id: Identifier, _ reason: String, _ expected: ExpectedVersion, _ wait: Wait, _ metadata: Metadata, _ access: ObjectAccess?
     ) async throws(Refusal) -> Reply.Outcome {
-        let order = try await order(id)
+        let order = try await order(id, access)
         guard expected.admits(order.version) else { throw Refusal(.versionConflict, "the aggregate has another version") }
         let (saga, started) = try sagas.start("cancel-order", order: id)
         let commands: [Command] = [.order(id, .requestCancellation(reason: reason))]
-        let accepted = try await log.execute(commands + started, metadata)
+        // What the order has become meanwhile is looked at again, by who decides.
+        let accepted = try await log.execute(commands + started, metadata, access: access)
         var acceptance = Acceptance(order: id, accepted: accepted, saga: saga)
         acceptance.status = OrderState.cancellationPending.apiStatus
         acceptance.state = OrderState.cancellationPending.name
         return try await ending(of: acceptance, wait) { order throws(Refusal) in try order.body(of: id, at: .now()) }
     }
 
-    private func order(_ id: Identifier) async throws(Refusal) -> Order {
+    private func order(_ id: Identifier, _ access: ObjectAccess?) async throws(Refusal) -> Order {
         guard case .order(let order) = try await log.state(of: AggregateName(kind: .order, id: id)), order.state != nil else {
             throw Checkout.unknown
         }
+        try access?.check(.order(order), of: id)
         return order
     }
 

@@ -61,7 +61,7 @@ public final class Checkout: CheckoutDesk {
             return false
         }
         Task {
-            let outcome = await answer(to: request, Wait(circumstances.patience), circumstances.metadata)
+            let outcome = await answer(to: request, Wait(circumstances.patience), circumstances)
             underWay.subtract(1, ordering: .relaxed)
             deliver(ticket.worker, [Reply(ticket: ticket, outcome: outcome)])
         }
@@ -78,13 +78,17 @@ public final class Checkout: CheckoutDesk {
         return await sagas.ending(of: saga, withinMS: wait.milliseconds)
     }
 
-    private func answer(to request: CheckoutRequest, _ wait: Wait, _ metadata: Metadata) async -> Reply.Outcome {
+    private func answer(to request: CheckoutRequest, _ wait: Wait, _ circumstances: Circumstances) async -> Reply.Outcome {
+        let (metadata, access) = (circumstances.metadata, circumstances.access)
         do throws(Refusal) {
             switch request {
-            case .place(let placement): return try await place(placement, wait, metadata)
-            case .pay(let order, let card): return try await pay(order, card, wait)
+            case .place(let placement):
+                // It will be the customer's, and has no state yet.
+                try access?.check(owner: placement.user, state: nil)
+                return try await place(placement, wait, metadata)
+            case .pay(let order, let card): return try await pay(order, card, wait, access)
             case .cancel(let order, let reason, let expected):
-                return try await cancel(order, reason, expected, wait, metadata)
+                return try await cancel(order, reason, expected, wait, metadata, access)
             }
         } catch {
             return .refused(error)

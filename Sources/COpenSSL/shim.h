@@ -7,8 +7,11 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/ocsp.h>
+#include <openssl/param_build.h>
 #include <openssl/params.h>
+#include <openssl/pem.h>
 #include <openssl/rand.h>
+#include <openssl/rsa.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
@@ -27,6 +30,27 @@ static const unsigned long NX_NAME_RFC2253 = XN_FLAG_RFC2253;
 // An OSSL_PARAM keeps the pointer to its name, so the name has to be a constant of C.
 static inline const char *nx_mac_key(void) { return OSSL_MAC_PARAM_KEY; }
 static inline const char *nx_mac_digest(void) { return OSSL_MAC_PARAM_DIGEST; }
+static inline const char *nx_rsa_n(void) { return OSSL_PKEY_PARAM_RSA_N; }
+static inline const char *nx_rsa_e(void) { return OSSL_PKEY_PARAM_RSA_E; }
+static inline const char *nx_rsa_d(void) { return OSSL_PKEY_PARAM_RSA_D; }
+static inline const char *nx_rsa_p(void) { return OSSL_PKEY_PARAM_RSA_FACTOR1; }
+static inline const char *nx_rsa_q(void) { return OSSL_PKEY_PARAM_RSA_FACTOR2; }
+static inline const char *nx_rsa_dp(void) { return OSSL_PKEY_PARAM_RSA_EXPONENT1; }
+static inline const char *nx_rsa_dq(void) { return OSSL_PKEY_PARAM_RSA_EXPONENT2; }
+static inline const char *nx_rsa_qi(void) { return OSSL_PKEY_PARAM_RSA_COEFFICIENT1; }
+static inline const char *nx_ec_group(void) { return OSSL_PKEY_PARAM_GROUP_NAME; }
+static inline const char *nx_ec_point(void) { return OSSL_PKEY_PARAM_PUB_KEY; }
+static inline const char *nx_ec_x(void) { return OSSL_PKEY_PARAM_EC_PUB_X; }
+static inline const char *nx_ec_y(void) { return OSSL_PKEY_PARAM_EC_PUB_Y; }
+static inline const char *nx_ec_d(void) { return OSSL_PKEY_PARAM_PRIV_KEY; }
+
+static const int NX_ED25519 = EVP_PKEY_ED25519;
+static const int NX_PUBLIC_KEY = EVP_PKEY_PUBLIC_KEY;
+static const int NX_WHOLE_KEY = EVP_PKEY_KEYPAIR;
+static inline EVP_PKEY *nx_make_rsa(size_t bits) { return EVP_PKEY_Q_keygen(NULL, NULL, "RSA", bits); }
+static inline EVP_PKEY *nx_make_ec(const char *group) { return EVP_PKEY_Q_keygen(NULL, NULL, "EC", group); }
+static inline EVP_PKEY *nx_make_ed25519(void) { return EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"); }
+
 static inline int nx_ssl_ctx_set_versions(SSL_CTX *context, int least, int most) {
     return SSL_CTX_set_min_proto_version(context, least) && SSL_CTX_set_max_proto_version(context, most);
 }

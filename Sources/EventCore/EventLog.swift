@@ -1,4 +1,4 @@
-import Exchanges
+public import Exchanges
 import Glibc
 import Synchronization
 
@@ -105,10 +105,12 @@ public final class EventLog: Sendable {
 
     /// The same, for whoever in this process waits for the answer.
     /// - Throws: the refusal, also when the queue is full or closed.
-    public func ask(_ work: Submission.Work, _ metadata: Metadata = Metadata()) async throws(Refusal) -> Reply.Outcome {
+    public func ask(
+        _ work: Submission.Work, _ metadata: Metadata = Metadata(), access: ObjectAccess? = nil
+    ) async throws(Refusal) -> Reply.Outcome {
         let outcome = await withCheckedContinuation { continuation in
             let ticket = asked.note(continuation)
-            if !inbox.put(Submission(ticket: ticket, work: work, metadata: metadata)) {
+            if !inbox.put(Submission(ticket: ticket, work: work, metadata: metadata, access: access)) {
                 let refusal = Refusal(.upstreamUnavailable, "too many commands wait to be written", retryAfterMS: 1000)
                 asked.answer([Reply(ticket: ticket, outcome: .refused(refusal))])
             }
@@ -118,9 +120,12 @@ public final class EventLog: Sendable {
     }
 
     /// Executes commands, all or none, in one transaction.
+    /// - Parameter access: what the first one's aggregate must be, looked at in the same step; nil = anything.
     @discardableResult
-    public func execute(_ commands: [Command], _ metadata: Metadata = Metadata()) async throws(Refusal) -> [Accepted] {
-        guard case .acceptedTogether(let accepted) = try await ask(.together(commands), metadata) else { return [] }
+    public func execute(
+        _ commands: [Command], _ metadata: Metadata = Metadata(), access: ObjectAccess? = nil
+    ) async throws(Refusal) -> [Accepted] {
+        guard case .acceptedTogether(let accepted) = try await ask(.together(commands), metadata, access: access) else { return [] }
         return accepted
     }
 

@@ -137,12 +137,13 @@ struct LogWriter {
                 // Two steps: in one, `aggregates` would be taken as it was before `place` changed it.
                 let name = query.target
                 let place = try place(of: name)
+                try check(submission.access, name, at: place)
                 let aggregate = aggregates[place]
                 return .found(body: try aggregate.body(of: name.id, at: stamp.time), version: aggregate.version)
             case .command(let command, let expected):
-                return .accepted(try execute(command, expected, submission.metadata))
+                return .accepted(try execute(command, expected, submission.metadata, submission.access))
             case .together(let commands):
-                return .acceptedTogether(try execute(together: commands, submission.metadata))
+                return .acceptedTogether(try execute(together: commands, submission.metadata, submission.access))
             case .state(let name):
                 let place = try place(of: name)
                 return .state(aggregates[place])
@@ -152,11 +153,23 @@ struct LogWriter {
         }
     }
 
+    /// In the step that decides, so that nothing changes in between.
+    private mutating func check(_ access: ObjectAccess?, _ name: AggregateName, at place: Int) throws(Refusal) {
+        guard let access else { return }
+        guard case .saga(let saga) = aggregates[place], let order = saga.order else {
+            return try access.check(aggregates[place], of: name.id)
+        }
+        // A saga is its order's customer's.
+        let orders = try self.place(of: AggregateName(kind: .order, id: order))
+        try access.check(aggregates[orders], of: order)
+    }
+
     private mutating func execute(
-        _ command: Command, _ expected: ExpectedVersion, _ metadata: Metadata
+        _ command: Command, _ expected: ExpectedVersion, _ metadata: Metadata, _ access: ObjectAccess? = nil
     ) throws(Refusal) -> Accepted {
         let name = command.target
         let place = try place(of: name)
+        try check(access, name, at: place)
         let before = aggregates[place].version
         guard expected.admits(before) else {
             throw Refusal(.versionConflict, "the aggregate has another version")
@@ -173,7 +186,10 @@ struct LogWriter {
 
     /// What one of several causes must not stay when a later one is refused: the aggregates go back to what
     /// they were, and their events are taken out of the group.
-    private mutating func execute(together commands: [Command], _ metadata: Metadata) throws(Refusal) -> [Accepted] {
+    /// - Parameter access: to what the first of them is for; the others follow from it.
+    private mutating func execute(
+        together commands: [Command], _ metadata: Metadata, _ access: ObjectAccess?
+    ) throws(Refusal) -> [Accepted] {
         var before: [(name: AggregateName, aggregate: AnyAggregate, progress: Progress)] = []
         let (batchesBefore, touchedBefore) = (batches.count, touched.count)
         var accepted: [Accepted] = []
@@ -181,7 +197,7 @@ struct LogWriter {
             for command in commands {
                 let place = try place(of: command.target)
                 before.append((command.target, aggregates[place], aggregates.progress(place)))
-                accepted.append(try execute(command, .any, metadata))
+                accepted.append(try execute(command, .any, metadata, accepted.isEmpty ? access : nil))
             }
         } catch {
             for (name, aggregate, progress) in before.reversed() { aggregates.restore(name, to: aggregate, progress) }

@@ -1,5 +1,6 @@
 import EventCore
 import Exchanges
+import Identity
 import Policies
 import Reactor
 import Settings
@@ -21,6 +22,12 @@ final class Shared: Sendable {
     let hash = KeyedHash()
     let core: EventLog
     let desks: Desks
+    let issuers: IssuerDirectory
+    let revocations: Revocations
+    /// One a worker.
+    let tallies = Mutex<[IdentityTally]>([])
+    let policyAgent: PolicyAgent
+    let flags: FlagBoard
     let upstreams = Upstreams()
     /// The way to each worker.
     let mailboxes: [Mailbox<WorkerMessage>]
@@ -34,7 +41,8 @@ final class Shared: Sendable {
 
     init(
         meters: Meters, log: Log, accessLog: RequestLogWriter?, service: String, traceThreshold: UInt64,
-        limits: LimitTable, budgets: BudgetLedger, core: EventLog, desks: Desks, listeners: [ListenerShare],
+        limits: LimitTable, budgets: BudgetLedger, core: EventLog, desks: Desks, issuers: IssuerDirectory,
+        policyAgent: PolicyAgent, listeners: [ListenerShare],
         mailboxes: [Mailbox<WorkerMessage>]
     ) {
         self.meters = meters
@@ -46,6 +54,10 @@ final class Shared: Sendable {
         self.budgets = budgets
         self.core = core
         self.desks = desks
+        self.issuers = issuers
+        revocations = desks.revocations
+        self.policyAgent = policyAgent
+        flags = desks.flags
         self.listeners = listeners
         self.mailboxes = mailboxes
         heartbeats = mailboxes.map { _ in Heartbeat() }

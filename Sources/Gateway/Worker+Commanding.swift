@@ -146,6 +146,7 @@ extension Worker {
     func deliver(_ reply: Reply) {
         // Its time may have been over meanwhile: then its client has heard so already.
         guard let exchange = unanswered(reply.ticket), let wire = exchange.wire, !isTooOld(reply, exchange) else { return }
+        noteAccess(exchange, reply.outcome)
         if let facade = facade(of: exchange) {
             switch reply.outcome {
             case .accepted(let accepted): return answer(exchange, by: facade, accepted.json)
@@ -181,7 +182,8 @@ extension Exchange {
         self.trace.append(to: trace)
         return Metadata(
             correlationId: String(decoding: correlationID.copyReadable(), as: UTF8.self), causationId: nil,
-            userId: principal.flatMap { $0.kind == .anonymous ? nil : String(decoding: $0.subject, as: UTF8.self) },
+            // A session's id is as good as a password: it is not written down.
+            userId: principal.flatMap { [.user, .service].contains($0.kind) ? String(decoding: $0.subject, as: UTF8.self) : nil },
             source: head.dialect.source, traceparent: String(decoding: trace.copyReadable(), as: UTF8.self))
     }
 }

@@ -1,6 +1,7 @@
 import Contracts
 import EventCore
 import Exchanges
+import Identity
 import Pipeline
 import Policies
 import Reactor
@@ -21,6 +22,8 @@ enum WorkerMessage: Sendable {
     case resolved(name: String, [SocketAddress])
     /// What the exchange is parked for is there, or will not come.
     case wake(Ticket)
+    /// What was said about an exchange's access that is parked for it.
+    case opinion(Ticket, AccessMark.Opinion)
     /// A bulkhead has a place for one that waited; `most` is how many it lets in.
     case admitted(Ticket, ClusterState, most: Int)
     /// Make this call.
@@ -90,6 +93,9 @@ final class Worker {
     /// Between messages and JSON.
     var transcoder = ProtoTranscoder()
     private lazy var ends = WaitingEnds(self)
+    /// Who has asked before.
+    var identification: Identification
+    private(set) lazy var leases = Leases(self)
     /// Calls of Health/Watch.
     var healthWatches: [ObjectIdentifier: HealthCall] = [:]
     private let date = DateField()
@@ -111,6 +117,8 @@ final class Worker {
         accessLog = shared.accessLog.map { [meters] in
             RequestLog(writer: $0, meters: meters, service: shared.service)
         }
+        identification = Identification(tokens: generation.stages.identity.tokensInMemory, hash: shared.hash)
+        shared.tallies.withLock { [tally = identification.tally] in $0.append(tally) }
         eras = [Era(generation, previous: nil, worker: self)]
         reader = try MailboxReader(mailbox, on: loop) { [unowned self] in receive($0) }
         for (i, (socket, share)) in sockets.enumerated() {
@@ -154,6 +162,7 @@ final class Worker {
             addresses[name] = found
             for era in eras { era?.clusters.forEach { $0.resolved(name, to: found) } }
         case .wake(let ticket): wake(ticket)
+        case .opinion(let ticket, let opinion): take(opinion, for: ticket)
         case .admitted(let ticket, let state, let most): admitted(ticket, by: state, most: most)
         case .call(let pending): begin(pending)
         case .cancelCall(let pending): cancel(pending)
@@ -174,6 +183,7 @@ final class Worker {
             eras.append(era)
         }
         retireIfOver(old)
+        identification.forgetRefused()
         for port in ports { port.adopt(generation) }
         for watch in healthWatches.values { watch.look() }
     }

@@ -24,10 +24,12 @@ public final class Exchange {
 
     /// Who asks, once `identify` has said so.
     public var principal: Principal?
+    /// Its session's id was made here: the client hears of it with the answer.
+    public var isNewSession = false
     /// What the object's holder still has to check; nil = nothing.
     public var access: ObjectAccess?
-    /// Which of the policy's rules has decided; `Rule.none` = none.
-    public var accessRule = Rule.none
+    /// What `authorize` came to.
+    public var accessMark = AccessMark()
     /// What makes it a repetition of another request, where its route asks.
     public var repeatKey: RepeatKey?
     /// What `quota` has charged, until the exchange ends.
@@ -96,8 +98,9 @@ public final class Exchange {
         route = Rule.none
         captures = Captures()
         principal = nil
+        isNewSession = false
         access = nil
-        accessRule = Rule.none
+        accessMark = AccessMark()
         repeatKey = nil
         charges.clear()
         arm = .none

@@ -39,8 +39,8 @@ extension Configuration {
             result.shield.keys = shield.integer("keys", in: 1...16_777_216) ?? result.shield.keys
             shield.finish()
         }
-        if let identity = root.fields("identity", "the identities") { result.identity.read(identity) }
-        if let access = root.fields("access", "the access policies") { result.access.read(access) }
+        if let identity = root.fields("identity", "the identities") { result.identity.read(identity, clusters: result.clusters) }
+        if let access = root.fields("access", "the access policies") { result.access.read(access, clusters: result.clusters) }
         if let limits = root.fields("limits", "the limits") { result.limits.read(limits) }
         if let idempotency = root.fields("idempotency", "idempotency") { result.idempotency.read(idempotency) }
         if let value = root.value("flags"), let path = value.string("flags", diagnostics) {

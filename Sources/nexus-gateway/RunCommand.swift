@@ -5,6 +5,7 @@ import EventCore
 import Gateway
 import Glibc
 import Reactor
+import Routes
 import Settings
 import Stores
 import TLS
@@ -91,6 +92,9 @@ private struct Daemon {
                 openDesks: { core, calls, deliver in
                     let side = try WriteSide(loaded, core: core, store: store, calls: calls, log: log, deliver: deliver)
                     opened = side
+                    let (flags, known) = (side.flags, loaded.table.flags)
+                    try Blocking.run { try await flags.restore(known) }
+                    flags.note(to: log)
                     meters.add { side.families() }
                     return side.desks
                 })
@@ -195,8 +199,16 @@ private struct Daemon {
             ] where changed {
                 log.warning("needs a restart to change", ["section": what])
             }
+            let (flags, known) = (writeSide.flags, loaded.table.flags)
+            do {
+                try Blocking.run { try await flags.restore(known) }
+            } catch {
+                meters.countReloadFailure()
+                return log.error("reload refused: the flags' weights cannot be read", ["error": "\(error)"])
+            }
             let number = gateway.adopt(now, loaded.table, loaded.tls, loaded.contracts, loaded.stages)
             log.info("reloaded", ["generation": "\(number)"])
+            flags.note(to: log)
             listContracts(loaded.contracts)
         }
     }

@@ -3,6 +3,7 @@ import Bus
 import EventCore
 import Exchanges
 import Gateway
+import Identity
 import Sagas
 import Settings
 import Stores
@@ -19,7 +20,9 @@ final class WriteSide: Sendable {
     }
 
     private let memory: SQLiteConsumerStore
+    private let revocations: RevocationDesk
     private let checkout: Checking?
+    let flags: FlagDesk
     private let bus = Mutex<Bus?>(nil)
     private let startBus: @Sendable (SQLiteConsumerStore) async throws -> Bus
 
@@ -39,12 +42,14 @@ final class WriteSide: Sendable {
         deliver: @escaping EventLog.Deliver
     ) throws {
         let configuration = loaded.configuration
+        flags = FlagDesk(board: FlagBoard(), core: core)
         let path = Self.path(ofEvents: configuration.store.path)
         do throws(StoreError) {
             memory = try SQLiteConsumerStore(path: path)
         } catch {
             throw Unopened(path: path, error: error)
         }
+        revocations = try RevocationDesk(path: configuration.store.path + ".revocations")
         var consumers: [any Consumer] = []
         if let parts = loaded.checkout {
             let cards = CardVault(most: parts.settings.cards, seconds: UInt64(parts.settings.paymentParkMax) / 1000)
@@ -70,7 +75,9 @@ final class WriteSide: Sendable {
         }
     }
 
-    var desks: Desks { Desks(checkout: checkout?.desk, admin: self) }
+    var desks: Desks {
+        Desks(checkout: checkout?.desk, admin: self, revocations: revocations.revocations, flags: flags.board)
+    }
 
     /// Goes on with what an earlier process left, and follows the log from then on.
     func begin() async throws {
@@ -92,7 +99,7 @@ final class WriteSide: Sendable {
 
     /// For metrics.
     func families() -> [Family] {
-        var families = bus.withLock { $0 }.map(BusSeries.families) ?? []
+        var families = flags.board.families() + (bus.withLock { $0 }.map(BusSeries.families) ?? [])
         if let checkout {
             let sagas = checkout.sagas.figures()
             families += SagaSeries.families(of: sagas) + OrderSeries.families(of: checkout.desk.meters, active: sagas.orders)
@@ -106,7 +113,8 @@ extension WriteSide: AdminDesk {
         switch request.subject {
         case .sagas: await sagas(request)
         case .deadLetters: await deadLetters(request)
-        case .flags, .revocations: AdminAnswer(501, "not available")
+        case .revocations: revocations.answer(request)
+        case .flags: await flags.answer(request)
         }
     }
 
@@ -152,7 +160,7 @@ extension WriteSide: AdminDesk {
 
 extension AdminAnswer {
     /// A no, with a constant text that needs no escaping.
-    fileprivate init(_ status: UInt16, _ message: StaticString) {
+    init(_ status: UInt16, _ message: StaticString) {
         self.init(status: status, body: Array("{\"message\":\"\(message)\"}".utf8))
     }
 }
