@@ -22,13 +22,16 @@ import Testing
 
     @Test func everyKeyIsRead() {
         let (rate, none) = budget(
-            "requests: 5, per: 2s, burst: 3, algorithm: gcra, count: accepted, by: [route, { header: X-Api-Key }, { claim: tenant }], "
+            "requests: 5, per: 2s, burst: 3, algorithm: gcra, count: accepted, by: [route, { header: X-Api-Key }, address], "
                 + "missing: share, legacy_headers: true")
         #expect(none == [])
         #expect(rate?.measure == .rate(5, per: 2000, burst: 3) && rate?.countsAcceptedOnly == true)
-        #expect(rate?.by == [.route, .header("x-api-key"), .claim("tenant")])
+        #expect(rate?.by == [.route, .header("x-api-key"), .address])
         #expect(rate?.missing == .share && rate?.legacyHeaders == true)
         #expect(budget("requests: 5, per: 1h, algorithm: window, by: address").budget?.measure == .window(5, per: 3_600_000))
+        let identity = "identity: { issuers: [{ name: a, issuer: \"https://a.example/\", audiences: [a], algorithms: [ES256], keys: { file: k }, claims: [tenant] }] }\n"
+        let (claims, fine) = read(identity + "limits: { budgets: [{ name: mine, concurrent: 1, by: { claim: tenant } }] }")
+        #expect(fine == [] && claims.budget("mine")?.by == [.claim("tenant")])
         #expect(budget("concurrent: 7").budget?.measure == .concurrent(7))
         #expect(budget("requests: 5, per: 2s").budget?.measure == .rate(5, per: 2000, burst: 5))
     }
@@ -67,6 +70,7 @@ import Testing
         ("concurrent: 1, by: [route, route]", "62: error: 'by' names this twice"),
         ("concurrent: 1, by: { header: \"a b\" }", "56: error: 'a b' is not a header's name"),
         ("concurrent: 1, by: { claim: a, header: b }", "54: error: 'by' is address, principal, route, { header: NAME } or { claim: NAME }"),
+        ("concurrent: 1, by: { claim: a }", "50: error: no issuer of `identity` has 'a' among its 'claims': nobody would ever have it"),
         ("concurrent: 1, missing: ignore", "59: error: 'missing' must be one of address, refuse, share, not 'ignore'"),
     ])
     func aBudgetsMistakeIsToldAtItsPlace(_ rest: String, _ problem: String) {
