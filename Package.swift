@@ -130,7 +130,7 @@ let package = Package(
         tests("WireGRPCTests", ["Seeded", "WireGRPC", "Exchanges"]),
         tests("ContractsTests", ["Seeded", "ProtoSets", "Contracts", "Exchanges"]),
         tests("JOSETests", ["Seeded", "JOSE", "Contracts", "Exchanges"]),
-        tests("IdentityTests", ["Seeded", "Identity", "JOSE", "Settings", "Contracts", "Exchanges"]),
+        tests("IdentityTests", ["Seeded", "Identity", "JOSE", "Settings", "Policies", "Contracts", "Exchanges"]),
         tests("EventCoreTests", ["Seeded", "EventCore", "Contracts", "Exchanges"]),
         tests("BusTests", ["MemoryStores", "Seeded", "Bus", "EventCore", "Stores", "Contracts", "Exchanges"]),
         tests("SagasTests", ["MemoryStores", "Seeded", "Sagas", "Bus", "EventCore", "Contracts", "Settings", "Exchanges"]),
