@@ -77,7 +77,7 @@ let package = Package(
         // What the core calls: the legacy services, as the sagas' operations; checkout.
         room("Adapters", ["CShim", "COpenSSL", "Exchanges", "Settings", "WireGRPC", "Contracts", "EventCore", "Bus", "Sagas"]),
         // Where events are kept: SQLite.
-        room("Stores", ["CSQLite", "CShim", "EventCore", "Contracts"]),
+        room("Stores", ["CSQLite", "CShim", "Exchanges", "EventCore", "Contracts"]),
         // Counters, histograms, access log.
         room("Telemetry", ["CShim", "Exchanges"], requestPath),
         // The worker's advance/settle loop.
