@@ -46,8 +46,11 @@ enum BodyField: Sendable {
 
     /// The field's value: a text, or a number's digits. Nil when the body does not say it, or says it in a way that
     /// another reader could take for something else.
-    func value(in body: Buffer, _ schema: ProtoSchema?) -> [UInt8]? {
-        body.withReadable { bytes -> [UInt8]? in
+    func value(in body: Buffer, _ schema: ProtoSchema?) -> [UInt8]? { withValue(in: body, schema) { $0.bytes } }
+
+    /// The same, where it stands.
+    func withValue<R>(in body: Buffer, _ schema: ProtoSchema?, _ use: (Span<UInt8>) -> R?) -> R? {
+        body.withReadable { bytes -> R? in
             switch self {
             case .message(let path):
                 // One message, and a plain one: whoever counts differently reads another.
@@ -55,7 +58,8 @@ enum BodyField: Sendable {
                     return nil
                 }
                 let message = bytes.extracting(5..<bytes.count)
-                return schema.field(path, of: message).map { message.extracting($0.range).bytes }
+                guard let field = schema.field(path, of: message) else { return nil }
+                return use(message.extracting(field.range))
             case .json(let names):
                 guard let tape = try? JSONTape(bytes) else { return nil }
                 var at = 0
@@ -64,8 +68,10 @@ enum BodyField: Sendable {
                     at = next
                 }
                 switch tape[at].kind {
-                case .string: return tape.string(at, in: bytes)
-                case .number: return bytes.extracting(tape[at].text.range).bytes
+                case .string:
+                    let text = tape.string(at, in: bytes)
+                    return use(text.span)
+                case .number: return use(bytes.extracting(tape[at].text.range))
                 case .null, .true, .false, .array, .object: return nil
                 }
             }

@@ -47,6 +47,10 @@ final class Era {
     let outbound: LabelTable.ID
     /// Names of the routes, as logs show them.
     let routeNames: [[UInt8]]
+    /// Of each flag: where its weight stands, its metric label, and its name as logs show it.
+    let flagPlaces: [UInt16]
+    let flagLabels: [LabelTable.ID]
+    let flagNames: [[UInt8]]
     /// Names of each route's path parameters, in the order of the captures.
     let captureNames: [[String]]
     let contracts: RouteContracts
@@ -93,6 +97,10 @@ final class Era {
         unrouted = meters.routes.intern("(none)")
         outbound = meters.routes.intern("(outbound)")
         routeNames = generation.table.routes.map { Array($0.name.utf8) }
+        let flags = generation.table.flags.map(\.name)
+        flagPlaces = flags.map { worker.shared.flags.place(of: $0) }
+        flagLabels = flags.map { meters.flags.intern($0) }
+        flagNames = flags.map { Array($0.utf8) }
         captureNames = generation.table.routes.map { $0.match.path.captureNames }
         services = Set(generation.table.routes.filter(\.match.grpc).map(\.service)).sorted()
         fixedReplies = generation.table.fixed.map { LocalReply($0) }

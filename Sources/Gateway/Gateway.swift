@@ -66,6 +66,7 @@ public final class Gateway: Sendable {
             _ = mailboxes[Int(ticket.worker)].post(.opinion(ticket, opinion))
         }
         meters.add { policyAgent.families() }
+        desks.flags.adopt(table.flags)
         let shared = Shared(
             meters: meters, log: log, accessLog: accessLog, service: configuration.telemetry.service,
             traceThreshold: Identifiers.threshold(fraction: configuration.telemetry.sample),
@@ -168,6 +169,7 @@ public final class Gateway: Sendable {
         _ configuration: Configuration, _ table: RouteTable, _ tls: TLSContexts, _ contracts: RouteContracts, _ stages: StageTables
     ) -> UInt64 {
         let number = generations.add(1, ordering: .relaxed).newValue
+        if !shared.flags.adopt(table.flags) { shared.log.error("too many names of flags for one process; those past them are off", [:]) }
         let generation = Generation(
             number: number, configuration: configuration, table: table, tls: tls, contracts: contracts,
             stages: stages)

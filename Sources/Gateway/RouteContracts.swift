@@ -21,8 +21,8 @@ public final class RouteContracts: Sendable {
     let inspections: [Inspection?]
     /// Behind `Rule.flag`.
     let steers: [Steer]
-    /// Behind `Rule.steeringKey`: where the field is, for keys that are fields.
-    let steeringFields: [BodyField?]
+    /// Behind `Rule.steeringKey`.
+    let steeringKeys: [SteeringKeys]
 
     /// Reads the sets of descriptors. - Returns: nil when there are none, or when one of them is of no use.
     public static func load(_ configuration: Configuration, _ diagnostics: Diagnostics) -> ProtoSchema? {
@@ -47,11 +47,11 @@ public final class RouteContracts: Sendable {
     /// Compiles what the table's routes need. Check `diagnostics` before using it.
     public init(_ table: RouteTable, _ schema: ProtoSchema?, _ diagnostics: Diagnostics) {
         self.schema = schema
-        steers = table.flags.map { Steer(flag: $0) }
+        steers = table.flags.map { Steer($0) }
         var calls: [CompiledCall] = []
         var facades: [Facade?] = []
         var inspections: [Inspection?] = []
-        var steeringFields: [BodyField?] = []
+        var steeringKeys: [SteeringKeys] = []
         for route in table.routes {
             var method: Int?
             if let schema {
@@ -64,32 +64,14 @@ public final class RouteContracts: Sendable {
             }
             facades.append(Facade(route, method, schema, diagnostics))
             inspections.append(Inspection(route, method, schema, diagnostics))
-            if let key = route.steering?.key {
-                steeringFields.append(Self.steeringField(key, route, method, schema, diagnostics))
+            if let steering = route.steering {
+                steeringKeys.append(SteeringKeys(steering, route, method, schema, diagnostics))
             }
         }
         self.calls = calls
         self.facades = facades
         self.inspections = inspections
-        self.steeringFields = steeringFields
+        self.steeringKeys = steeringKeys
         methods = schema.map { schema in schema.methods.indices.map { CompiledCall(whole: $0, schema) } } ?? []
-    }
-
-    private static func steeringField(
-        _ key: SteeringKey, _ route: RouteDefinition, _ method: Int?, _ schema: ProtoSchema?, _ diagnostics: Diagnostics
-    ) -> BodyField? {
-        guard case .field(let path) = key else { return nil }
-        switch BodyField.find(path, route, method, schema) {
-        case .success(let field): return field
-        case .failure(let missing):
-            diagnostics.error(at: route.position, "route '\(route.name)' cannot be steered by the field '\(path)': \(missing.text)")
-            return nil
-        }
-    }
-
-    /// The value of the field that steering goes by; empty when the body does not have it.
-    func steeringValue(of exchange: Exchange) -> [UInt8] {
-        guard let field = steeringFields[Int(exchange.rule.steeringKey)], let body = exchange.body else { return [] }
-        return field.value(in: body, schema) ?? []
     }
 }

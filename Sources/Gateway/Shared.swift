@@ -27,6 +27,7 @@ final class Shared: Sendable {
     /// One a worker.
     let tallies = Mutex<[IdentityTally]>([])
     let policyAgent: PolicyAgent
+    let flags: FlagBoard
     let upstreams = Upstreams()
     /// The way to each worker.
     let mailboxes: [Mailbox<WorkerMessage>]
@@ -56,6 +57,7 @@ final class Shared: Sendable {
         self.issuers = issuers
         revocations = desks.revocations
         self.policyAgent = policyAgent
+        flags = desks.flags
         self.listeners = listeners
         self.mailboxes = mailboxes
         heartbeats = mailboxes.map { _ in Heartbeat() }

@@ -273,6 +273,10 @@ extension Worker {
         meters.record(
             exchange.head.dialect, route: label, status: exchange.recordedStatus, nanoseconds: took, bytesIn: exchange.bytesIn,
             bytesOut: exchange.bytesOut)
+        if let side = FlagSide(exchange.arm) {
+            let ending = FlagEnding(status: exchange.status, grpcStatus: exchange.grpcStatus)
+            meters.record(flag: era.flagLabels[Int(exchange.rule.flag)], side, ending, nanoseconds: took)
+        }
         let decision = decision(of: exchange, era)
         if let decision {
             meters.count(decision.isAllowed, policy: era.accessLabels[Int(exchange.rule.access)])
@@ -295,7 +299,8 @@ extension Worker {
             realtimeNS: WallClock.nowNS(), dialect: exchange.head.dialect, status: exchange.status,
             trace: exchange.trace, requestID: exchange.requestID, bytesIn: exchange.bytesIn,
             bytesOut: exchange.bytesOut, nanoseconds: took, refusedBy: exchange.trail.refusedBy,
-            grpcStatus: exchange.grpcStatus)
+            grpcStatus: exchange.grpcStatus, arm: FlagSide(exchange.arm))
+        let flag = exchange.arm == .none ? [] : era.flagNames[Int(exchange.rule.flag)]
         let route = exchange.route == Rule.none ? unroutedName(of: exchange) : era.routeNames[Int(exchange.route)]
         let peer = exchange.wire?.session.peerText ?? []
         let principal = exchange.loggedPrincipal
@@ -307,7 +312,7 @@ extension Worker {
                     facts, nowNS: loop.nowNS, method: text.extracting(exchange.head.method.range),
                     path: text.extracting(exchange.head.path.range), correlationID: correlation, route: route.span,
                     upstream: endpoint.span, peer: peer.span, principal: principal.span,
-                    userAgent: text.extracting(agent.range), decision: decision)
+                    userAgent: text.extracting(agent.range), decision: decision, flag: flag.span)
             }
         }
     }
@@ -315,11 +320,22 @@ extension Worker {
 
 extension Exchange {
     /// Who asked, as the log may know it: the id of a session is as good as a password, and is not written down.
-    fileprivate var loggedPrincipal: [UInt8] {
+    var loggedPrincipal: [UInt8] {
         guard let principal else { return wire?.session.certificateName ?? [] }
         switch principal.kind {
         case .user, .service: return principal.subject
         case .anonymous, .session: return []
+        }
+    }
+}
+
+extension FlagSide {
+    /// Nil where there is no flag.
+    fileprivate init?(_ arm: Arm) {
+        switch arm {
+        case .none: return nil
+        case .control: self = .control
+        case .candidate: self = .candidate
         }
     }
 }

@@ -6,6 +6,8 @@ import Settings
 struct RouteReader {
     let configuration: Configuration
     let vocabulary: Vocabulary
+    /// Nil = there is none, or none that can be read.
+    var flags: FlagFile?
     let diagnostics: Diagnostics
 
     /// Bytes of body that `collect` may hold for one exchange.
@@ -47,6 +49,7 @@ struct RouteReader {
         readEdits(fields, &route)
         readCORS(fields, &route)
         fields.finish()
+        checkFlag(fields, route)
         guard name != nil, match != nil, target != nil else { return nil }
         checkCombinations(fields, route)
         return route

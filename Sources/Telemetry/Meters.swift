@@ -11,6 +11,8 @@ public final class Meters: Sendable {
     public let routes: LabelTable
     /// Cluster names with series of their own.
     public let clusters: LabelTable
+    /// Flags with series of their own.
+    public let flags = LabelTable(budget: 256)
 
     /// Policies with series of their own.
     public let policies = LabelTable(budget: 256)
@@ -49,6 +51,7 @@ public final class Meters: Sendable {
         out += workerFamilies(boards)
         out += upstreamFamilies(boards)
         out.append(decisionFamily(boards))
+        out += FlagSeries.families(boards.flatMap { $0.flags.withLock { $0 } }, names: flags.names)
         out.append(
             Family(
                 "nexus_config_generation", .gauge, "Configuration generation in force.",
@@ -59,8 +62,8 @@ public final class Meters: Sendable {
                 .integer(reloadFailures.load(ordering: .relaxed))))
         out.append(
             Family(
-                "nexus_series_overflow", .gauge, "Names of routes, clusters and policies that found no place in the label budget.",
-                .integer(UInt64(routes.refused + clusters.refused + policies.refused))))
+                "nexus_series_overflow", .gauge, "Names of routes, clusters, policies and flags that found no place in the label budget.",
+                .integer(UInt64(routes.refused + clusters.refused + policies.refused + flags.refused))))
         for source in sources.withLock({ $0 }) { out += source() }
         return out
     }

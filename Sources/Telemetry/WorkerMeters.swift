@@ -23,6 +23,7 @@ final class WorkerBoard: Sendable {
     /// Series made so far; the worker appends on first use, the scraper copies the list.
     let routes = Mutex<[RouteSeries]>([])
     let clusters = Mutex<[ClusterSeries]>([])
+    let flags = Mutex<[FlagSeries]>([])
 
     init() {
         counters = InlineArray<32, Cell> { _ in Cell(0) }
@@ -42,12 +43,14 @@ public final class WorkerMeters {
     // The board keeps every series for good; so they are reached without counting references.
     private var routes: [Unmanaged<RouteSeries>?]
     private var clusters: [Unmanaged<ClusterSeries>?]
+    private var flags: [Unmanaged<FlagSeries>?]
 
     /// - Parameter meters: where the scraper will find these counters.
     public init(_ meters: Meters) {
         board = WorkerBoard()
         routes = Array(repeating: nil, count: (meters.routes.budget + 1) * Dialect.count)
         clusters = Array(repeating: nil, count: meters.clusters.budget + 1)
+        flags = Array(repeating: nil, count: meters.flags.budget + 1)
         meters.register(board)
     }
 
@@ -68,6 +71,12 @@ public final class WorkerMeters {
         series._withUnsafeGuaranteedRef {
             $0.record(status: status, nanoseconds: nanoseconds, bytesIn: bytesIn, bytesOut: bytesOut)
         }
+    }
+
+    /// The same exchange, on one side of a flag (number from `Meters.flags`).
+    @inline(__always) public func record(flag: LabelTable.ID, _ side: FlagSide, _ ending: FlagEnding, nanoseconds: UInt64) {
+        let series = flags[Int(flag)] ?? makeFlag(flag)
+        series._withUnsafeGuaranteedRef { $0.record(side, ending, nanoseconds: nanoseconds) }
     }
 
     /// Adds to one of the worker's own counters.
@@ -110,6 +119,13 @@ public final class WorkerMeters {
         let series = RouteSeries(dialect: dialect, route: route)
         board.routes.withLock { $0.append(series) }
         routes[place] = .passUnretained(series)
+        return .passUnretained(series)
+    }
+
+    @inline(never) private func makeFlag(_ id: LabelTable.ID) -> Unmanaged<FlagSeries> {
+        let series = FlagSeries(flag: id)
+        board.flags.withLock { $0.append(series) }
+        flags[Int(id)] = .passUnretained(series)
         return .passUnretained(series)
     }
 
