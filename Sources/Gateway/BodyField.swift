@@ -28,10 +28,15 @@ enum BodyField: Sendable {
 
     /// Of a JSON text.
     static func json(_ path: String) -> BodyField {
-        .json(path.split(separator: ".").map { [Array($0.utf8), Array(camelCase(String($0)).utf8)] })
+        .json(path.split(separator: ".").map { [String($0), camelCase(String($0)), snakeCase(String($0))].map { Array($0.utf8) } })
     }
 
     struct Missing: Error { var text: String }
+
+    /// `userId` → `user_id`
+    private static func snakeCase(_ name: String) -> String {
+        String(name.flatMap { $0.isUppercase ? ["_", Character($0.lowercased())] : [$0] })
+    }
 
     /// `user_id` → `userId`
     private static func camelCase(_ name: String) -> String {

@@ -23,6 +23,7 @@ import Testing
     ])
     func whoTheBodyNames(_ json: String, _ expected: String?) {
         #expect(value("user_id", json) == expected)
+        #expect(value("userId", json) == expected)
     }
 
     @Test func deeperFieldsAreFoundOnTheirWay() {
