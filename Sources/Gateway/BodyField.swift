@@ -40,9 +40,9 @@ enum BodyField: Sendable {
     /// another reader could take for something else.
     func value(in body: Buffer, _ schema: ProtoSchema?) -> [UInt8]? { withValue(in: body, schema) { $0.bytes } }
 
-    /// What `use` makes of the value where it stands: that of a message is not copied.
-    func withValue<Result>(in body: Buffer, _ schema: ProtoSchema?, _ use: (borrowing Span<UInt8>) -> Result) -> Result? {
-        body.withReadable { bytes -> Result? in
+    /// The same, where it stands.
+    func withValue<R>(in body: Buffer, _ schema: ProtoSchema?, _ use: (Span<UInt8>) -> R?) -> R? {
+        body.withReadable { bytes -> R? in
             switch self {
             case .message(let path):
                 // One message, and a plain one: whoever counts differently reads another.

@@ -58,6 +58,7 @@ final class Era {
     let identity: IdentityTable
     /// In the order of the configuration.
     let issuers: [Issuer]
+    let quotas: QuotaTables
     /// The gRPC services that the routes know, in order.
     let services: [String]
     /// The constant answers of the route files.
@@ -71,6 +72,7 @@ final class Era {
         stages = generation.stages
         identity = generation.stages.identity
         issuers = worker.shared.issuers.issuers(of: identity.definitions)
+        quotas = QuotaTables(generation.table.quotas, generation.configuration.limits, worker.shared.budgets)
         let meters = worker.shared.meters
         let specifications = generation.configuration.clusters
         clusters = generation.table.clusters.map { name in

@@ -58,7 +58,6 @@ public final class Gateway: Sendable {
         let core = try startCore(deliver)
         outbound = Outbound(mailboxes)
         let desks = try openDesks(core, outbound, deliver)
-        desks.flags.adopt(table.flags)
         let issuers = IssuerDirectory(
             calls: outbound, clock: { nx_monotonic_ns() / 1_000_000 },
             wake: { ticket in _ = mailboxes[Int(ticket.worker)].post(.wake(ticket)) }, note: { $0.write(to: log) })
@@ -67,10 +66,12 @@ public final class Gateway: Sendable {
             _ = mailboxes[Int(ticket.worker)].post(.opinion(ticket, opinion))
         }
         meters.add { policyAgent.families() }
+        desks.flags.adopt(table.flags)
         let shared = Shared(
             meters: meters, log: log, accessLog: accessLog, service: configuration.telemetry.service,
             traceThreshold: Identifiers.threshold(fraction: configuration.telemetry.sample),
-            limits: LimitTable(keys: configuration.shield.keys), core: core, desks: desks, issuers: issuers,
+            limits: LimitTable(keys: configuration.shield.keys),
+            budgets: BudgetLedger(keys: configuration.limits.keys), core: core, desks: desks, issuers: issuers,
             policyAgent: policyAgent,
             listeners: configuration.allListeners.map {
                 ListenerShare($0, isInherited: inherited[$0.name] != nil)
@@ -111,6 +112,7 @@ public final class Gateway: Sendable {
                     .integer(limits.evictions))
             ]
         }
+        meters.add { [budgets = shared.budgets] in budgets.families() }
         meters.add { [upstreams = shared.upstreams] in upstreams.families(nowMS: nx_monotonic_ns() / 1_000_000) }
         meters.add {
             IdentitySeries.families(

@@ -1,6 +1,7 @@
 import Exchanges
 import Identity
 import Pipeline
+import Policies
 import Routes
 import WireHTTP
 
@@ -45,6 +46,9 @@ enum ReplyFields {
         if exchange.isNewSession { session(exchange, worker, into: out) }
         if let edits { out.writeLines(edits.write) }
         if let cors { permissions(cors, exchange, into: out) }
+        if exchange.charges.shown != Charges.noBudget {
+            RateLimitFields.write(exchange, status: head.status, worker: worker, into: out)
+        }
         correlation(exchange, into: out)
     }
 
@@ -56,6 +60,9 @@ enum ReplyFields {
         correlation(exchange, into: out)
         if let edits = worker.responseEdits(of: exchange) { out.writeLines(edits.write) }
         if let cors = worker.corsPolicy(of: exchange) { permissions(cors, exchange, into: out) }
+        if exchange.charges.shown != Charges.noBudget {
+            RateLimitFields.write(exchange, status: reply.status, worker: worker, into: out)
+        }
     }
 
     /// What pages of other origins may do with the answer.

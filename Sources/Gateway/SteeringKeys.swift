@@ -12,7 +12,7 @@ struct SteeringKeys: Sendable {
         case header([UInt8])
         /// The number of a capture.
         case capture(Int)
-        case field(BodyField)
+        case body(BodyField)
     }
 
     /// Tried in this order.
@@ -35,7 +35,7 @@ struct SteeringKeys: Sendable {
         _ path: String, _ route: RouteDefinition, _ method: Int?, _ schema: ProtoSchema?, _ diagnostics: Diagnostics
     ) -> Key? {
         switch BodyField.find(path, route, method, schema) {
-        case .success(let field): return .field(field)
+        case .success(let field): return .body(field)
         case .failure(let missing):
             diagnostics.error(at: route.position, "route '\(route.name)' cannot be steered by the field '\(path)': \(missing.text)")
             return nil

@@ -2,6 +2,7 @@ import EventCore
 import Exchanges
 import Identity
 import Pipeline
+import Policies
 import Reactor
 import Routes
 import Settings
@@ -47,6 +48,7 @@ extension Worker {
     /// Gives an exchange back that never became a request.
     func discard(_ exchange: Exchange) {
         let era = exchange.era
+        if !exchange.charges.isEmpty { settleCharges(exchange) }
         replay.lose(exchange)
         freeExchanges.append(exchange.ticket.slot)
         exchange.recycle()
@@ -310,8 +312,19 @@ extension Worker {
                     facts, nowNS: loop.nowNS, method: text.extracting(exchange.head.method.range),
                     path: text.extracting(exchange.head.path.range), correlationID: correlation, route: route.span,
                     upstream: endpoint.span, peer: peer.span, principal: principal.span,
-                    userAgent: text.extracting(agent.range), flag: flag.span, decision: decision)
+                    userAgent: text.extracting(agent.range), decision: decision, flag: flag.span)
             }
+        }
+    }
+}
+
+extension Exchange {
+    /// Who asked, as the log may know it: the id of a session is as good as a password, and is not written down.
+    fileprivate var loggedPrincipal: [UInt8] {
+        guard let principal else { return wire?.session.certificateName ?? [] }
+        switch principal.kind {
+        case .user, .service: return principal.subject
+        case .anonymous, .session: return []
         }
     }
 }
@@ -323,17 +336,6 @@ extension FlagSide {
         case .none: return nil
         case .control: self = .control
         case .candidate: self = .candidate
-        }
-    }
-}
-
-extension Exchange {
-    /// Who asked, as the log may know it: the id of a session is as good as a password, and is not written down.
-    var loggedPrincipal: [UInt8] {
-        guard let principal else { return wire?.session.certificateName ?? [] }
-        switch principal.kind {
-        case .user, .service: return principal.subject
-        case .anonymous, .session: return []
         }
     }
 }

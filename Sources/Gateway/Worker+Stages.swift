@@ -3,6 +3,5 @@ import Pipeline
 
 /// The worker is where a request meets what the stages rest on; each stage has a file of its own.
 extension Worker: AdmissionStages {
-    func charge(_ exchange: Exchange) -> Verdict { .answer(Outcome(.internalError, "not available")) }
     func findRepetition(_ exchange: Exchange) -> Verdict { .answer(Outcome(.internalError, "not available")) }
 }

@@ -48,9 +48,9 @@ extension Worker {
                 let decoded = PercentDecoding.decode(segment)
                 return steer.side(for: decoded.span, exchange.principal, weight)
             }
-        case .field(let field):
+        case .body(let field):
             guard let body = exchange.body else { return nil }
-            return field.withValue(in: body, era.contracts.schema) { steer.side(for: $0, exchange.principal, weight) } ?? nil
+            return field.withValue(in: body, era.contracts.schema) { steer.side(for: $0, exchange.principal, weight) }
         }
     }
 }

@@ -3,6 +3,7 @@ import EventCore
 import Exchanges
 import Identity
 import Pipeline
+import Policies
 import Reactor
 import Routes
 import Settings
@@ -47,6 +48,9 @@ final class Worker {
     let mailbox: Mailbox<WorkerMessage>
     let meters: WorkerMeters
     let admission: Admission
+    let quota: Quota
+    /// What its budgets have said.
+    let budgets: BudgetBoard
     let accessLog: RequestLog?
     var identifiers = Identifiers()
     /// Addresses of the names that clusters use, as last resolved.
@@ -108,6 +112,8 @@ final class Worker {
         handshakes = HandshakeQueue(on: loop)
         meters = WorkerMeters(shared.meters)
         admission = Admission(limits: shared.limits, hash: shared.hash)
+        quota = Quota(rates: shared.budgets.rates, concurrency: shared.budgets.concurrency)
+        budgets = shared.budgets.board()
         accessLog = shared.accessLog.map { [meters] in
             RequestLog(writer: $0, meters: meters, service: shared.service)
         }
@@ -219,7 +225,8 @@ final class Worker {
 
     private func accepted(_ descriptor: Int32, _ peer: SocketAddress, _ port: ListenerPort) {
         var transport = Transport(descriptor: descriptor)
-        guard port.share.enter() else {
+        let words = peer.words
+        guard port.share.enter(words, isTrusted: port.trusts(IPAddress(high: words.high, low: words.low))) else {
             meters.count(.connectionsRefused)
             transport.close(reset: true)
             return
@@ -234,7 +241,7 @@ final class Worker {
             patience = port.timeouts.keepAlive
         }
         guard loop.register(connection, descriptor: descriptor) == 0 else {
-            port.share.leave()
+            port.share.leave(words)
             meters.count(.connectionsRefused)
             transport.close()
             return
@@ -285,9 +292,9 @@ final class Worker {
         if spareStreams.count < 1024 && stream.isSmall { spareStreams.append(stream) }
     }
 
-    func connectionClosed(_ port: ListenerPort) {
+    func connectionClosed(_ port: ListenerPort, _ peer: (high: UInt64, low: UInt64)) {
         openConnections -= 1
-        port.share.leave()
+        port.share.leave(peer)
         meters.count(.connectionsClosed)
     }
 

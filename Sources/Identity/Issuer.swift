@@ -31,7 +31,8 @@ public final class Issuer: Sendable {
         var text: [UInt8] = []
         /// Monotonic milliseconds: when `keys` was last seen to be good.
         var goodMS: UInt64 = 0
-        var begunMS: UInt64?
+        /// When a request last brought a fetch about.
+        var askedMS: UInt64?
         var dueMS: UInt64 = 0
         var isFetching = false
         /// In a row.
@@ -41,9 +42,8 @@ public final class Issuer: Sendable {
         var strangers: [UInt64: UInt64] = [:]
         var figures = IssuerFigures()
 
-        mutating func begin(_ nowMS: UInt64) {
+        mutating func begin() {
             isFetching = true
-            begunMS = nowMS
             figures.fetches += 1
         }
 
@@ -106,7 +106,7 @@ public final class Issuer: Sendable {
     }
 
     /// A token's key is not in set `version`: may a new one be waited for?
-    /// - Parameter begin: called if a fetch has to begin, once for all who wait.
+    /// - Parameter begin: called if a fetch has to begin, once for all who wait, and at most every 30 s.
     public func ask(
         for keyID: UInt64, notIn version: UInt64, ticket: Ticket, nowMS: UInt64, begin: () -> Void
     ) -> Asked {
@@ -119,11 +119,12 @@ public final class Issuer: Sendable {
                 state.strangers[keyID] = nil
             }
             if !state.isFetching {
-                if let begun = state.begunMS, nowMS < begun + Self.fetchIntervalMS {
+                if let asked = state.askedMS, nowMS < asked + Self.fetchIntervalMS {
                     if state.keys != nil { state.remember(keyID, untilMS: nowMS + Self.fetchIntervalMS) }
                     return .no
                 }
-                state.begin(nowMS)
+                state.askedMS = nowMS
+                state.begin()
                 begins = true
             }
             guard state.waiting.count < Self.mostWaiting else { return .no }
@@ -146,7 +147,7 @@ public final class Issuer: Sendable {
                 bump()
             }
             guard !state.isFetching, nowMS >= state.dueMS else { return false }
-            state.begin(nowMS)
+            state.begin()
             return true
         }
     }

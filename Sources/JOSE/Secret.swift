@@ -15,14 +15,20 @@ final class Secret: Sendable {
     // Fetched once; OpenSSL counts references to it atomically and never changes it.
     private nonisolated(unsafe) static let hmac = EVP_MAC_fetch(nil, "HMAC", nil)
 
-    private let bytes: [UInt8]
+    // A copy of its own, wiped and freed in deinit and never changed before.
+    private nonisolated(unsafe) let bytes: UnsafeMutableBufferPointer<UInt8>
     private let idle = Mutex<[Context]>([])
 
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
+    init(_ bytes: [UInt8]) {
+        let copy = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: bytes.count)
+        _ = copy.initialize(from: bytes)
+        self.bytes = copy
+    }
 
     deinit {
         idle.withLock { contexts in for context in contexts { EVP_MAC_CTX_free(context.pointer) } }
-        bytes.withUnsafeBytes { OPENSSL_cleanse(UnsafeMutableRawPointer(mutating: $0.baseAddress), $0.count) }
+        OPENSSL_cleanse(bytes.baseAddress, bytes.count)
+        bytes.deallocate()
     }
 
     /// The code of `input`; nil when OpenSSL fails.
@@ -74,7 +80,7 @@ final class Secret: Sendable {
             var parameters = [
                 OSSL_PARAM_construct_utf8_string(nx_mac_digest(), name.baseAddress, 0), OSSL_PARAM_construct_end(),
             ]
-            return EVP_MAC_init(pointer, bytes, bytes.count, &parameters) == 1
+            return EVP_MAC_init(pointer, bytes.baseAddress, bytes.count, &parameters) == 1
         }
         guard isSet else {
             EVP_MAC_CTX_free(pointer)

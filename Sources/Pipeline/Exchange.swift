@@ -1,4 +1,5 @@
 public import Exchanges
+public import Policies
 public import Routes
 public import Telemetry
 
@@ -31,6 +32,8 @@ public final class Exchange {
     public var accessMark = AccessMark()
     /// What makes it a repetition of another request, where its route asks.
     public var repeatKey: RepeatKey?
+    /// What `quota` has charged, until the exchange ends.
+    public var charges = Charges()
     /// Which side of its route's flag it is on.
     public var arm = Arm.none
 
@@ -99,6 +102,7 @@ public final class Exchange {
         access = nil
         accessMark = AccessMark()
         repeatKey = nil
+        charges.clear()
         arm = .none
         done = []
         trail = Trail()

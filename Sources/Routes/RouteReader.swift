@@ -34,6 +34,7 @@ struct RouteReader {
         readTranscode(fields, &route)
         readStatuses(fields, &route)
         readStages(fields, &route)
+        applyDefaultQuota(fields, &route)
         if route.match.grpc {
             route.timeouts = .ofCalls(isCollected: route.collect)
             // A stream of messages has no whole that could be too large; what is collected has.

@@ -107,7 +107,7 @@ public final class AccessLog {
         _ facts: AccessFacts, nowNS: UInt64, method: borrowing Span<UInt8>, path: borrowing Span<UInt8>,
         correlationID: borrowing Span<UInt8>, route: borrowing Span<UInt8>, upstream: borrowing Span<UInt8>,
         peer: borrowing Span<UInt8>, principal: borrowing Span<UInt8>, userAgent: borrowing Span<UInt8>,
-        flag: borrowing Span<UInt8> = Span(), decision: DecisionFacts? = nil
+        decision: DecisionFacts? = nil, flag: borrowing Span<UInt8> = Span()
     ) {
         if chunk.isEmpty { oldestNS = nowNS }
         chunk.append("{\"timestamp\":\"" as StaticString)

@@ -13,6 +13,7 @@ public final class Meters: Sendable {
     public let clusters: LabelTable
     /// Flags with series of their own.
     public let flags = LabelTable(budget: 256)
+
     /// Policies with series of their own.
     public let policies = LabelTable(budget: 256)
 
@@ -49,8 +50,8 @@ public final class Meters: Sendable {
         var out = requestFamilies(boards)
         out += workerFamilies(boards)
         out += upstreamFamilies(boards)
-        out += FlagSeries.families(boards.flatMap { $0.flags.withLock { $0 } }, names: flags.names)
         out.append(decisionFamily(boards))
+        out += FlagSeries.families(boards.flatMap { $0.flags.withLock { $0 } }, names: flags.names)
         out.append(
             Family(
                 "nexus_config_generation", .gauge, "Configuration generation in force.",

@@ -113,8 +113,8 @@ extension WriteSide: AdminDesk {
         switch request.subject {
         case .sagas: await sagas(request)
         case .deadLetters: await deadLetters(request)
-        case .flags: await flags.answer(request)
         case .revocations: revocations.answer(request)
+        case .flags: await flags.answer(request)
         }
     }
 
