@@ -320,7 +320,7 @@ extension Worker {
 
 extension Exchange {
     /// Who asked, as the log may know it: the id of a session is as good as a password, and is not written down.
-    fileprivate var loggedPrincipal: [UInt8] {
+    var loggedPrincipal: [UInt8] {
         guard let principal else { return wire?.session.certificateName ?? [] }
         switch principal.kind {
         case .user, .service: return principal.subject
