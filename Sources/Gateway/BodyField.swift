@@ -17,15 +17,18 @@ enum BodyField: Sendable {
     static func find(
         _ path: String, _ route: RouteDefinition, _ method: Int?, _ schema: ProtoSchema?
     ) -> Result<BodyField, Missing> {
-        guard route.match.grpc else {
-            return .success(.json(path.split(separator: ".").map { [Array($0.utf8), Array(camelCase(String($0)).utf8)] }))
-        }
+        guard route.match.grpc else { return .success(json(path)) }
         guard let schema, let method else { return .failure(Missing(text: "the message of its calls is not known")) }
         let type = schema.methods[method].input
         guard let found = try? schema.path(path, in: type) else {
             return .failure(Missing(text: "\(schema.name(ofMessage: type)) has no field '\(path)'"))
         }
         return .success(.message(found))
+    }
+
+    /// Of a JSON text.
+    static func json(_ path: String) -> BodyField {
+        .json(path.split(separator: ".").map { [Array($0.utf8), Array(camelCase(String($0)).utf8)] })
     }
 
     struct Missing: Error { var text: String }

@@ -13,14 +13,18 @@ public struct Desks: Sendable {
     /// The weights in force.
     public var flags: FlagBoard
 
+    /// The key of the digests by which requests are told from their repetitions.
+    public var repeatSecret: RepeatDigest.Key
+
     public init(
         checkout: (any CheckoutDesk)? = nil, admin: (any AdminDesk)? = nil, revocations: Revocations = Revocations(),
-        flags: FlagBoard = FlagBoard()
+        flags: FlagBoard = FlagBoard(), repeatSecret: RepeatDigest.Key = RepeatDigest.Key()
     ) {
-        self.revocations = revocations
         self.checkout = checkout
         self.admin = admin
+        self.revocations = revocations
         self.flags = flags
+        self.repeatSecret = repeatSecret
     }
 }
 

@@ -35,6 +35,12 @@ extension SnapshotRule {
     }
 }
 
+extension RepetitionLimits {
+    init(_ settings: IdempotencySettings) {
+        self.init(window: Int64(settings.window) * 1000, records: settings.records)
+    }
+}
+
 /// The parts of the process put together, and the thread that listens to its signals.
 private struct Daemon {
     private let options: ConfigurationOptions
@@ -82,6 +88,7 @@ private struct Daemon {
                             aggregates: configuration.store.aggregatesInMemory,
                             snapshots: SnapshotRule(configuration.store.snapshots), schemas: loaded.eventSchemas,
                             rules: DecisionRules(stockBelowZero: configuration.inventory.belowZero),
+                            repetitions: RepetitionLimits(configuration.idempotency),
                             onInvalid: { event in
                                 let what = event.violations.map { "\($0.pointer) \($0.error)" }.joined(separator: "; ")
                                 log.error("event refused by its schema", ["type": event.type, "violations": what])

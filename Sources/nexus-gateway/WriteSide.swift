@@ -23,6 +23,7 @@ final class WriteSide: Sendable {
     private let revocations: RevocationDesk
     private let checkout: Checking?
     let flags: FlagDesk
+    private let repeatSecret: RepeatDigest.Key
     private let bus = Mutex<Bus?>(nil)
     private let startBus: @Sendable (SQLiteConsumerStore) async throws -> Bus
 
@@ -30,7 +31,7 @@ final class WriteSide: Sendable {
     private struct Unopened: Error, CustomStringConvertible {
         var path: String
         var error: StoreError
-        var description: String { "the consumers' store \(path): \(error)" }
+        var description: String { "\(path): \(error)" }
     }
 
     /// Where consumers remember how far they are, beside the events.
@@ -50,6 +51,12 @@ final class WriteSide: Sendable {
             throw Unopened(path: path, error: error)
         }
         revocations = try RevocationDesk(path: configuration.store.path + ".revocations")
+        let secret = RepeatSecretFile.path(ofEvents: configuration.store.path)
+        do throws(StoreError) {
+            repeatSecret = try RepeatSecretFile.open(secret)
+        } catch {
+            throw Unopened(path: secret, error: error)
+        }
         var consumers: [any Consumer] = []
         if let parts = loaded.checkout {
             let cards = CardVault(most: parts.settings.cards, seconds: UInt64(parts.settings.paymentParkMax) / 1000)
@@ -76,7 +83,9 @@ final class WriteSide: Sendable {
     }
 
     var desks: Desks {
-        Desks(checkout: checkout?.desk, admin: self, revocations: revocations.revocations, flags: flags.board)
+        Desks(
+            checkout: checkout?.desk, admin: self, revocations: revocations.revocations, flags: flags.board,
+            repeatSecret: repeatSecret)
     }
 
     /// Goes on with what an earlier process left, and follows the log from then on.
