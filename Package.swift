@@ -77,7 +77,7 @@ let package = Package(
         // What the core calls: the legacy services, as the sagas' operations; checkout.
         room("Adapters", ["CShim", "COpenSSL", "Exchanges", "Settings", "WireGRPC", "Contracts", "EventCore", "Bus", "Sagas"]),
         // Where events are kept: SQLite.
-        room("Stores", ["CSQLite", "CShim", "EventCore", "Contracts"]),
+        room("Stores", ["CSQLite", "CShim", "Exchanges", "EventCore", "Contracts"]),
         // Counters, histograms, access log.
         room("Telemetry", ["CShim", "Exchanges"], requestPath),
         // The worker's advance/settle loop.
@@ -132,7 +132,7 @@ let package = Package(
         tests("WireGRPCTests", ["Seeded", "WireGRPC", "Exchanges"]),
         tests("ContractsTests", ["Seeded", "ProtoSets", "Contracts", "Exchanges"]),
         tests("JOSETests", ["Seeded", "JOSE", "Contracts", "Exchanges"]),
-        tests("IdentityTests", ["Seeded", "Identity", "JOSE", "Settings", "Contracts", "Exchanges"]),
+        tests("IdentityTests", ["Seeded", "Identity", "JOSE", "Settings", "Policies", "Contracts", "Exchanges"]),
         tests("EventCoreTests", ["Seeded", "EventCore", "Contracts", "Exchanges"]),
         tests("BusTests", ["MemoryStores", "Seeded", "Bus", "EventCore", "Stores", "Contracts", "Exchanges"]),
         tests("SagasTests", ["MemoryStores", "Seeded", "Sagas", "Bus", "EventCore", "Contracts", "Settings", "Exchanges"]),
@@ -141,7 +141,7 @@ let package = Package(
         tests("TelemetryTests", ["Telemetry", "Exchanges"]),
         tests(
             "GatewayTests",
-            ["Seeded", "Gateway", "Settings", "Exchanges", "Policies", "Pipeline", "Reactor", "Contracts", "EventCore", "WireGRPC"]),
+            ["Seeded", "Gateway", "Settings", "Exchanges", "Policies", "Pipeline", "Reactor", "Routes", "Contracts", "EventCore", "WireGRPC"]),
         tests("TidyTests", []),
     ]
 )

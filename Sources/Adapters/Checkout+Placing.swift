@@ -4,7 +4,10 @@ import Sagas
 import Settings
 
 extension Checkout {
-    func place(_ placement: Placement, _ wait: Wait, _ metadata: Metadata) async throws(Refusal) -> Reply.Outcome {
+    func place(_ placement: Placement, _ wait: Wait, _ metadata: Metadata, _ claim: RepeatClaim?) async throws(Refusal) -> Reply.Outcome {
+        if let known = try await recall(claim), let saga = Identifier("checkout-\(known.aggregateId)") {
+            return try await placed(Acceptance(order: known.aggregateId, accepted: [known], saga: saga), wait, claim)
+        }
         let began = ContinuousClock.now
         guard !placement.address.isMissing else {
             throw Refusal(.validationError, "an address is needed", field: "/address")
@@ -28,14 +31,20 @@ extension Checkout {
         guard cards.put(placement.card, for: id) else { throw Checkout.full }
         let accepted: [Accepted]
         do throws(Refusal) {
-            accepted = try await log.execute([.order(id, .place(order))] + started, metadata.of(placement.user))
+            accepted = try await execute([.order(id, .place(order))] + started, metadata.of(placement.user), nil, claim)
         } catch {
             cards.remove(id)
             throw error
         }
         meters.placed(priced.total, to: placement.address.country, seconds: (.now - began) / .seconds(1))
-        let acceptance = Acceptance(order: id, accepted: accepted, saga: saga)
-        return try await ending(of: acceptance, wait) { order throws(Refusal) in
+        return try await placed(Acceptance(order: id, accepted: accepted, saga: saga), wait, claim)
+    }
+
+    private func placed(
+        _ acceptance: Acceptance, _ wait: Wait, _ claim: RepeatClaim?
+    ) async throws(Refusal) -> Reply.Outcome {
+        let id = acceptance.order
+        return try await ending(of: acceptance, wait, claim) { order throws(Refusal) in
             guard order.state?.isConfirmed == true, let told = ShopOrder(order, id: id) else {
                 throw order.refusalOfPlacing(id)
             }
@@ -64,8 +73,10 @@ extension Checkout {
     /// What the client gets who has been accepted: that, or, if it waits and there is one in time, the end.
     /// - Parameter made: what a caller of the façade is told of the order as it is then.
     func ending(
-        of acceptance: Acceptance, _ wait: Wait, _ made: (Order) throws(Refusal) -> [UInt8]
+        of acceptance: Acceptance, _ wait: Wait, _ claim: RepeatClaim?, _ made: (Order) throws(Refusal) -> [UInt8]
     ) async throws(Refusal) -> Reply.Outcome {
+        // Accepted: repetitions find the record, and wait for the same end.
+        claim?.release()
         guard wait.patience != .none else { return acceptance.answer }
         // Parked is an end too: the order has failed, and only people can undo the rest.
         guard let end = await end(of: acceptance.saga, wait), end != .inProgress else {

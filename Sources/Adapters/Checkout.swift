@@ -15,6 +15,7 @@ public final class Checkout: CheckoutDesk {
     let cards: CardVault
     let tokens: CardTokens
     let services: ShopServices
+    private let claims = RepeatClaims()
     public let meters = OrderMeters()
     private let deliver: EventLog.Deliver
     private let underWay = Atomic<Int>(0)
@@ -61,9 +62,9 @@ public final class Checkout: CheckoutDesk {
             return false
         }
         Task {
-            let outcome = await answer(to: request, Wait(circumstances.patience), circumstances.metadata)
+            let reply = await answer(to: request, ticket, Wait(circumstances.patience), circumstances)
             underWay.subtract(1, ordering: .relaxed)
-            deliver(ticket.worker, [Reply(ticket: ticket, outcome: outcome)])
+            deliver(ticket.worker, [reply])
         }
         return true
     }
@@ -78,16 +79,32 @@ public final class Checkout: CheckoutDesk {
         return await sagas.ending(of: saga, withinMS: wait.milliseconds)
     }
 
-    private func answer(to request: CheckoutRequest, _ wait: Wait, _ metadata: Metadata) async -> Reply.Outcome {
+    private func answer(
+        to request: CheckoutRequest, _ ticket: Ticket, _ wait: Wait, _ circumstances: Circumstances
+    ) async -> Reply {
+        var claim: RepeatClaim?
+        defer { claim?.release() }
         do throws(Refusal) {
-            switch request {
-            case .place(let placement): return try await place(placement, wait, metadata)
-            case .pay(let order, let card): return try await pay(order, card, wait)
-            case .cancel(let order, let reason, let expected):
-                return try await cancel(order, reason, expected, wait, metadata)
-            }
+            if let key = circumstances.repeatKey { claim = try await claims.claim(key) }
+            let outcome = try await outcome(of: request, wait, circumstances, claim)
+            return Reply(ticket: ticket, outcome: outcome, isRepeated: claim?.isRepetition ?? false)
         } catch {
-            return .refused(error)
+            return Reply(ticket: ticket, outcome: .refused(error))
+        }
+    }
+
+    private func outcome(
+        of request: CheckoutRequest, _ wait: Wait, _ circumstances: Circumstances, _ claim: RepeatClaim?
+    ) async throws(Refusal) -> Reply.Outcome {
+        let (metadata, access) = (circumstances.metadata, circumstances.access)
+        switch request {
+        case .place(let placement):
+            // It will be the customer's, and has no state yet.
+            try access?.check(owner: placement.user, state: nil)
+            return try await place(placement, wait, metadata, claim)
+        case .pay(let order, let card): return try await pay(order, card, wait, access, claim)
+        case .cancel(let order, let reason, let expected):
+            return try await cancel(order, reason, expected, wait, metadata, access, claim)
         }
     }
 }

@@ -2,7 +2,7 @@ import Exchanges
 
 /// The types of aggregates, in memory; the store knows them by name.
 public enum AggregateKind: UInt8, Sendable, CaseIterable {
-    case cart, inventory, order, product, flashSale, saga
+    case cart, inventory, order, product, flashSale, saga, flag
 
     public var type: String {
         switch self {
@@ -12,6 +12,7 @@ public enum AggregateKind: UInt8, Sendable, CaseIterable {
         case .product: Product.type
         case .flashSale: FlashSale.type
         case .saga: Saga.type
+        case .flag: Flag.type
         }
     }
 
@@ -46,6 +47,7 @@ extension Command {
         case .product(let product, _): AggregateName(kind: .product, id: product)
         case .flashSale(let sale, _): AggregateName(kind: .flashSale, id: sale)
         case .saga(let saga, _): AggregateName(kind: .saga, id: saga)
+        case .flag(let flag, _): AggregateName(kind: .flag, id: flag)
         }
     }
 }
@@ -72,6 +74,7 @@ public enum AnyAggregate: Sendable {
     indirect case product(Product)
     indirect case flashSale(FlashSale)
     indirect case saga(Saga)
+    indirect case flag(Flag)
 
     /// Holds no memory of its own.
     static let nothing = AnyAggregate.cart(Cart())
@@ -85,6 +88,7 @@ public enum AnyAggregate: Sendable {
         case .product: self = .product(Product())
         case .flashSale: self = .flashSale(FlashSale())
         case .saga: self = .saga(Saga())
+        case .flag: self = .flag(Flag())
         }
     }
 
@@ -98,6 +102,7 @@ public enum AnyAggregate: Sendable {
         case .product(let state): state.version
         case .flashSale(let state): state.version
         case .saga(let state): state.version
+        case .flag(let state): state.version
         }
     }
 
@@ -109,6 +114,7 @@ public enum AnyAggregate: Sendable {
         case .product(let state): state.cost
         case .flashSale(let state): state.cost
         case .saga(let state): state.cost
+        case .flag(let state): state.cost
         }
     }
 
@@ -121,6 +127,7 @@ public enum AnyAggregate: Sendable {
         case .product(_, let action): try execute(action, as: Product.self, &stamp)
         case .flashSale(_, let action): try execute(action, as: FlashSale.self, &stamp)
         case .saga(_, let action): try execute(action, as: Saga.self, &stamp)
+        case .flag(_, let action): try execute(action, as: Flag.self, &stamp)
         }
     }
 
@@ -144,6 +151,7 @@ public enum AnyAggregate: Sendable {
         case .product: replay(event, as: Product.self)
         case .flashSale: replay(event, as: FlashSale.self)
         case .saga: replay(event, as: Saga.self)
+        case .flag: replay(event, as: Flag.self)
         }
     }
 
@@ -162,6 +170,7 @@ public enum AnyAggregate: Sendable {
         case .product(let state): try state.body(of: id, at: now)
         case .flashSale(let state): try state.body(of: id, at: now)
         case .saga(let state): try state.body(of: id, at: now)
+        case .flag(let state): try state.body(of: id, at: now)
         }
     }
 }

@@ -53,3 +53,12 @@ extension Saga {
 
     var boxed: AnyAggregate { .saga(self) }
 }
+
+extension Flag {
+    init?(_ any: AnyAggregate) {
+        guard case .flag(let state) = any else { return nil }
+        self = state
+    }
+
+    var boxed: AnyAggregate { .flag(self) }
+}

@@ -1,4 +1,4 @@
-import Exchanges
+public import Exchanges
 import Glibc
 import Synchronization
 
@@ -20,13 +20,15 @@ public final class EventLog: Sendable {
         /// What events are held to.
         public var schemas: EventSchemas
         public var rules: DecisionRules
+        public var repetitions: RepetitionLimits
         /// Is told of events that do not fit, on the log's thread, once a second at most.
         public var onInvalid: @Sendable (InvalidEvent) -> Void
 
         public init(
             queue: Int = 65_536, group: Int = 4096, aggregates: Int = 100_000, bytes: Int = 256 << 20,
             snapshots: SnapshotRule = SnapshotRule(), schemas: EventSchemas = EventSchemas(),
-            rules: DecisionRules = DecisionRules(), onInvalid: @escaping @Sendable (InvalidEvent) -> Void = { _ in }
+            rules: DecisionRules = DecisionRules(), repetitions: RepetitionLimits = RepetitionLimits(),
+            onInvalid: @escaping @Sendable (InvalidEvent) -> Void = { _ in }
         ) {
             self.queue = max(1, queue)
             self.group = max(1, group)
@@ -35,6 +37,7 @@ public final class EventLog: Sendable {
             self.snapshots = snapshots
             self.schemas = schemas
             self.rules = rules
+            self.repetitions = repetitions
             self.onInvalid = onInvalid
         }
     }
@@ -61,6 +64,7 @@ public final class EventLog: Sendable {
         self.inbox = inbox
         let head = try store.head()
         let last = head == 0 ? nil : try store.read(after: head - 1, limit: 1).last
+        let repetitions = try Repetitions(store: store, limits: options.repetitions)
         feed.begin(at: head)
         meters.update { $0.head = head }
         let (meters, feed, asked) = (meters, feed, asked)
@@ -77,7 +81,7 @@ public final class EventLog: Sendable {
         let id = joinableThread {
             var writer = LogWriter(
                 store: store, loader: loader, ahead: ahead, snapshotter: snapshotter, options: options, meters: meters, feed: feed,
-                head: head,
+                repetitions: repetitions, head: head,
                 lastTimestamp: last?.event.timestamp ?? Timestamp(microseconds: 0))
             var taken: [Submission] = []
             var arrivals: [AheadLoader.Arrival] = []
@@ -105,10 +109,13 @@ public final class EventLog: Sendable {
 
     /// The same, for whoever in this process waits for the answer.
     /// - Throws: the refusal, also when the queue is full or closed.
-    public func ask(_ work: Submission.Work, _ metadata: Metadata = Metadata()) async throws(Refusal) -> Reply.Outcome {
+    public func ask(
+        _ work: Submission.Work, _ metadata: Metadata = Metadata(), access: ObjectAccess? = nil, repeatKey: RepeatKey? = nil
+    ) async throws(Refusal) -> Reply.Outcome {
         let outcome = await withCheckedContinuation { continuation in
             let ticket = asked.note(continuation)
-            if !inbox.put(Submission(ticket: ticket, work: work, metadata: metadata)) {
+            let submission = Submission(ticket: ticket, work: work, metadata: metadata, access: access, repeatKey: repeatKey)
+            if !inbox.put(submission) {
                 let refusal = Refusal(.upstreamUnavailable, "too many commands wait to be written", retryAfterMS: 1000)
                 asked.answer([Reply(ticket: ticket, outcome: .refused(refusal))])
             }
@@ -118,9 +125,12 @@ public final class EventLog: Sendable {
     }
 
     /// Executes commands, all or none, in one transaction.
+    /// - Parameter access: what the first one's aggregate must be, looked at in the same step; nil = anything.
     @discardableResult
-    public func execute(_ commands: [Command], _ metadata: Metadata = Metadata()) async throws(Refusal) -> [Accepted] {
-        guard case .acceptedTogether(let accepted) = try await ask(.together(commands), metadata) else { return [] }
+    public func execute(
+        _ commands: [Command], _ metadata: Metadata = Metadata(), access: ObjectAccess? = nil
+    ) async throws(Refusal) -> [Accepted] {
+        guard case .acceptedTogether(let accepted) = try await ask(.together(commands), metadata, access: access) else { return [] }
         return accepted
     }
 

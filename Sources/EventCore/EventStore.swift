@@ -35,7 +35,8 @@ public struct Appended: Sendable, Equatable {
 public protocol EventStore: Sendable {
     /// Appends all batches or none; several may name the same aggregate and follow each other. When it
     /// returns, the events are on disk.
-    func append(_ batches: [Batch]) throws(StoreError) -> Appended
+    /// - Parameter repetitions: done in the same transaction, or not at all.
+    func append(_ batches: [Batch], _ repetitions: RepetitionChanges) throws(StoreError) -> Appended
 
     /// Events of one aggregate with `from` <= version <= `through`, in order, `limit` at most.
     func read(
@@ -52,4 +53,13 @@ public protocol EventStore: Sendable {
 
     /// The global position of the last event; 0 when there is none.
     func head() throws(StoreError) -> UInt64
+
+    /// Records of requests after a position, in order.
+    func repetitions(after position: UInt64, limit: Int) throws(StoreError) -> [RepetitionRecord]
+}
+
+extension EventStore {
+    /// Of events alone.
+    @discardableResult
+    public func append(_ batches: [Batch]) throws(StoreError) -> Appended { try append(batches, RepetitionChanges()) }
 }

@@ -28,6 +28,7 @@ struct LogWriter {
     private var stamp: EventStamp
     private var head: UInt64
     private var snapshots: DueSnapshots
+    private var repetitions: Repetitions
     private let onInvalid: @Sendable (InvalidEvent) -> Void
     private var nextReport = Timestamp(microseconds: 0)
 
@@ -46,7 +47,8 @@ struct LogWriter {
 
     init(
         store: any EventStore, loader: AggregateLoader, ahead: AheadLoader, snapshotter: Snapshotter?,
-        options: EventLog.Options, meters: LogMeters, feed: ChangeFeed, head: UInt64, lastTimestamp: Timestamp
+        options: EventLog.Options, meters: LogMeters, feed: ChangeFeed, repetitions: Repetitions, head: UInt64,
+        lastTimestamp: Timestamp
     ) {
         self.store = store
         self.loader = loader
@@ -54,6 +56,7 @@ struct LogWriter {
         snapshots = DueSnapshots(rule: options.snapshots, to: snapshotter)
         self.meters = meters
         self.feed = feed
+        self.repetitions = repetitions
         self.head = head
         stamp = EventStamp(time: lastTimestamp, schemas: options.schemas, rules: options.rules)
         onInvalid = options.onInvalid
@@ -112,6 +115,7 @@ struct LogWriter {
         case .query(let query): missing(query.target, for: submission)
         case .state(let name): missing(name, for: submission)
         case .together(let commands): commands.lazy.compactMap { missing($0.target, for: submission) }.first
+        case .recall, .remember: nil
         }
     }
 
@@ -137,12 +141,24 @@ struct LogWriter {
                 // Two steps: in one, `aggregates` would be taken as it was before `place` changed it.
                 let name = query.target
                 let place = try place(of: name)
+                try check(submission.access, name, at: place)
                 let aggregate = aggregates[place]
                 return .found(body: try aggregate.body(of: name.id, at: stamp.time), version: aggregate.version)
             case .command(let command, let expected):
-                return .accepted(try execute(command, expected, submission.metadata))
+                if let known = repeated(submission) { return known }
+                let accepted = try execute(command, expected, submission.metadata, submission.access)
+                repetitions.note(submission.repeatKey, accepted, at: stamp.time)
+                return .accepted(accepted)
             case .together(let commands):
-                return .acceptedTogether(try execute(together: commands, submission.metadata))
+                if let known = repeated(submission) { return known }
+                let accepted = try execute(together: commands, submission.metadata, submission.access)
+                repetitions.note(submission.repeatKey, accepted.first, at: stamp.time)
+                return .acceptedTogether(accepted)
+            case .recall: return repeated(submission) ?? .notRepeated
+            case .remember(let accepted):
+                if let known = repeated(submission) { return known }
+                repetitions.note(submission.repeatKey, accepted, at: stamp.time)
+                return .accepted(accepted)
             case .state(let name):
                 let place = try place(of: name)
                 return .state(aggregates[place])
@@ -152,11 +168,29 @@ struct LogWriter {
         }
     }
 
+    /// In the step that decides, so that nothing changes in between.
+    private mutating func check(_ access: ObjectAccess?, _ name: AggregateName, at place: Int) throws(Refusal) {
+        guard let access else { return }
+        guard case .saga(let saga) = aggregates[place], let order = saga.order else {
+            return try access.check(aggregates[place], of: name.id)
+        }
+        // A saga is its order's customer's.
+        let orders = try self.place(of: AggregateName(kind: .order, id: order))
+        try access.check(aggregates[orders], of: order)
+    }
+
+    /// The answer to a repetition, which is not carried out; nil for any other submission.
+    private mutating func repeated(_ submission: Submission) -> Reply.Outcome? {
+        guard let key = submission.repeatKey else { return nil }
+        return repetitions.answer(to: key, at: stamp.time)
+    }
+
     private mutating func execute(
-        _ command: Command, _ expected: ExpectedVersion, _ metadata: Metadata
+        _ command: Command, _ expected: ExpectedVersion, _ metadata: Metadata, _ access: ObjectAccess? = nil
     ) throws(Refusal) -> Accepted {
         let name = command.target
         let place = try place(of: name)
+        try check(access, name, at: place)
         let before = aggregates[place].version
         guard expected.admits(before) else {
             throw Refusal(.versionConflict, "the aggregate has another version")
@@ -173,7 +207,10 @@ struct LogWriter {
 
     /// What one of several causes must not stay when a later one is refused: the aggregates go back to what
     /// they were, and their events are taken out of the group.
-    private mutating func execute(together commands: [Command], _ metadata: Metadata) throws(Refusal) -> [Accepted] {
+    /// - Parameter access: to what the first of them is for; the others follow from it.
+    private mutating func execute(
+        together commands: [Command], _ metadata: Metadata, _ access: ObjectAccess?
+    ) throws(Refusal) -> [Accepted] {
         var before: [(name: AggregateName, aggregate: AnyAggregate, progress: Progress)] = []
         let (batchesBefore, touchedBefore) = (batches.count, touched.count)
         var accepted: [Accepted] = []
@@ -181,7 +218,7 @@ struct LogWriter {
             for command in commands {
                 let place = try place(of: command.target)
                 before.append((command.target, aggregates[place], aggregates.progress(place)))
-                accepted.append(try execute(command, .any, metadata))
+                accepted.append(try execute(command, .any, metadata, accepted.isEmpty ? access : nil))
             }
         } catch {
             for (name, aggregate, progress) in before.reversed() { aggregates.restore(name, to: aggregate, progress) }
@@ -216,10 +253,11 @@ struct LogWriter {
     /// Appends what was decided.
     /// - Returns: the seconds of the transaction, nil without one.
     private mutating func commit(_ group: ArraySlice<Submission>) -> (seconds: Double?, failed: Bool) {
-        while !batches.isEmpty {
+        while !batches.isEmpty || repetitions.hasChanges {
             let before = monotonicSeconds()
             do throws(StoreError) {
                 head = try append().head
+                repetitions.committed()
                 return (monotonicSeconds() - before, false)
             } catch {
                 guard case .conflict(let batch, _) = error else {
@@ -240,12 +278,13 @@ struct LogWriter {
     /// A disk that fails for a moment is asked again at once: the store has opened its file anew meanwhile. There is
     /// no sleeping here, where all commands wait, and none of them could be written: the wait is the client's, who is
     /// told to come back in a second. A full disk and one that cannot even be read answer at once.
-    private func append() throws(StoreError) -> Appended {
+    private mutating func append() throws(StoreError) -> Appended {
         let begin = monotonicSeconds()
+        let changes = repetitions.changes(at: stamp.time)
         var attempts = 1
         while true {
             do throws(StoreError) {
-                return try store.append(batches)
+                return try store.append(batches, changes)
             } catch {
                 guard case .io(_, undecided: false) = error, attempts < LogWriter.mostAttempts,
                     monotonicSeconds() - begin < LogWriter.patience
@@ -261,6 +300,7 @@ struct LogWriter {
         batches.removeAll(keepingCapacity: true)
         touched.removeAll(keepingCapacity: true)
         snapshots.forget()
+        repetitions.forget()
         stamp.invalid = []
         for (i, submission) in group.enumerated() where outcomes[i] != nil { outcomes[i] = outcome(of: submission) }
     }
@@ -271,15 +311,19 @@ struct LogWriter {
         .upstreamUnavailable, "the event store cannot be written", retryAfterMS: 1000)
 
     /// Memory is ahead of the store, so whatever changed is forgotten; every command is refused, also
-    /// those that were refused for another reason, which may have rested on what did not happen.
-    /// Queries are answered again, from what is.
+    /// those that were refused for another reason, which may have rested on what did not happen. What repeats
+    /// a request that is on disk is still answered. Queries are answered again, from what is.
     private mutating func giveUp(_ group: ArraySlice<Submission>, conflicting: AggregateKey?) {
         for name in touched { aggregates.evict(name) }
+        repetitions.forget(isUncertain: true)
         for (i, submission) in group.enumerated() where outcomes[i] != nil {
             switch submission.work {
-            case .command(let command, _): outcomes[i] = .refused(LogWriter.refusal([command], conflicting))
-            case .together(let commands): outcomes[i] = .refused(LogWriter.refusal(commands, conflicting))
-            case .query, .state: outcomes[i] = outcome(of: submission)
+            case .command(let command, _):
+                outcomes[i] = repeated(submission) ?? .refused(LogWriter.refusal([command], conflicting))
+            case .together(let commands):
+                outcomes[i] = repeated(submission) ?? .refused(LogWriter.refusal(commands, conflicting))
+            case .remember: outcomes[i] = repeated(submission) ?? .refused(LogWriter.unavailable)
+            case .query, .state, .recall: outcomes[i] = outcome(of: submission)
             }
         }
     }
@@ -318,19 +362,23 @@ struct LogWriter {
         var queries: UInt64 = 0
         for (i, submission) in group.enumerated() where outcomes[i] != nil {
             switch submission.work {
-            case .query, .state: queries += 1
-            case .command, .together: break
+            case .query, .state, .recall: queries += 1
+            case .command, .together, .remember: break
             }
         }
         var refused: UInt64 = 0
+        var repeated: UInt64 = 0
         for outcome in outcomes {
             if case .refused = outcome { refused += 1 }
+            if case .repeated = outcome { repeated += 1 }
         }
         let events = committed.reduce(0) { $0 + $1.events.count }
         meters.update { figures in
             figures.queries += queries
             figures.commands += UInt64(group.count - parked) - queries
             figures.refused += refused
+            figures.repeated += repeated
+            figures.remembered = repetitions.count
             figures.events += UInt64(events)
             figures.conflicts += conflicts
             figures.invalidEvents += UInt64(stamp.invalid.count)

@@ -6,6 +6,8 @@ public enum Command: Sendable, Equatable {
     case product(Identifier, ProductAction)
     case flashSale(Identifier, FlashSaleAction)
     case saga(Identifier, SagaAction)
+    /// The gateway's own: no route names it.
+    case flag(Identifier, FlagAction)
 }
 
 /// A request that reads.

@@ -109,6 +109,7 @@ extension AnyAggregate {
             case .product: read(Product.self)
             case .flashSale: read(FlashSale.self)
             case .saga: read(Saga.self)
+            case .flag: read(Flag.self)
             }
         guard let found else { return nil }
         self = found
@@ -126,6 +127,7 @@ extension AnyAggregate {
         case .product(let state): return of(state)
         case .flashSale(let state): return of(state)
         case .saga(let state): return of(state)
+        case .flag(let state): return of(state)
         }
     }
 }

@@ -9,6 +9,10 @@ public struct Submission: Sendable {
         case together([Command])
         /// The aggregate as it is. The gateway's own.
         case state(AggregateName)
+        /// What the first request with this key came to, if there was one: nothing is done. The gateway's own.
+        case recall
+        /// This has been done, in answer to the request with this key. The gateway's own.
+        case remember(Accepted)
     }
 
     /// Whom the reply is for.
@@ -44,15 +48,22 @@ public struct Reply: Sendable {
         /// Of each command of `together`.
         case acceptedTogether([Accepted])
         case state(AnyAggregate)
+        /// What an earlier request came to that this one repeats: for `together`, its first command.
+        case repeated(Accepted)
+        /// Of `recall`: there was none.
+        case notRepeated
         /// A whole answer: what a checkout came to. `fields` are whole lines, CRLF each.
         case answered(status: UInt16, body: [UInt8], fields: [UInt8])
     }
 
     public var ticket: Ticket
     public var outcome: Outcome
+    /// It is what an earlier request came to.
+    public var isRepeated: Bool
 
-    public init(ticket: Ticket, outcome: Outcome) {
+    public init(ticket: Ticket, outcome: Outcome, isRepeated: Bool = false) {
         self.ticket = ticket
         self.outcome = outcome
+        self.isRepeated = isRepeated
     }
 }

@@ -49,6 +49,7 @@ public struct FieldName: RawRepresentable, Sendable, Hashable, BitwiseCopyable {
     @inlinable public static var altSvc: FieldName { FieldName(rawValue: 41) }
     @inlinable public static var ifMatch: FieldName { FieldName(rawValue: 42) }
     @inlinable public static var userAgent: FieldName { FieldName(rawValue: 43) }
+    @inlinable public static var rateLimit: FieldName { FieldName(rawValue: 44) }
 
     /// Lower-case spelling by number; index 0 stands for `.other`.
     public static let spellings: [StaticString] = [
@@ -58,6 +59,7 @@ public struct FieldName: RawRepresentable, Sendable, Hashable, BitwiseCopyable {
         "correlation-id", "x-correlation-id", "traceparent", "tracestate", "idempotency-key", "accept", "prefer",
         "via", "date", "server", "http2-settings", "grpc-timeout", "x-request-id", "proxy-status", "retry-after",
         "location", "x-real-ip", "set-cookie", "cache-control", "origin", "alt-svc", "if-match", "user-agent",
+        "ratelimit",
     ]
 
     /// The number of `name` (any case), or `.other`.
@@ -89,6 +91,7 @@ public struct FieldName: RawRepresentable, Sendable, Hashable, BitwiseCopyable {
         case 8: return first == 0x69 ? check(.ifMatch, "if-match", name) : check(.location, "location", name)
         case 9:
             if first == 0x66 { return check(.forwarded, "forwarded", name) }
+            if first == 0x72 { return check(.rateLimit, "ratelimit", name) }
             return first == 0x78 ? check(.xRealIP, "x-real-ip", name) : .other
         case 10:
             if first == 0x63 { return check(.connection, "connection", name) }

@@ -6,10 +6,13 @@ public struct ObjectAccess: Sendable, Equatable {
         public var owner: [UInt8]?
         /// The object must be in one of these states, as the domain names them (`Created` …); empty = any.
         public var states: [String]
+        /// Number of the policy's rule that grants it.
+        public var rule: UInt16
 
-        public init(owner: [UInt8]?, states: [String] = []) {
+        public init(owner: [UInt8]?, states: [String] = [], rule: UInt16 = 0) {
             self.owner = owner
             self.states = states
+            self.rule = rule
         }
     }
 

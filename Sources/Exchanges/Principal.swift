@@ -24,10 +24,17 @@ public final class Principal: Sendable {
     public let tokenID: [UInt8]
     /// Wall clock milliseconds since 1970 from which the credential is no longer one; `.max` = it does not end.
     public let expiresMS: UInt64
+    /// `iat`, in the same milliseconds; 0 = it does not say, so that it is older than anything.
+    public let issuedMS: UInt64
+    /// Whole field lines, CRLF each, by which upstreams know it.
+    public let fieldLines: [UInt8]
+    /// Does the token go upstream as well?
+    public let forwardsToken: Bool
 
     public init(
         kind: Kind, issuer: [UInt8] = [], subject: [UInt8] = [], roles: [[UInt8]] = [], scopes: [[UInt8]] = [],
-        claims: [(name: [UInt8], value: [UInt8])] = [], tokenID: [UInt8] = [], expiresMS: UInt64 = .max
+        claims: [(name: [UInt8], value: [UInt8])] = [], tokenID: [UInt8] = [], expiresMS: UInt64 = .max,
+        issuedMS: UInt64 = 0, fieldLines: [UInt8] = [], forwardsToken: Bool = true
     ) {
         self.kind = kind
         self.issuer = issuer
@@ -37,7 +44,13 @@ public final class Principal: Sendable {
         self.claims = claims
         self.tokenID = tokenID
         self.expiresMS = expiresMS
+        self.issuedMS = issuedMS
+        self.fieldLines = fieldLines
+        self.forwardsToken = forwardsToken
     }
+
+    /// Has a token said who it is? Only that can be revoked.
+    @inlinable public var isFromToken: Bool { !issuer.isEmpty }
 
     public static let anonymous = Principal(kind: .anonymous)
 }

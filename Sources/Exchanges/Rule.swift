@@ -169,9 +169,7 @@ public struct Rule: Sendable, BitwiseCopyable {
     public var isGRPC = false
     /// Index into the generation's calls: requests become calls of a gRPC method; `none` = they do not.
     public var call: UInt16 = Rule.none
-    /// Share of the principals that the flag sends to the target, in 1/10,000; the others go to the fallback.
-    public var weight: UInt16 = 0
-    /// Index into the generation's steering keys: who or what a request is counted for; `none` = nobody.
+    /// Index into the generation's steering keys: who or what a request is counted for; `none` = the stage is off.
     public var steeringKey: UInt16 = Rule.none
 
     @inlinable public static var none: UInt16 { .max }

@@ -2,6 +2,8 @@
 public enum Verdict: Sendable, BitwiseCopyable {
     case proceed
     case park
+    /// The request's body is needed first: it is collected, and the stage is asked again.
+    case collect
     case answer(Outcome)
 }
 

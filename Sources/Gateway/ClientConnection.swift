@@ -366,6 +366,6 @@ final class ClientConnection: ServedConnection, Wire {
             buffer.clear()
             buffer.giveBack()
         }
-        worker.connectionClosed(port)
+        worker.connectionClosed(port, session.peer)
     }
 }

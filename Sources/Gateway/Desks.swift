@@ -1,5 +1,6 @@
 public import EventCore
 public import Exchanges
+public import Identity
 
 /// What of this process answers requests that the log alone cannot. Made once, before the workers start.
 public struct Desks: Sendable {
@@ -7,10 +8,23 @@ public struct Desks: Sendable {
     public var checkout: (any CheckoutDesk)?
     /// Nil = the operations `sagas` and `dead_letters` are refused.
     public var admin: (any AdminDesk)?
+    /// Credentials that are no longer believed.
+    public var revocations: Revocations
+    /// The weights in force.
+    public var flags: FlagBoard
 
-    public init(checkout: (any CheckoutDesk)? = nil, admin: (any AdminDesk)? = nil) {
+    /// The key of the digests by which requests are told from their repetitions.
+    public var repeatSecret: RepeatDigest.Key
+
+    public init(
+        checkout: (any CheckoutDesk)? = nil, admin: (any AdminDesk)? = nil, revocations: Revocations = Revocations(),
+        flags: FlagBoard = FlagBoard(), repeatSecret: RepeatDigest.Key = RepeatDigest.Key()
+    ) {
         self.checkout = checkout
         self.admin = admin
+        self.revocations = revocations
+        self.flags = flags
+        self.repeatSecret = repeatSecret
     }
 }
 
@@ -32,16 +46,19 @@ public struct AdminRequest: Sendable {
     public var query: [(name: String, value: String)]
     /// At most 64 KiB; whatever it is.
     public var body: [UInt8]
+    /// Who asks: a principal's subject, the name in a client certificate, or an address.
+    public var by: String
 
     public init(
         subject: Subject, verb: Verb, path: [(name: String, value: String)] = [],
-        query: [(name: String, value: String)] = [], body: [UInt8] = []
+        query: [(name: String, value: String)] = [], body: [UInt8] = [], by: String = ""
     ) {
         self.subject = subject
         self.verb = verb
         self.path = path
         self.query = query
         self.body = body
+        self.by = by
     }
 
     /// The path's parameter of this name.

@@ -1,4 +1,5 @@
 import Exchanges
+import Identity
 import Pipeline
 public import Routes
 public import Settings
@@ -38,16 +39,26 @@ final class Era {
     let routeLabels: [LabelTable.ID]
     /// A number for each route's name that stays over reloads, so that its limits do.
     let policies: [UInt16]
+    /// Metric label of each policy, behind `Rule.access`.
+    let accessLabels: [LabelTable.ID]
     /// Metric label of what matched no route.
     let unrouted: LabelTable.ID
     /// Metric label of the gateway's own calls.
     let outbound: LabelTable.ID
     /// Names of the routes, as logs show them.
     let routeNames: [[UInt8]]
+    /// Of each flag: where its weight stands, its metric label, and its name as logs show it.
+    let flagPlaces: [UInt16]
+    let flagLabels: [LabelTable.ID]
+    let flagNames: [[UInt8]]
     /// Names of each route's path parameters, in the order of the captures.
     let captureNames: [[String]]
     let contracts: RouteContracts
     let stages: StageTables
+    let identity: IdentityTable
+    /// In the order of the configuration.
+    let issuers: [Issuer]
+    let quotas: QuotaTables
     /// The gRPC services that the routes know, in order.
     let services: [String]
     /// The constant answers of the route files.
@@ -59,6 +70,9 @@ final class Era {
         table = generation.table
         contracts = generation.contracts
         stages = generation.stages
+        identity = generation.stages.identity
+        issuers = worker.shared.issuers.issuers(of: identity.definitions)
+        quotas = QuotaTables(generation.table.quotas, generation.configuration.limits, worker.shared.budgets)
         let meters = worker.shared.meters
         let specifications = generation.configuration.clusters
         clusters = generation.table.clusters.map { name in
@@ -77,9 +91,16 @@ final class Era {
             uniqueKeysWithValues: generation.table.clusters.enumerated().map { ($1, UInt16($0)) })
         routeLabels = generation.table.routes.map { meters.routes.intern($0.template) }
         policies = generation.table.routes.map { worker.shared.policies.intern($0.name) }
+        accessLabels = generation.stages.access.routes.map {
+            meters.policies.intern(String(decoding: $0.name, as: UTF8.self))
+        }
         unrouted = meters.routes.intern("(none)")
         outbound = meters.routes.intern("(outbound)")
         routeNames = generation.table.routes.map { Array($0.name.utf8) }
+        let flags = generation.table.flags.map(\.name)
+        flagPlaces = flags.map { worker.shared.flags.place(of: $0) }
+        flagLabels = flags.map { meters.flags.intern($0) }
+        flagNames = flags.map { Array($0.utf8) }
         captureNames = generation.table.routes.map { $0.match.path.captureNames }
         services = Set(generation.table.routes.filter(\.match.grpc).map(\.service)).sorted()
         fixedReplies = generation.table.fixed.map { LocalReply($0) }

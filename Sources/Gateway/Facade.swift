@@ -149,8 +149,10 @@ extension Worker {
     }
 
     /// Answers a call with what the core found or did.
-    /// - Parameter json: nil = the message without fields.
-    func answer(_ exchange: Exchange, by facade: Facade, _ json: [UInt8]?) {
+    /// - Parameters:
+    ///   - json: nil = the message without fields.
+    ///   - isRepeated: it is an earlier call's answer, and says so.
+    func answer(_ exchange: Exchange, by facade: Facade, _ json: [UInt8]?, isRepeated: Bool = false) {
         guard let wire = exchange.wire else { return }
         let message = Buffer(capacity: 256)
         do throws(ProtoJSONError) {
@@ -160,6 +162,7 @@ extension Worker {
         }
         let head = ReplyLines(status: 200)
         head.add(.contentType, "content-type", "application/grpc")
+        if isRepeated { head.add(.other, "idempotent-replayed", "true") }
         head.withHead { wire.start($0, size: .unknown, in: $1, of: exchange) }
         let frame = Buffer(capacity: message.count + 5)
         message.withReadable { GRPCMessageWriter.append($0, into: frame) }

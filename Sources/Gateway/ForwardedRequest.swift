@@ -35,6 +35,7 @@ enum ForwardedRequest {
         _ out: some FieldSink
     ) {
         own(exchange, table, text, out)
+        if let lines = exchange.principal?.fieldLines, !lines.isEmpty { out.writeLines { $0.append(lines) } }
         // What the gateway asks for itself is forwarded for nobody.
         if !session.isInside { ForwardedOrigin.write(exchange, session, text, out) }
         names(exchange, text, out)
@@ -92,6 +93,7 @@ enum ForwardedRequest {
         var replaced = isTranslated ? replacedInCalls : Self.replaced
         // The gateway has met the expectation itself.
         if exchange.isAskedForHere { replaced.insert(.expect) }
+        if exchange.principal?.forwardsToken == false { replaced.insert(.authorization) }
         // It counts a call's time as well.
         if exchange.isCall { replaced.insert(.grpcTimeout) }
         guard exchange.rule.headerEdits != Rule.none else {

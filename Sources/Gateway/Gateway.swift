@@ -2,6 +2,7 @@ import CShim
 public import EventCore
 public import Exchanges
 import Glibc
+import Identity
 import Policies
 public import Reactor
 public import Routes
@@ -50,20 +51,31 @@ public final class Gateway: Sendable {
         // Every submission and every request at the checkout may bring a reply, and every call a cancellation: a
         // mailbox holds them all, so that none is ever refused.
         let orders = configuration.checkout.map { $0.inFlight + $0.waiting } ?? 0
-        let capacity = configuration.store.queue + orders + 2 * Outbound.mostCalls + 8192
+        let capacity =
+            configuration.store.queue + orders + 2 * Outbound.mostCalls + AccessSettings.OPA.mostPending + 8192
         let mailboxes = try (0..<count).map { _ in try Mailbox<WorkerMessage>(capacity: capacity) }
         let deliver: EventLog.Deliver = { worker, replies in _ = mailboxes[Int(worker)].post(.replies(replies)) }
         let core = try startCore(deliver)
         outbound = Outbound(mailboxes)
         let desks = try openDesks(core, outbound, deliver)
+        let issuers = IssuerDirectory(
+            calls: outbound, clock: { nx_monotonic_ns() / 1_000_000 },
+            wake: { ticket in _ = mailboxes[Int(ticket.worker)].post(.wake(ticket)) }, note: { $0.write(to: log) })
+        issuers.adopt(stages.identity.definitions)
+        let policyAgent = PolicyAgent(outbound) { ticket, opinion in
+            _ = mailboxes[Int(ticket.worker)].post(.opinion(ticket, opinion))
+        }
+        meters.add { policyAgent.families() }
+        desks.flags.adopt(table.flags)
         let shared = Shared(
             meters: meters, log: log, accessLog: accessLog, service: configuration.telemetry.service,
             traceThreshold: Identifiers.threshold(fraction: configuration.telemetry.sample),
-            limits: LimitTable(keys: configuration.shield.keys), core: core, desks: desks,
+            limits: LimitTable(keys: configuration.shield.keys),
+            budgets: BudgetLedger(keys: configuration.limits.keys), core: core, desks: desks, issuers: issuers,
+            policyAgent: policyAgent,
             listeners: configuration.allListeners.map {
                 ListenerShare($0, isInherited: inherited[$0.name] != nil)
             }, mailboxes: mailboxes)
-
         let sockets = try Self.bind(configuration, workers: count, inherited: inherited)
         let generation = Generation(number: 1, configuration: configuration, table: table, tls: tls, contracts: contracts,
             stages: stages)
@@ -100,9 +112,15 @@ public final class Gateway: Sendable {
                     .integer(limits.evictions))
             ]
         }
+        meters.add { [budgets = shared.budgets] in budgets.families() }
         meters.add { [upstreams = shared.upstreams] in upstreams.families(nowMS: nx_monotonic_ns() / 1_000_000) }
+        meters.add {
+            IdentitySeries.families(
+                shared.tallies.withLock { $0 }, shared.issuers.figures(), revocations: shared.revocations.count)
+        }
         // Ready means that somebody answers, not only that the kernel listens.
         while shared.heartbeats.contains(where: { $0.count == 0 }) { usleep(1000) }
+        issuers.begin()
         shared.ready.store(true, ordering: .releasing)
     }
 
@@ -151,12 +169,16 @@ public final class Gateway: Sendable {
         _ configuration: Configuration, _ table: RouteTable, _ tls: TLSContexts, _ contracts: RouteContracts, _ stages: StageTables
     ) -> UInt64 {
         let number = generations.add(1, ordering: .relaxed).newValue
+        if !shared.flags.adopt(table.flags) { shared.log.error("too many names of flags for one process; those past them are off", [:]) }
         let generation = Generation(
             number: number, configuration: configuration, table: table, tls: tls, contracts: contracts,
             stages: stages)
+        // Workers look for their issuers there; calls come after the clusters they go to.
+        shared.issuers.adopt(stages.identity.definitions)
         for mailbox in mailboxes where !mailbox.post(.generation(generation)) {
             shared.log.error("a worker's mailbox was full; it keeps its generation", ["generation": "\(number)"])
         }
+        shared.issuers.begin()
         for share in shared.listeners { share.adopt(configuration) }
         names.watch(configuration)
         shared.meters.setGeneration(number)

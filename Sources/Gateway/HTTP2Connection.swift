@@ -281,6 +281,6 @@ final class HTTP2Connection: ServedConnection, HTTP2SessionHandler {
         output.clear()
         output.giveBack()
         worker.meters.count(.http2Closed)
-        worker.connectionClosed(port)
+        worker.connectionClosed(port, session.peer)
     }
 }

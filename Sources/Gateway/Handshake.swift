@@ -161,7 +161,7 @@ final class Handshake: ServedConnection {
         phase = .closed
         worker.loop.unregister(self)
         transport.close(reset: reset)
-        worker.connectionClosed(port)
+        worker.connectionClosed(port, peer.words)
     }
 }
 

@@ -38,6 +38,7 @@ extension Problem {
         if !exchange.correlationID.isEmpty {
             details.metadata.append((Array("correlationId".utf8), exchange.correlationID.copyReadable()))
         }
+        if let id = decisionID { details.metadata.append((Array("decisionId".utf8), id)) }
         details.violations = (fields ?? []).map { ($0.path, $0.error) }
         details.retryAfterMS = outcome.retryAfterMS
         return details

@@ -77,6 +77,11 @@ struct Problem {
             exchange.correlationID.withReadable { out.append($0) }
             out.append(0x22)
         }
+        if let id = decisionID {
+            out.append(",\"decisionId\":\"" as StaticString)
+            out.append(id)
+            out.append(0x22)
+        }
         if let fields, !fields.isEmpty {
             out.append(",\"fields\":" as StaticString)
             var json = JSONWriter(out)
@@ -95,8 +100,19 @@ struct Problem {
         return out.copyReadable()
     }
 
+    /// Of the policy that has refused, as the access log has it: whoever was refused can be told why by it.
+    var decisionID: [UInt8]? {
+        guard exchange.accessMark.word == .denied else { return nil }
+        let out = Buffer(capacity: 32)
+        out.append(hex: exchange.requestID, digits: 16)
+        out.append(0x2d)
+        out.append(hex: UInt64(exchange.accessMark.version), digits: 8)
+        return out.copyReadable()
+    }
+
     func headerFields() -> [UInt8] {
         let out = Buffer(capacity: 128)
+        challenge(into: out)
         if outcome.retryAfterMS > 0 {
             out.append("Retry-After: " as StaticString)
             out.append(decimal: UInt64((outcome.retryAfterMS + 999) / 1000))
@@ -113,6 +129,22 @@ struct Problem {
             out.append("\r\n" as StaticString)
         }
         return out.copyReadable()
+    }
+
+    /// `WWW-Authenticate` (RFC 9110 section 11.6.1, RFC 6750 section 3): with every 401, and with whatever else an
+    /// outcome says of credentials.
+    private func challenge(into out: Buffer) {
+        guard outcome.httpStatus == 401 || outcome.challenge != .none else { return }
+        out.append("WWW-Authenticate: Bearer realm=\"nexus\"" as StaticString)
+        let error = outcome.challenge.error
+        if error.utf8CodeUnitCount > 0 {
+            out.append(", error=\"" as StaticString)
+            out.append(error)
+            out.append("\", error_description=\"" as StaticString)
+            out.append(outcome.detail)
+            out.append(0x22)
+        }
+        out.append("\r\n" as StaticString)
     }
 }
 

@@ -1,5 +1,7 @@
 import Exchanges
+import Identity
 import Pipeline
+import Policies
 import Routes
 import WireHTTP
 
@@ -41,8 +43,12 @@ enum ReplyFields {
             out.write(field, of: text)
         }
         if !dated { out.writeDate(of: worker) }
+        if exchange.isNewSession { session(exchange, worker, into: out) }
         if let edits { out.writeLines(edits.write) }
         if let cors { permissions(cors, exchange, into: out) }
+        if exchange.charges.shown != Charges.noBudget {
+            RateLimitFields.write(exchange, status: head.status, worker: worker, into: out)
+        }
         correlation(exchange, into: out)
     }
 
@@ -50,14 +56,26 @@ enum ReplyFields {
     static func local(_ reply: LocalReply, of exchange: Exchange, worker: Worker, into out: some FieldSink) {
         out.writeDate(of: worker)
         out.writeLines { reply.writeFields(into: $0) }
+        if exchange.isNewSession { session(exchange, worker, into: out) }
         correlation(exchange, into: out)
         if let edits = worker.responseEdits(of: exchange) { out.writeLines(edits.write) }
         if let cors = worker.corsPolicy(of: exchange) { permissions(cors, exchange, into: out) }
+        if exchange.charges.shown != Charges.noBudget {
+            RateLimitFields.write(exchange, status: reply.status, worker: worker, into: out)
+        }
     }
 
     /// What pages of other origins may do with the answer.
     private static func permissions(_ policy: CORSPolicy, _ exchange: Exchange, into out: some FieldSink) {
         exchange.text?.withReadable { CORSFields.write(policy, exchange.head, $0, into: out) }
+    }
+
+    /// A session that was made here: its client keeps it.
+    private static func session(_ exchange: Exchange, _ worker: Worker, into out: some FieldSink) {
+        guard let principal = exchange.principal, principal.kind == .session else { return }
+        let isSecure = exchange.wire?.session.isSecure ?? false
+        let names = worker.era(of: exchange).identity.session
+        out.writeLines { names.appendCookie(principal.subject, isSecure: isSecure, to: $0) }
     }
 
     private static func correlation(_ exchange: Exchange, into out: some FieldSink) {

@@ -21,16 +21,8 @@ public final class RouteContracts: Sendable {
     let inspections: [Inspection?]
     /// Behind `Rule.flag`.
     let steers: [Steer]
-    /// Behind `Rule.steeringKey`: where the field is, for keys that are fields.
-    let steeringFields: [SteeringField?]
-
-    /// A field of the body that steering goes by.
-    enum SteeringField: Sendable {
-        /// Of a message.
-        case message(ProtoFieldPath)
-        /// Of a JSON text: the names on the way, each in both spellings.
-        case json([[[UInt8]]])
-    }
+    /// Behind `Rule.steeringKey`.
+    let steeringKeys: [SteeringKeys]
 
     /// Reads the sets of descriptors. - Returns: nil when there are none, or when one of them is of no use.
     public static func load(_ configuration: Configuration, _ diagnostics: Diagnostics) -> ProtoSchema? {
@@ -55,11 +47,11 @@ public final class RouteContracts: Sendable {
     /// Compiles what the table's routes need. Check `diagnostics` before using it.
     public init(_ table: RouteTable, _ schema: ProtoSchema?, _ diagnostics: Diagnostics) {
         self.schema = schema
-        steers = table.flags.map { Steer(flag: $0) }
+        steers = table.flags.map { Steer($0) }
         var calls: [CompiledCall] = []
         var facades: [Facade?] = []
         var inspections: [Inspection?] = []
-        var steeringFields: [SteeringField?] = []
+        var steeringKeys: [SteeringKeys] = []
         for route in table.routes {
             var method: Int?
             if let schema {
@@ -72,74 +64,14 @@ public final class RouteContracts: Sendable {
             }
             facades.append(Facade(route, method, schema, diagnostics))
             inspections.append(Inspection(route, method, schema, diagnostics))
-            if let key = route.steering?.key {
-                steeringFields.append(Self.steeringField(key, route, method, schema, diagnostics))
+            if let steering = route.steering {
+                steeringKeys.append(SteeringKeys(steering, route, method, schema, diagnostics))
             }
         }
         self.calls = calls
         self.facades = facades
         self.inspections = inspections
-        self.steeringFields = steeringFields
+        self.steeringKeys = steeringKeys
         methods = schema.map { schema in schema.methods.indices.map { CompiledCall(whole: $0, schema) } } ?? []
-    }
-
-    private static func steeringField(
-        _ key: SteeringKey, _ route: RouteDefinition, _ method: Int?, _ schema: ProtoSchema?, _ diagnostics: Diagnostics
-    ) -> SteeringField? {
-        guard case .field(let path) = key else { return nil }
-        guard route.match.grpc else {
-            return .json(path.split(separator: ".").map { [Array($0.utf8), Array(camelCase(String($0)).utf8)] })
-        }
-        guard let schema, let method else {
-            diagnostics.error(at: route.position, "route '\(route.name)' is steered by the field '\(path)' of a message that is not known")
-            return nil
-        }
-        guard let found = try? schema.path(path, in: schema.methods[method].input) else {
-            let name = schema.name(ofMessage: schema.methods[method].input)
-            diagnostics.error(at: route.position, "\(name) has no field '\(path)' to steer route '\(route.name)' by")
-            return nil
-        }
-        return .message(found)
-    }
-
-    /// `user_id` → `userId`
-    private static func camelCase(_ name: String) -> String {
-        let parts = name.split(separator: "_")
-        return (parts.first.map(String.init) ?? "") + parts.dropFirst().map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined()
-    }
-
-    /// The value of the field that steering goes by; empty when the body does not have it.
-    func steeringValue(of exchange: Exchange) -> [UInt8] {
-        guard let field = steeringFields[Int(exchange.rule.steeringKey)], let body = exchange.body else { return [] }
-        return body.withReadable { bytes -> [UInt8] in
-            switch field {
-            case .message(let path):
-                guard let schema, bytes.count > 5, bytes[0] == 0 else { return [] }
-                let message = bytes.extracting(5..<bytes.count)
-                return schema.field(path, of: message).map { message.extracting($0.range).bytes } ?? []
-            case .json(let names):
-                guard let tape = try? JSONTape(bytes) else { return [] }
-                var at = 0
-                for spellings in names {
-                    guard let next = tape.member(spellings, of: at, in: bytes) else { return [] }
-                    at = next
-                }
-                return tape[at].kind == .string ? tape.string(at, in: bytes) : bytes.extracting(tape[at].text.range).bytes
-            }
-        }
-    }
-}
-
-extension JSONTape {
-    /// The value of a member with one of these names, or nil.
-    fileprivate func member(_ names: [[UInt8]], of object: Int, in text: Span<UInt8>) -> Int? {
-        guard self[object].kind == .object else { return nil }
-        let end = next(object)
-        var at = object + 1
-        while at < end {
-            if names.contains(string(at, in: text)) { return at + 1 }
-            at = next(at + 1)
-        }
-        return nil
     }
 }

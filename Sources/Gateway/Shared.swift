@@ -1,5 +1,6 @@
 import EventCore
 import Exchanges
+import Identity
 import Policies
 import Reactor
 import Settings
@@ -14,12 +15,19 @@ final class Shared: Sendable {
     let service: String
     let traceThreshold: UInt64
     let limits: LimitTable
+    let budgets: BudgetLedger
     /// Numbers of route names, for limits; past the budget routes share one.
     let policies = LabelTable(budget: 65_000)
     /// Makes limit keys of addresses.
     let hash = KeyedHash()
     let core: EventLog
     let desks: Desks
+    let issuers: IssuerDirectory
+    let revocations: Revocations
+    /// One a worker.
+    let tallies = Mutex<[IdentityTally]>([])
+    let policyAgent: PolicyAgent
+    let flags: FlagBoard
     let upstreams = Upstreams()
     /// The way to each worker.
     let mailboxes: [Mailbox<WorkerMessage>]
@@ -33,7 +41,8 @@ final class Shared: Sendable {
 
     init(
         meters: Meters, log: Log, accessLog: RequestLogWriter?, service: String, traceThreshold: UInt64,
-        limits: LimitTable, core: EventLog, desks: Desks, listeners: [ListenerShare],
+        limits: LimitTable, budgets: BudgetLedger, core: EventLog, desks: Desks, issuers: IssuerDirectory,
+        policyAgent: PolicyAgent, listeners: [ListenerShare],
         mailboxes: [Mailbox<WorkerMessage>]
     ) {
         self.meters = meters
@@ -42,8 +51,13 @@ final class Shared: Sendable {
         self.service = service
         self.traceThreshold = traceThreshold
         self.limits = limits
+        self.budgets = budgets
         self.core = core
         self.desks = desks
+        self.issuers = issuers
+        revocations = desks.revocations
+        self.policyAgent = policyAgent
+        flags = desks.flags
         self.listeners = listeners
         self.mailboxes = mailboxes
         heartbeats = mailboxes.map { _ in Heartbeat() }
@@ -58,27 +72,53 @@ final class ListenerShare: Sendable {
     let isInherited: Bool
     private let open = Atomic<Int>(0)
     private let limit: Atomic<Int>
+    /// Open connections by address. Counted while there is no limit, too: a reload may bring one.
+    private let addresses = ConcurrencyTable(keys: 65_536)
+    private let hash = KeyedHash()
+    private let limitOfAddress: Atomic<Int>
 
     init(_ settings: Settings.Listener, isInherited: Bool) {
         self.settings = settings
         self.isInherited = isInherited
         limit = Atomic(settings.maxConnections)
+        limitOfAddress = Atomic(settings.maxConnectionsPerAddress)
     }
 
-    /// A reload may move the bound; connections that are open stay.
+    /// A reload may move the bounds; connections that are open stay.
     func adopt(_ configuration: Configuration) {
         guard let now = configuration.allListeners.first(where: { $0.name == settings.name }) else { return }
         limit.store(now.maxConnections, ordering: .relaxed)
+        limitOfAddress.store(now.maxConnectionsPerAddress, ordering: .relaxed)
     }
 
-    /// Takes a place for one more connection; false = the bound is reached.
-    func enter() -> Bool {
-        if open.add(1, ordering: .relaxed).newValue <= limit.load(ordering: .relaxed) { return true }
+    /// Takes a place for one more connection; false = a bound is reached.
+    /// - Parameters:
+    ///   - peer: its address; zero for a Unix socket, where there are no addresses to tell apart.
+    ///   - isTrusted: it is a proxy that brings the connections of many.
+    func enter(_ peer: (high: UInt64, low: UInt64), isTrusted: Bool) -> Bool {
+        guard open.add(1, ordering: .relaxed).newValue <= limit.load(ordering: .relaxed) else {
+            open.subtract(1, ordering: .relaxed)
+            return false
+        }
+        guard peer != (0, 0) else { return true }
+        let most = limitOfAddress.load(ordering: .relaxed)
+        let isUnlimited = isTrusted || most == 0
+        let decision = addresses.acquire(policy: 0, key: key(peer), limit: isUnlimited ? .max : UInt64(most))
+        if decision.isAllowed || isUnlimited { return true }
         open.subtract(1, ordering: .relaxed)
         return false
     }
 
-    func leave() { open.subtract(1, ordering: .relaxed) }
+    func leave(_ peer: (high: UInt64, low: UInt64)) {
+        open.subtract(1, ordering: .relaxed)
+        if peer != (0, 0) { addresses.release(policy: 0, key: key(peer)) }
+    }
+
+    private func key(_ peer: (high: UInt64, low: UInt64)) -> UInt64 {
+        var key = LimitKey()
+        key.add(address: peer, hash)
+        return key.value
+    }
 }
 
 /// A worker's turns. Written by the worker, read by the watchdog.

@@ -55,6 +55,7 @@ extension Worker {
             guard let expected = expectedVersion(exchange) else {
                 return refuse(exchange, Invalid("If-Match must be one entity tag with a version", []))
             }
+            setFingerprint(of: request, expected: expected, exchange)
             switch request {
             case .command(let command): submit(exchange, .command(command, expected: expected))
             case .checkout(let request): checkout(request, exchange, expected)
@@ -146,31 +147,38 @@ extension Worker {
     func deliver(_ reply: Reply) {
         // Its time may have been over meanwhile: then its client has heard so already.
         guard let exchange = unanswered(reply.ticket), let wire = exchange.wire, !isTooOld(reply, exchange) else { return }
+        noteAccess(exchange, reply.outcome)
         if let facade = facade(of: exchange) {
             switch reply.outcome {
             case .accepted(let accepted): return answer(exchange, by: facade, accepted.json)
+            case .repeated(let accepted): return answer(exchange, by: facade, accepted.json, isRepeated: true)
             // An aggregate that never was is a message without fields.
             case .found(let body, let version): return answer(exchange, by: facade, version == 0 ? nil : body)
-            case .answered(_, let body, _): return answer(exchange, by: facade, body)
+            case .answered(_, let body, _): return answer(exchange, by: facade, body, isRepeated: reply.isRepeated)
             case .refused: break
-            case .acceptedTogether, .state: return
+            case .acceptedTogether, .state, .notRepeated: return
             }
         }
         switch reply.outcome {
-        case .accepted(let accepted):
-            wire.answer(
-                LocalReply(status: 202, body: accepted.json, fields: EntityTag.field(accepted.version)), of: exchange)
+        case .accepted(let accepted): wire.answer(LocalReply(accepted), of: exchange)
+        case .repeated(let accepted): wire.answer(LocalReply(accepted).marked(asRepeated: true), of: exchange)
         case .found(let body, let version):
             let isKnown = hasAlready(version, exchange)
             wire.answer(
                 LocalReply(status: isKnown ? 304 : 200, body: isKnown ? [] : body, fields: EntityTag.field(version)), of: exchange)
         case .refused(let refusal): refuse(exchange, refusal)
         case .answered(let status, let body, let fields):
-            wire.answer(
-                LocalReply(status: status, body: body, fields: fields).preferenceApplied(of: exchange), of: exchange)
+            let answer = LocalReply(status: status, body: body, fields: fields).marked(asRepeated: reply.isRepeated)
+            wire.answer(answer.preferenceApplied(of: exchange), of: exchange)
         // Only those inside ask for these.
-        case .acceptedTogether, .state: break
+        case .acceptedTogether, .state, .notRepeated: break
         }
+    }
+}
+
+extension LocalReply {
+    fileprivate init(_ accepted: Accepted) {
+        self.init(status: 202, body: accepted.json, fields: EntityTag.field(accepted.version))
     }
 }
 
@@ -181,7 +189,8 @@ extension Exchange {
         self.trace.append(to: trace)
         return Metadata(
             correlationId: String(decoding: correlationID.copyReadable(), as: UTF8.self), causationId: nil,
-            userId: principal.flatMap { $0.kind == .anonymous ? nil : String(decoding: $0.subject, as: UTF8.self) },
+            // A session's id is as good as a password: it is not written down.
+            userId: principal.flatMap { [.user, .service].contains($0.kind) ? String(decoding: $0.subject, as: UTF8.self) : nil },
             source: head.dialect.source, traceparent: String(decoding: trace.copyReadable(), as: UTF8.self))
     }
 }

@@ -38,6 +38,13 @@ extension Worker {
             request.query.append((name, value))
         }
         request.body = exchange.body?.copyReadable() ?? []
+        request.by = asker(exchange)
         return request
+    }
+
+    /// The best name there is for whoever asks.
+    private func asker(_ exchange: Exchange) -> String {
+        let name = exchange.loggedPrincipal
+        return String(decoding: name.isEmpty ? exchange.wire?.session.peerText ?? [] : name, as: UTF8.self)
     }
 }

@@ -1,6 +1,8 @@
 import EventCore
 import Exchanges
+import Identity
 import Pipeline
+import Policies
 import Reactor
 import Routes
 import Settings
@@ -46,6 +48,7 @@ extension Worker {
     /// Gives an exchange back that never became a request.
     func discard(_ exchange: Exchange) {
         let era = exchange.era
+        if !exchange.charges.isEmpty { settleCharges(exchange) }
         replay.lose(exchange)
         freeExchanges.append(exchange.ticket.slot)
         exchange.recycle()
@@ -68,6 +71,8 @@ extension Worker {
         let era = era(of: exchange)
         let match: Match = text.withReadable { text in
             identify(exchange, text)
+            // Before anybody looks at the fields.
+            era.identity.reserved.strip(&exchange.head.fields, in: text)
             return matched(exchange, in: text, era.table, session)
         }
         if exchange.head.verb == .options, answersPreflight(exchange, era: era, session) { return }
@@ -268,7 +273,15 @@ extension Worker {
         meters.record(
             exchange.head.dialect, route: label, status: exchange.recordedStatus, nanoseconds: took, bytesIn: exchange.bytesIn,
             bytesOut: exchange.bytesOut)
-        if let accessLog { log(exchange, to: accessLog, took: took, era: era) }
+        if let side = FlagSide(exchange.arm) {
+            let ending = FlagEnding(status: exchange.status, grpcStatus: exchange.grpcStatus)
+            meters.record(flag: era.flagLabels[Int(exchange.rule.flag)], side, ending, nanoseconds: took)
+        }
+        let decision = decision(of: exchange, era)
+        if let decision {
+            meters.count(decision.isAllowed, policy: era.accessLabels[Int(exchange.rule.access)])
+        }
+        if let accessLog { log(exchange, decision, to: accessLog, took: took, era: era) }
         discard(exchange)
     }
 
@@ -280,16 +293,17 @@ extension Worker {
         exchange.wire?.isNull == true ? Array("outbound".utf8) : []
     }
 
-    private func log(_ exchange: Exchange, to accessLog: RequestLog, took: UInt64, era: Era) {
+    private func log(_ exchange: Exchange, _ decision: DecisionFacts?, to accessLog: RequestLog, took: UInt64, era: Era) {
         guard let text = exchange.text else { return }
         let facts = AccessFacts(
             realtimeNS: WallClock.nowNS(), dialect: exchange.head.dialect, status: exchange.status,
             trace: exchange.trace, requestID: exchange.requestID, bytesIn: exchange.bytesIn,
             bytesOut: exchange.bytesOut, nanoseconds: took, refusedBy: exchange.trail.refusedBy,
-            grpcStatus: exchange.grpcStatus)
+            grpcStatus: exchange.grpcStatus, arm: FlagSide(exchange.arm))
+        let flag = exchange.arm == .none ? [] : era.flagNames[Int(exchange.rule.flag)]
         let route = exchange.route == Rule.none ? unroutedName(of: exchange) : era.routeNames[Int(exchange.route)]
         let peer = exchange.wire?.session.peerText ?? []
-        let principal = exchange.wire?.session.certificateName ?? []
+        let principal = exchange.loggedPrincipal
         let endpoint = exchange.endpoint
         text.withReadable { text in
             exchange.correlationID.withReadable { correlation in
@@ -298,8 +312,30 @@ extension Worker {
                     facts, nowNS: loop.nowNS, method: text.extracting(exchange.head.method.range),
                     path: text.extracting(exchange.head.path.range), correlationID: correlation, route: route.span,
                     upstream: endpoint.span, peer: peer.span, principal: principal.span,
-                    userAgent: text.extracting(agent.range))
+                    userAgent: text.extracting(agent.range), decision: decision, flag: flag.span)
             }
+        }
+    }
+}
+
+extension Exchange {
+    /// Who asked, as the log may know it: the id of a session is as good as a password, and is not written down.
+    var loggedPrincipal: [UInt8] {
+        guard let principal else { return wire?.session.certificateName ?? [] }
+        switch principal.kind {
+        case .user, .service: return principal.subject
+        case .anonymous, .session: return []
+        }
+    }
+}
+
+extension FlagSide {
+    /// Nil where there is no flag.
+    fileprivate init?(_ arm: Arm) {
+        switch arm {
+        case .none: return nil
+        case .control: self = .control
+        case .candidate: self = .candidate
         }
     }
 }

@@ -1,10 +1,4 @@
-import Exchanges
 import Pipeline
 
 /// The worker is where a request meets what the stages rest on; each stage has a file of its own.
-extension Worker: AdmissionStages {
-    func identify(_ exchange: Exchange) -> Verdict { .answer(Outcome(.internalError, "not available")) }
-    func authorize(_ exchange: Exchange) -> Verdict { .answer(Outcome(.internalError, "not available")) }
-    func charge(_ exchange: Exchange) -> Verdict { .answer(Outcome(.internalError, "not available")) }
-    func findRepetition(_ exchange: Exchange) -> Verdict { .answer(Outcome(.internalError, "not available")) }
-}
+extension Worker: AdmissionStages {}

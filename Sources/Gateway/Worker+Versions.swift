@@ -40,7 +40,7 @@ extension Worker {
         case .found(_, let version): if version >= exchange.wishes.minVersion { return false }
         // It may come to be.
         case .refused(let refusal): if refusal.outcome.code != .notFound { return false }
-        case .accepted, .acceptedTogether, .state, .answered: return false
+        case .accepted, .acceptedTogether, .state, .answered, .repeated, .notRepeated: return false
         }
         if exchange.wishes.waitsSinceMS == 0 { exchange.wishes.waitsSinceMS = max(1, loop.nowMS) }
         let waited = loop.nowMS - min(loop.nowMS, exchange.wishes.waitsSinceMS)

@@ -1,7 +1,9 @@
 import Contracts
 import EventCore
 import Exchanges
+import Identity
 import Pipeline
+import Policies
 import Reactor
 import Routes
 import Settings
@@ -20,6 +22,8 @@ enum WorkerMessage: Sendable {
     case resolved(name: String, [SocketAddress])
     /// What the exchange is parked for is there, or will not come.
     case wake(Ticket)
+    /// What was said about an exchange's access that is parked for it.
+    case opinion(Ticket, AccessMark.Opinion)
     /// A bulkhead has a place for one that waited; `most` is how many it lets in.
     case admitted(Ticket, ClusterState, most: Int)
     /// Make this call.
@@ -44,6 +48,9 @@ final class Worker {
     let mailbox: Mailbox<WorkerMessage>
     let meters: WorkerMeters
     let admission: Admission
+    let quota: Quota
+    /// What its budgets have said.
+    let budgets: BudgetBoard
     let accessLog: RequestLog?
     var identifiers = Identifiers()
     /// Addresses of the names that clusters use, as last resolved.
@@ -86,6 +93,9 @@ final class Worker {
     /// Between messages and JSON.
     var transcoder = ProtoTranscoder()
     private lazy var ends = WaitingEnds(self)
+    /// Who has asked before.
+    var identification: Identification
+    private(set) lazy var leases = Leases(self)
     /// Calls of Health/Watch.
     var healthWatches: [ObjectIdentifier: HealthCall] = [:]
     private let date = DateField()
@@ -102,9 +112,13 @@ final class Worker {
         handshakes = HandshakeQueue(on: loop)
         meters = WorkerMeters(shared.meters)
         admission = Admission(limits: shared.limits, hash: shared.hash)
+        quota = Quota(rates: shared.budgets.rates, concurrency: shared.budgets.concurrency)
+        budgets = shared.budgets.board()
         accessLog = shared.accessLog.map { [meters] in
             RequestLog(writer: $0, meters: meters, service: shared.service)
         }
+        identification = Identification(tokens: generation.stages.identity.tokensInMemory, hash: shared.hash)
+        shared.tallies.withLock { [tally = identification.tally] in $0.append(tally) }
         eras = [Era(generation, previous: nil, worker: self)]
         reader = try MailboxReader(mailbox, on: loop) { [unowned self] in receive($0) }
         for (i, (socket, share)) in sockets.enumerated() {
@@ -148,6 +162,7 @@ final class Worker {
             addresses[name] = found
             for era in eras { era?.clusters.forEach { $0.resolved(name, to: found) } }
         case .wake(let ticket): wake(ticket)
+        case .opinion(let ticket, let opinion): take(opinion, for: ticket)
         case .admitted(let ticket, let state, let most): admitted(ticket, by: state, most: most)
         case .call(let pending): begin(pending)
         case .cancelCall(let pending): cancel(pending)
@@ -168,6 +183,7 @@ final class Worker {
             eras.append(era)
         }
         retireIfOver(old)
+        identification.forgetRefused()
         for port in ports { port.adopt(generation) }
         for watch in healthWatches.values { watch.look() }
     }
@@ -209,7 +225,8 @@ final class Worker {
 
     private func accepted(_ descriptor: Int32, _ peer: SocketAddress, _ port: ListenerPort) {
         var transport = Transport(descriptor: descriptor)
-        guard port.share.enter() else {
+        let words = peer.words
+        guard port.share.enter(words, isTrusted: port.trusts(IPAddress(high: words.high, low: words.low))) else {
             meters.count(.connectionsRefused)
             transport.close(reset: true)
             return
@@ -224,7 +241,7 @@ final class Worker {
             patience = port.timeouts.keepAlive
         }
         guard loop.register(connection, descriptor: descriptor) == 0 else {
-            port.share.leave()
+            port.share.leave(words)
             meters.count(.connectionsRefused)
             transport.close()
             return
@@ -275,9 +292,9 @@ final class Worker {
         if spareStreams.count < 1024 && stream.isSmall { spareStreams.append(stream) }
     }
 
-    func connectionClosed(_ port: ListenerPort) {
+    func connectionClosed(_ port: ListenerPort, _ peer: (high: UInt64, low: UInt64)) {
         openConnections -= 1
-        port.share.leave()
+        port.share.leave(peer)
         meters.count(.connectionsClosed)
     }
 

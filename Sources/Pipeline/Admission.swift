@@ -78,6 +78,9 @@ public struct Admission {
             case .park:
                 exchange.trail.leave(Mark(stage: stage, word: .waited, rule: index))
                 return .parked(stage)
+            case .collect:
+                exchange.trail.leave(Mark(stage: stage, word: .waited, rule: index))
+                return .parked(.collect)
             case .answer(let outcome):
                 exchange.trail.leave(Mark(stage: stage, word: .refused, rule: index))
                 return .refused(outcome)

@@ -1,4 +1,5 @@
 public import Exchanges
+public import Policies
 public import Routes
 public import Telemetry
 
@@ -23,12 +24,16 @@ public final class Exchange {
 
     /// Who asks, once `identify` has said so.
     public var principal: Principal?
+    /// Its session's id was made here: the client hears of it with the answer.
+    public var isNewSession = false
     /// What the object's holder still has to check; nil = nothing.
     public var access: ObjectAccess?
-    /// Which of the policy's rules has decided; `Rule.none` = none.
-    public var accessRule = Rule.none
+    /// What `authorize` came to.
+    public var accessMark = AccessMark()
     /// What makes it a repetition of another request, where its route asks.
     public var repeatKey: RepeatKey?
+    /// What `quota` has charged, until the exchange ends.
+    public var charges = Charges()
     /// Which side of its route's flag it is on.
     public var arm = Arm.none
 
@@ -93,9 +98,11 @@ public final class Exchange {
         route = Rule.none
         captures = Captures()
         principal = nil
+        isNewSession = false
         access = nil
-        accessRule = Rule.none
+        accessMark = AccessMark()
         repeatKey = nil
+        charges.clear()
         arm = .none
         done = []
         trail = Trail()

@@ -42,6 +42,16 @@ public struct KeyedHash: Sendable {
         return state.finish()
     }
 
+    /// Hashes three words.
+    @inline(__always) public func callAsFunction(_ first: UInt64, _ second: UInt64, _ third: UInt64) -> UInt64 {
+        var state = State(k0, k1)
+        state.take(first)
+        state.take(second)
+        state.take(third)
+        state.take(24 << 56)
+        return state.finish()
+    }
+
     private struct State {
         var v0: UInt64
         var v1: UInt64

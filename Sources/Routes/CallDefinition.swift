@@ -55,28 +55,3 @@ public struct MethodShape: Sendable, Hashable, BitwiseCopyable {
         self.serverStreams = serverStreams
     }
 }
-
-/// How a route's flag is asked: for which share of whom.
-public struct SteeringDefinition: Sendable, Hashable {
-    /// In 1/10,000 of the principals: those go to the target, the others to the fallback.
-    public var weight: UInt16
-    public var key: SteeringKey?
-}
-
-/// Who or what a request is counted for: the same key always goes the same way.
-public enum SteeringKey: Sendable, Hashable, CustomStringConvertible {
-    /// Lower case.
-    case header(String)
-    /// Index into the match's captures.
-    case capture(String, Int)
-    /// Of the message or JSON body: `user_id` or `a.b`.
-    case field(String)
-
-    public var description: String {
-        switch self {
-        case .header(let name): "header \(name)"
-        case .capture(let name, _): "path parameter \(name)"
-        case .field(let path): "field \(path)"
-        }
-    }
-}

@@ -34,7 +34,7 @@ enum Conflicts {
     static func checkWeights(_ routes: [RouteDefinition], _ diagnostics: Diagnostics) {
         var first: [String: RouteDefinition] = [:]
         for route in routes {
-            guard let flag = route.flag else { continue }
+            guard let flag = route.flag, route.steering?.place == nil else { continue }
             let weight = route.steering?.weight ?? 0
             if let other = first[flag], other.steering?.weight ?? 0 != weight {
                 diagnostics.error(

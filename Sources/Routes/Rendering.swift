@@ -96,10 +96,10 @@ extension RouteDefinition {
 extension SteeringDefinition {
     /// As `routes` and `explain` show it.
     fileprivate var setting: String {
-        let whole = weight / 100
-        let rest = weight % 100
-        let share = rest == 0 ? "\(whole)" : "\(whole).\(rest < 10 ? "0" : "")\(rest)"
-        return "on for \(share) %" + (key.map { ", by \($0)" } ?? "")
+        var parts = ["on for \(Percentage.text(basisPoints: weight)) %"]
+        if !keys.isEmpty { parts.append("by " + keys.map { "\($0)" }.joined(separator: " or ")) }
+        if let place { parts.append("as \(place) says") }
+        return parts.joined(separator: ", ")
     }
 }
 

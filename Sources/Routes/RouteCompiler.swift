@@ -22,16 +22,25 @@ public enum RouteCompiler {
                 diagnostics)
         }
         let documents = files.compactMap { Document.read(path: $0, diagnostics) }
-        let table = compile(documents, configuration, vocabulary: vocabulary, diagnostics)
+        let flags = FlagFile.read(configuration, diagnostics)
+        let table = compile(documents, configuration, vocabulary: vocabulary, flags: flags, diagnostics)
         return diagnostics.errors == before ? table : nil
     }
 
     /// The table of documents already read.
+    /// - Parameter flags: the document of the flag file; nil = there is none.
     public static func compile(
-        _ documents: [Value], _ configuration: Configuration, vocabulary: Vocabulary, _ diagnostics: Diagnostics
+        _ documents: [Value], _ configuration: Configuration, vocabulary: Vocabulary, flags: Value? = nil, _ diagnostics: Diagnostics
+    ) -> RouteTable? {
+        let file = flags.map { FlagReader(diagnostics: diagnostics).read($0) }
+        return compile(documents, configuration, vocabulary: vocabulary, flags: file, diagnostics)
+    }
+
+    private static func compile(
+        _ documents: [Value], _ configuration: Configuration, vocabulary: Vocabulary, flags: FlagFile?, _ diagnostics: Diagnostics
     ) -> RouteTable? {
         let before = diagnostics.errors
-        let reader = RouteReader(configuration: configuration, vocabulary: vocabulary, diagnostics: diagnostics)
+        let reader = RouteReader(configuration: configuration, vocabulary: vocabulary, flags: flags, diagnostics: diagnostics)
         var routes: [RouteDefinition] = []
         for document in documents {
             let fields = Fields(document, "a route file", diagnostics)
@@ -50,7 +59,7 @@ public enum RouteCompiler {
         }
         Conflicts.check(routes, diagnostics)
         Conflicts.checkWeights(routes, diagnostics)
-        var parts = TableParts()
+        var parts = TableParts(flags: flags?.flags ?? [])
         var builder = TrieBuilder()
         for route in routes {
             if !builder.add(route.match, rule: UInt16(parts.rules.count)) {

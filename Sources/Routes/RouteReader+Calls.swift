@@ -90,7 +90,7 @@ extension RouteReader {
         let place = fields.position(of: route.call == nil ? "match" : "transcode")
         if route.call != nil, route.collect {
             diagnostics.error(at: place, "\(method) takes a stream of messages, which is not collected")
-        } else if case .field = route.steering?.key {
+        } else if route.steering?.keys.contains(where: { if case .field = $0 { true } else { false } }) == true {
             diagnostics.error(at: place, "\(method) takes a stream of messages: it has no field to steer by")
         }
     }
@@ -118,71 +118,6 @@ extension RouteReader {
             diagnostics.error(
                 at: fields.position(of: "grpc_status"), "'grpc_status' has no effect: no call of the route is answered by the event core")
         }
-    }
-
-    /// `stages: { steer: { weight: 25, by: { field: user_id } } }`
-    func readSteering(_ stages: Fields, _ route: inout RouteDefinition) {
-        guard let section = stages.fields("steer", "the stage 'steer'") else { return }
-        let weight = section.value("weight")
-        let key = section.fields("by", "what 'steer' goes by").flatMap { readSteeringKey($0, route.match.path) }
-        section.finish()
-        if route.flag == nil {
-            diagnostics.error(at: stages.position(of: "steer"), "the stage 'steer' needs a flag: what would it ask?")
-        }
-        guard let weight else {
-            return diagnostics.error(at: section.position, "the stage 'steer' needs a 'weight' in percent")
-        }
-        guard case .scalar(let text, plain: true) = weight.shape, let share = Self.basisPoints(text) else {
-            return diagnostics.error(
-                at: weight.position, "'weight' must be a percentage from 0 to 100 with at most two decimals, not \(weight.summary)")
-        }
-        if share > 0, share < 10_000, key == nil, !section.has("by") {
-            diagnostics.error(
-                at: section.position, "a part of the requests needs 'by': whoever is on one side has to stay there")
-        }
-        if case .field = key { route.collect = true }
-        route.steering = SteeringDefinition(weight: share, key: key)
-    }
-
-    private func readSteeringKey(_ fields: Fields, _ path: PathTemplate) -> SteeringKey? {
-        let header = fields.value("header")
-        let parameter = fields.value("parameter")
-        let field = fields.value("field")
-        fields.finish()
-        switch (header, parameter, field) {
-        case (let value?, nil, nil):
-            guard let name = value.string("header", diagnostics) else { return nil }
-            guard HeaderRules.isName(name.lowercased()) else {
-                diagnostics.error(at: value.position, "'\(name)' is not a header name")
-                return nil
-            }
-            return .header(name.lowercased())
-        case (nil, let value?, nil):
-            guard let name = value.string("parameter", diagnostics) else { return nil }
-            guard let place = path.captureNames.firstIndex(of: name) else {
-                diagnostics.error(
-                    at: value.position, "the path \(path) has no parameter '\(name)'"
-                        + Spelling.hint(name, among: path.captureNames))
-                return nil
-            }
-            return .capture(name, place)
-        case (nil, nil, let value?): return value.string("field", diagnostics).map { .field($0) }
-        default:
-            diagnostics.error(at: fields.position, "'by' is exactly one of header, parameter, field")
-            return nil
-        }
-    }
-
-    /// `25` or `12.5` percent in 1/10,000.
-    static func basisPoints(_ text: String) -> UInt16? {
-        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        let digits = parts.count == 2 ? parts[1] : "0"
-        guard parts.count <= 2, (1...3).contains(parts[0].utf8.count), (1...2).contains(digits.utf8.count),
-            (parts[0] + digits).utf8.allSatisfy({ $0 >= 48 && $0 <= 57 }), let whole = UInt16(parts[0]),
-            let fraction = UInt16(digits)
-        else { return nil }
-        let share = whole * 100 + (digits.utf8.count == 1 ? fraction * 10 : fraction)
-        return share <= 10_000 ? share : nil
     }
 }
 

@@ -6,6 +6,8 @@ import Settings
 struct RouteReader {
     let configuration: Configuration
     let vocabulary: Vocabulary
+    /// Nil = there is none, or none that can be read.
+    var flags: FlagFile?
     let diagnostics: Diagnostics
 
     /// Bytes of body that `collect` may hold for one exchange.
@@ -32,6 +34,7 @@ struct RouteReader {
         readTranscode(fields, &route)
         readStatuses(fields, &route)
         readStages(fields, &route)
+        applyDefaultQuota(fields, &route)
         if route.match.grpc {
             route.timeouts = .ofCalls(isCollected: route.collect)
             // A stream of messages has no whole that could be too large; what is collected has.
@@ -46,6 +49,7 @@ struct RouteReader {
         readEdits(fields, &route)
         readCORS(fields, &route)
         fields.finish()
+        checkFlag(fields, route)
         guard name != nil, match != nil, target != nil else { return nil }
         checkCombinations(fields, route)
         return route

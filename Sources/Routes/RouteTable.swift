@@ -27,11 +27,11 @@ public final class RouteTable: Sendable {
     /// Behind `Target.fixed`.
     public let fixed: [FixedAnswer]
     /// Behind `Rule.flag`.
-    public let flags: [String]
+    public let flags: [FlagDefinition]
     /// Behind `Rule.call`.
     public let calls: [CallDefinition]
     /// Behind `Rule.steeringKey`.
-    public let steeringKeys: [SteeringKey]
+    public let steeringKeys: [[SteeringKey]]
     /// Behind `Rule.headerEdits`.
     public let headerEdits: [HeaderEdits]
     /// Behind the runs of `headerEdits`.

@@ -10,9 +10,10 @@ struct TableParts {
     var quotas: [[QuotaDefinition]] = []
     var repetitions: [RepetitionRule] = []
     var fixed: [FixedAnswer] = []
-    var flags: [String] = []
+    /// Those of the flag file first, whether or not a route asks them.
+    var flags: [FlagDefinition]
     var calls: [CallDefinition] = []
-    var steeringKeys: [SteeringKey] = []
+    var steeringKeys: [[SteeringKey]] = []
     var headerEdits: [HeaderEdits] = []
     var edits: [HeaderEdit] = []
     var literals: [Slice] = []
@@ -20,6 +21,8 @@ struct TableParts {
     var text: [UInt8] = []
     var rewrites = PathRewrites()
     var trie = Trie()
+
+    init(flags: [FlagDefinition]) { self.flags = flags }
 
     /// Lowers one definition to its rule. The caller has bounded the number of routes, and with it
     /// every 16-bit index.
@@ -29,7 +32,7 @@ struct TableParts {
         let captures = route.match.path.captureNames
         rule.target = lower(route.target, captures)
         rule.fallback = route.fallback.map { lower($0, captures) }
-        if let flag = route.flag { rule.flag = TableParts.number(of: flag, in: &flags) }
+        if let flag = route.flag { rule.flag = number(ofFlag: flag, route) }
         if let shield = route.shield {
             rule.stages.insert(StageSet(.shield))
             // One limit a route: two routes with equal numbers do not share a budget.
@@ -64,11 +67,8 @@ struct TableParts {
         if !route.inspection.isEmpty, route.match.grpc { rule.stages.insert(StageSet(.inspect)) }
         if let steering = route.steering {
             rule.stages.insert(StageSet(.steer))
-            rule.weight = steering.weight
-            if let key = steering.key {
-                rule.steeringKey = UInt16(steeringKeys.count)
-                steeringKeys.append(key)
-            }
+            rule.steeringKey = UInt16(steeringKeys.count)
+            steeringKeys.append(steering.keys)
         }
         if route.collect { rule.stages.insert(StageSet(.collect)) }
         rule.bodyLimit = route.bodyLimit
@@ -129,10 +129,14 @@ struct TableParts {
         return start..<edits.count
     }
 
-    private static func number(of name: String, in names: inout [String]) -> UInt16 {
-        if let known = names.firstIndex(of: name) { return UInt16(known) }
-        names.append(name)
-        return UInt16(names.count - 1)
+    /// A flag that no file knows is what its routes say of it.
+    private mutating func number(ofFlag name: String, _ route: RouteDefinition) -> UInt16 {
+        if let known = flags.firstIndex(where: { $0.name == name }) { return UInt16(known) }
+        var flag = FlagDefinition(name: name, position: route.position)
+        flag.weight = route.steering?.weight ?? 0
+        flag.isOfFile = false
+        flags.append(flag)
+        return UInt16(flags.count - 1)
     }
 
     private mutating func store(_ string: String) -> Slice {

@@ -1,11 +1,11 @@
 /// Card numbers in what people type (SPEC 24): a decision's note is kept for ever, so it must not hold one.
-enum CardNumber {
+public enum CardNumber {
     /// Digits that a card has (ISO/IEC 7812).
     private static let lengths = 13...19
 
     /// Does the text hold so many digits, blanks and dashes between them or not, that pass Luhn's check? Numbers of
     /// transactions do so by chance, one in ten.
-    static func isIn(_ text: String) -> Bool {
+    public static func isIn(_ text: String) -> Bool {
         var digits: [UInt8] = []
         for byte in Array(text.utf8) + [0] {
             if (48...57).contains(byte) {

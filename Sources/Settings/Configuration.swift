@@ -62,6 +62,8 @@ public struct Listener: Sendable, Equatable {
     public var trustedProxies: [CIDR] = []
     /// Over all workers.
     public var maxConnections = 20_000
+    /// Of one address (IPv6: of one /64), trusted proxies apart; 0 = as many as there are.
+    public var maxConnectionsPerAddress = 0
     public var limits = Limits()
     public var timeouts = Timeouts()
     /// Nil = off: neither by ALPN nor by prior knowledge.

@@ -78,6 +78,8 @@ extension Listener {
         tls = ListenerTLS.read(fields)
         backlog = fields.integer("backlog", in: 1...65_535) ?? backlog
         maxConnections = fields.integer("max_connections", in: 1...10_000_000) ?? maxConnections
+        maxConnectionsPerAddress =
+            fields.integer("max_connections_per_address", in: 0...10_000_000) ?? maxConnectionsPerAddress
         for (text, position) in fields.strings("trusted_proxies") ?? [] {
             if let block = CIDR(text) {
                 trustedProxies.append(block)

@@ -70,22 +70,22 @@ public final class SQLiteEventStore: EventStore {
 
     // MARK: - Writing
 
-    public func append(_ batches: [Batch]) throws(StoreError) -> Appended {
+    public func append(_ batches: [Batch], _ repetitions: RepetitionChanges) throws(StoreError) -> Appended {
         try side.withLock { side throws(StoreError) in
             try heal(&side)
-            let before: UInt64
+            let before: (head: UInt64, record: UInt64)
             let failure: StoreError
-            switch attempt(batches, on: side) {
+            switch attempt(batches, repetitions, on: side) {
             case .success(let appended): return appended
             case .failure(let failed):
                 guard case .io = failed.error else { throw failed.error }
-                (before, failure) = (failed.head, failed.error)
+                (before, failure) = ((failed.head, failed.record), failed.error)
             }
             // What the disk did is not known, nor what it will do with pages it failed to sync. So
             // everything is closed, opened, written and synced anew, and then asked.
             side = .broken
             let fresh = try reopened()
-            let landed = fresh.head > before
+            let landed = fresh.head > before.head || fresh.lastRecord > before.record
             let appended = landed ? Appended(head: fresh.head, versions: try fresh.versions(of: batches)) : nil
             side = .open(fresh)
             guard let appended else { throw failure }
@@ -96,19 +96,22 @@ public final class SQLiteEventStore: EventStore {
     private struct Failed: Error {
         var error: StoreError
         var head: UInt64
+        var record: UInt64 = 0
     }
 
     /// Its own function, so that nobody holds the writer when the database has to be closed.
-    private func attempt(_ batches: [Batch], on side: Side) -> Result<Appended, Failed> {
+    private func attempt(
+        _ batches: [Batch], _ repetitions: RepetitionChanges, on side: Side
+    ) -> Result<Appended, Failed> {
         guard case .open(let writer) = side else { return .failure(Failed(error: .closed, head: 0)) }
-        let head = writer.head
+        let (head, record) = (writer.head, writer.lastRecord)
         do throws(StoreError) {
             try writer.limit(to: quota.load(ordering: .relaxed))
-            let appended = try writer.append(batches)
+            let appended = try writer.append(batches, repetitions)
             checkpointer.committed(writer)
             return .success(appended)
         } catch {
-            return .failure(Failed(error: error, head: head))
+            return .failure(Failed(error: error, head: head, record: record))
         }
     }
 
@@ -163,6 +166,10 @@ public final class SQLiteEventStore: EventStore {
 
     public func read(after position: UInt64, limit: Int) throws(StoreError) -> [StoredEvent] {
         try reading { reader throws(StoreError) in try reader.read(after: position, limit: limit) }
+    }
+
+    public func repetitions(after position: UInt64, limit: Int) throws(StoreError) -> [RepetitionRecord] {
+        try reading { reader throws(StoreError) in try reader.repetitions(after: position, limit: limit) }
     }
 
     public func head() throws(StoreError) -> UInt64 {

@@ -7,6 +7,7 @@ final class SQLiteReader {
     private let byTime: SQLiteStatement
     private let byPosition: SQLiteStatement
     private let last: SQLiteStatement
+    private let records: SQLiteStatement
     private let findName: SQLiteStatement
     private let findText: SQLiteStatement
     private var texts: [Int64: String] = [:]
@@ -38,6 +39,11 @@ final class SQLiteReader {
         byTime = try connection.prepare(SQLiteReader.byTime)
         byPosition = try connection.prepare(SQLiteReader.byPosition)
         last = try connection.prepare("SELECT coalesce(max(position), 0) FROM events")
+        records = try connection.prepare(
+            """
+            SELECT position, identity, fingerprint, time, kind, outcome FROM repetitions
+            WHERE position > ? ORDER BY position LIMIT ?
+            """)
         findName = try connection.prepare("SELECT name FROM names WHERE text = ?")
         findText = try connection.prepare("SELECT text FROM names WHERE name = ?")
     }
@@ -67,6 +73,23 @@ final class SQLiteReader {
         byPosition.bind(1, Int64(clamping: position))
         byPosition.bind(2, bounded(limit))
         return try events(byPosition)
+    }
+
+    func repetitions(after position: UInt64, limit: Int) throws(StoreError) -> [RepetitionRecord] {
+        defer { records.reset() }
+        records.bind(1, Int64(clamping: position))
+        records.bind(2, bounded(limit))
+        var found: [RepetitionRecord] = []
+        while try records.step() {
+            guard let identity = records.digest(1), let fingerprint = records.digest(2),
+                let kind = UInt8(exactly: records.integer(4)).flatMap(RepetitionRecord.Kind.init)
+            else { throw .unusable("record \(records.integer(0)) of a request cannot be read") }
+            found.append(
+                RepetitionRecord(
+                    position: UInt64(records.integer(0)), identity: identity, fingerprint: fingerprint,
+                    time: Timestamp(microseconds: records.integer(3)), kind: kind, outcome: records.bytes(5)))
+        }
+        return found
     }
 
     func head() throws(StoreError) -> UInt64 {

@@ -82,7 +82,19 @@ enum SQLiteSchema {
           payload, schema_version, s.text AS source, correlation_id, causation_id, user_id, traceparent
         FROM events e JOIN streams USING (stream)
           JOIN names a ON a.name = streams.type JOIN names t ON t.name = e.type JOIN names s ON s.name = e.source;
+        """,
+        // What requests with an idempotency key came to. Rows come at the end and leave at the front; nothing looks for
+        // them but by position, the index is in memory.
         """
+        CREATE TABLE repetitions (
+          position INTEGER PRIMARY KEY,
+          identity BLOB NOT NULL CHECK (length(identity) = 16),
+          fingerprint BLOB NOT NULL CHECK (length(fingerprint) = 16),
+          time INTEGER NOT NULL, -- microseconds since 1970, UTC
+          kind INTEGER NOT NULL,
+          outcome BLOB NOT NULL
+        ) STRICT;
+        """,
     ]
 
     /// Makes or migrates the tables; refuses files that are not ours or from a later version.

@@ -1,5 +1,6 @@
 import CSQLite
 import EventCore
+import Exchanges
 
 /// A prepared statement, reused: bind, step until false, and it is ready for the next round.
 final class SQLiteStatement {
@@ -54,8 +55,11 @@ final class SQLiteStatement {
         }
     }
 
-    func bind(_ i: Int32, _ id: EventId) {
-        var bytes = (id.high.bigEndian, id.low.bigEndian)
+    func bind(_ i: Int32, _ id: EventId) { bind(i, id.high, id.low) }
+    func bind(_ i: Int32, digest: RepeatKey.Digest) { bind(i, digest.high, digest.low) }
+
+    private func bind(_ i: Int32, _ high: UInt64, _ low: UInt64) {
+        var bytes = (high.bigEndian, low.bigEndian)
         _ = withUnsafeBytes(of: &bytes) {
             sqlite3_bind_blob(handle, i, $0.baseAddress, 16, SQLiteStatement.transient)
         }
@@ -97,6 +101,8 @@ final class SQLiteStatement {
         guard sqlite3_column_type(handle, i) != SQLITE_NULL else { return nil }
         return String(decoding: bytes(i), as: UTF8.self)
     }
+
+    func digest(_ i: Int32) -> RepeatKey.Digest? { eventId(i).map { RepeatKey.Digest(high: $0.high, low: $0.low) } }
 
     func eventId(_ i: Int32) -> EventId? {
         guard let start = sqlite3_column_blob(handle, i) else { return nil }

@@ -11,11 +11,15 @@ final class SQLiteWriter {
     private let findStream: SQLiteStatement
     private let insertStream: SQLiteStatement
     private let insertName: SQLiteStatement
+    private let insertRecord: SQLiteStatement
+    private let deleteRecords: SQLiteStatement
     private var names: [String: Int64] = [:]
     private var streams: [StreamName: Stream] = [:]
     private var nextStream: Int64
     /// Global position of the last event committed.
     private(set) var head: UInt64
+    /// Position of the last record of a request committed.
+    private(set) var lastRecord: UInt64
     private var quota = Int.max
     /// Frames in the WAL after the last commit; SQLite writes it from `sqlite3_wal_hook`.
     private let frames: UnsafeMutablePointer<Int32>
@@ -67,7 +71,11 @@ final class SQLiteWriter {
             """)
         insertStream = try connection.prepare("INSERT INTO streams (stream, type, id) VALUES (?, ?, ?)")
         insertName = try connection.prepare("INSERT INTO names (text) VALUES (?)")
+        insertRecord = try connection.prepare(
+            "INSERT INTO repetitions (position, identity, fingerprint, time, kind, outcome) VALUES (?, ?, ?, ?, ?, ?)")
+        deleteRecords = try connection.prepare("DELETE FROM repetitions WHERE position <= ?")
         head = 0
+        lastRecord = 0
         nextStream = 0
         frames = .allocate(capacity: 1)
         frames.initialize(to: 0)
@@ -125,7 +133,7 @@ final class SQLiteWriter {
 
     // MARK: - Append
 
-    func append(_ batches: [Batch]) throws(StoreError) -> Appended {
+    func append(_ batches: [Batch], _ repetitions: RepetitionChanges) throws(StoreError) -> Appended {
         var position = head
         var versions: [UInt64] = []
         versions.reserveCapacity(batches.count)
@@ -134,12 +142,14 @@ final class SQLiteWriter {
             for (i, batch) in batches.enumerated() {
                 versions.append(try append(batch, index: i, &position))
             }
+            try record(repetitions)
             try commit.run()
         } catch {
             giveUp()
             throw error
         }
         head = position
+        lastRecord = repetitions.records.last?.position ?? lastRecord
         if streams.count > SQLiteWriter.mostStreams { streams.removeAll(keepingCapacity: true) }
         return Appended(head: head, versions: versions)
     }
@@ -186,6 +196,21 @@ final class SQLiteWriter {
         return stream.version
     }
 
+    private func record(_ repetitions: RepetitionChanges) throws(StoreError) {
+        for record in repetitions.records {
+            insertRecord.bind(1, Int64(record.position))
+            insertRecord.bind(2, digest: record.identity)
+            insertRecord.bind(3, digest: record.fingerprint)
+            insertRecord.bind(4, record.time.microseconds)
+            insertRecord.bind(5, Int64(record.kind.rawValue))
+            insertRecord.bind(6, blob: record.outcome)
+            try insertRecord.run()
+        }
+        guard repetitions.forgetsThrough > 0 else { return }
+        deleteRecords.bind(1, Int64(repetitions.forgetsThrough))
+        try deleteRecords.run()
+    }
+
     private func find(_ name: StreamName) throws(StoreError) -> Stream {
         findStream.bind(1, text: name.id.bytes)
         findStream.bind(2, name.type)
@@ -230,5 +255,6 @@ final class SQLiteWriter {
         while try all.step() { names[all.text(1) ?? ""] = all.integer(0) }
         nextStream = try connection.integer("SELECT coalesce(max(stream), 0) + 1 FROM streams")
         head = UInt64(try connection.integer("SELECT coalesce(max(position), 0) FROM events"))
+        lastRecord = UInt64(try connection.integer("SELECT coalesce(max(position), 0) FROM repetitions"))
     }
 }

@@ -44,7 +44,9 @@ final class StoreFiles {
     deinit { close(lock) }
 
     /// Makes the names of the files durable.
-    func syncDirectory() throws(StoreError) {
+    func syncDirectory() throws(StoreError) { try StoreFiles.syncDirectory(of: path) }
+
+    static func syncDirectory(of path: String) throws(StoreError) {
         let directory = open(StoreFiles.directory(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard directory >= 0 else { throw StoreFiles.error("cannot open the directory of \(path)") }
         defer { close(directory) }

@@ -16,10 +16,13 @@ public struct AccessFacts: Sendable, BitwiseCopyable {
     public var nanoseconds: UInt64
     /// The pipeline stage that refused it, if one did.
     public var refusedBy: Stage?
+    /// The side of its route's flag; nil = it has none.
+    public var arm: FlagSide?
 
     public init(
         realtimeNS: Int64, dialect: Dialect, status: UInt16, trace: TraceContext, requestID: UInt64, bytesIn: UInt64,
-        bytesOut: UInt64, nanoseconds: UInt64, refusedBy: Stage? = nil, grpcStatus: UInt32? = nil
+        bytesOut: UInt64, nanoseconds: UInt64, refusedBy: Stage? = nil, grpcStatus: UInt32? = nil,
+        arm: FlagSide? = nil
     ) {
         self.realtimeNS = realtimeNS
         self.dialect = dialect
@@ -31,6 +34,24 @@ public struct AccessFacts: Sendable, BitwiseCopyable {
         self.bytesOut = bytesOut
         self.nanoseconds = nanoseconds
         self.refusedBy = refusedBy
+        self.arm = arm
+    }
+}
+
+/// What a policy decided about an exchange.
+public struct DecisionFacts: Sendable {
+    public var isAllowed: Bool
+    /// Its name, and the name of its rule (`default` = none of them, `opa` = who was asked outside).
+    public var policy: [UInt8]
+    public var rule: [UInt8]
+    /// Of the policy's text; with the request's number it is the decision's.
+    public var version: UInt32
+
+    public init(isAllowed: Bool, policy: [UInt8], rule: [UInt8], version: UInt32) {
+        self.isAllowed = isAllowed
+        self.policy = policy
+        self.rule = rule
+        self.version = version
     }
 }
 
@@ -81,11 +102,12 @@ public final class AccessLog {
     /// - Parameters:
     ///   - nowNS: the turn's monotonic clock, for the age of the chunk.
     ///   - route: the route's name; `upstream`: the endpoint that answered; `peer`: the client's address;
-    ///     `principal`: the name in its certificate.
+    ///     `principal`: the name in its certificate; `flag`: the name of its route's.
     public func append(
         _ facts: AccessFacts, nowNS: UInt64, method: borrowing Span<UInt8>, path: borrowing Span<UInt8>,
         correlationID: borrowing Span<UInt8>, route: borrowing Span<UInt8>, upstream: borrowing Span<UInt8>,
-        peer: borrowing Span<UInt8>, principal: borrowing Span<UInt8>, userAgent: borrowing Span<UInt8>
+        peer: borrowing Span<UInt8>, principal: borrowing Span<UInt8>, userAgent: borrowing Span<UInt8>,
+        decision: DecisionFacts? = nil, flag: borrowing Span<UInt8> = Span()
     ) {
         if chunk.isEmpty { oldestNS = nowNS }
         chunk.append("{\"timestamp\":\"" as StaticString)
@@ -124,13 +146,31 @@ public final class AccessLog {
         text(",\"method\":\"", method)
         text(",\"path\":\"", path)
         text(",\"route\":\"", route)
+        if let arm = facts.arm {
+            text(",\"flag\":\"", flag)
+            chunk.append(",\"arm\":\"" as StaticString)
+            chunk.append(arm.label)
+            chunk.append(UInt8(ascii: "\""))
+        }
         text(",\"upstream\":\"", upstream)
         text(",\"peer\":\"", peer)
         text(",\"principal\":\"", principal)
         text(",\"userAgent\":\"", userAgent)
+        if let decision { append(decision, facts.requestID) }
         chunk.append("}\n" as StaticString)
         lines += 1
         if chunk.count >= AccessLog.chunkBytes { flush() }
+    }
+
+    private func append(_ decision: DecisionFacts, _ requestID: UInt64) {
+        text(",\"policy\":\"", decision.policy.span)
+        text(",\"rule\":\"", decision.rule.span)
+        chunk.append(decision.isAllowed ? ",\"decision\":\"allow\"" : ",\"decision\":\"deny\"" as StaticString)
+        chunk.append(",\"decisionId\":\"" as StaticString)
+        chunk.append(hex: requestID, digits: 16)
+        chunk.append(UInt8(ascii: "-"))
+        chunk.append(hex: UInt64(decision.version), digits: 8)
+        chunk.append(UInt8(ascii: "\""))
     }
 
     /// At the end of a turn: hands over what has waited long enough.

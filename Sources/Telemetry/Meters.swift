@@ -11,6 +11,11 @@ public final class Meters: Sendable {
     public let routes: LabelTable
     /// Cluster names with series of their own.
     public let clusters: LabelTable
+    /// Flags with series of their own.
+    public let flags = LabelTable(budget: 256)
+
+    /// Policies with series of their own.
+    public let policies = LabelTable(budget: 256)
 
     private let reasons: [String]
     private let boards = Mutex<[WorkerBoard]>([])
@@ -45,6 +50,8 @@ public final class Meters: Sendable {
         var out = requestFamilies(boards)
         out += workerFamilies(boards)
         out += upstreamFamilies(boards)
+        out.append(decisionFamily(boards))
+        out += FlagSeries.families(boards.flatMap { $0.flags.withLock { $0 } }, names: flags.names)
         out.append(
             Family(
                 "nexus_config_generation", .gauge, "Configuration generation in force.",
@@ -55,8 +62,8 @@ public final class Meters: Sendable {
                 .integer(reloadFailures.load(ordering: .relaxed))))
         out.append(
             Family(
-                "nexus_series_overflow", .gauge, "Route and cluster names that found no place in the label budget.",
-                .integer(UInt64(routes.refused + clusters.refused))))
+                "nexus_series_overflow", .gauge, "Names of routes, clusters, policies and flags that found no place in the label budget.",
+                .integer(UInt64(routes.refused + clusters.refused + policies.refused + flags.refused))))
         for source in sources.withLock({ $0 }) { out += source() }
         return out
     }
@@ -168,6 +175,17 @@ public final class Meters: Sendable {
                 "nexus_log_dropped", .counter, "Access log lines dropped because the writer fell behind.",
                 .integer(total(.logLinesDropped))),
         ]
+    }
+
+    private func decisionFamily(_ boards: [WorkerBoard]) -> Family {
+        var samples: [Sample] = []
+        for (number, name) in policies.names.enumerated() {
+            for (place, word) in ["deny", "allow"].enumerated() {
+                let count = boards.reduce(UInt64(0)) { $0 + $1.decisions[number * 2 + place].read() }
+                if number > 0 || count > 0 { samples.append(Sample(.integer(count), labels: [("policy", name), ("decision", word)])) }
+            }
+        }
+        return Family("nexus_access_decisions", .counter, "Decisions of access policies.", samples: samples)
     }
 
     private func upstreamFamilies(_ boards: [WorkerBoard]) -> [Family] {

@@ -18,14 +18,18 @@ final class WorkerBoard: Sendable {
     let parseErrors: InlineArray<64, Cell>
     /// By side and result.
     let handshakes: InlineArray<32, Cell>
+    /// Of policies: by number, refused before allowed.
+    let decisions: InlineArray<514, Cell>
     /// Series made so far; the worker appends on first use, the scraper copies the list.
     let routes = Mutex<[RouteSeries]>([])
     let clusters = Mutex<[ClusterSeries]>([])
+    let flags = Mutex<[FlagSeries]>([])
 
     init() {
         counters = InlineArray<32, Cell> { _ in Cell(0) }
         parseErrors = InlineArray<64, Cell> { _ in Cell(0) }
         handshakes = InlineArray<32, Cell> { _ in Cell(0) }
+        decisions = InlineArray<514, Cell> { _ in Cell(0) }
     }
 }
 
@@ -39,12 +43,14 @@ public final class WorkerMeters {
     // The board keeps every series for good; so they are reached without counting references.
     private var routes: [Unmanaged<RouteSeries>?]
     private var clusters: [Unmanaged<ClusterSeries>?]
+    private var flags: [Unmanaged<FlagSeries>?]
 
     /// - Parameter meters: where the scraper will find these counters.
     public init(_ meters: Meters) {
         board = WorkerBoard()
         routes = Array(repeating: nil, count: (meters.routes.budget + 1) * Dialect.count)
         clusters = Array(repeating: nil, count: meters.clusters.budget + 1)
+        flags = Array(repeating: nil, count: meters.flags.budget + 1)
         meters.register(board)
     }
 
@@ -67,6 +73,12 @@ public final class WorkerMeters {
         }
     }
 
+    /// The same exchange, on one side of a flag (number from `Meters.flags`).
+    @inline(__always) public func record(flag: LabelTable.ID, _ side: FlagSide, _ ending: FlagEnding, nanoseconds: UInt64) {
+        let series = flags[Int(flag)] ?? makeFlag(flag)
+        series._withUnsafeGuaranteedRef { $0.record(side, ending, nanoseconds: nanoseconds) }
+    }
+
     /// Adds to one of the worker's own counters.
     @inline(__always) public func count(_ counter: WorkerCounter, by n: UInt64 = 1) {
         board.counters[counter.rawValue].bump(by: n)
@@ -75,6 +87,11 @@ public final class WorkerMeters {
     /// A TLS handshake began, or came to this.
     public func count(_ result: HandshakeResult, side: HandshakeSide) {
         board.handshakes[WorkerBoard.place(side, result)].bump()
+    }
+
+    /// A policy (number from `Meters.policies`) has allowed or refused.
+    public func count(_ isAllowed: Bool, policy: LabelTable.ID) {
+        board.decisions[min(Int(policy), 256) * 2 + (isAllowed ? 1 : 0)].bump()
     }
 
     /// A message was refused by a parser; `kind` indexes the reasons given to `Meters`, anything
@@ -102,6 +119,13 @@ public final class WorkerMeters {
         let series = RouteSeries(dialect: dialect, route: route)
         board.routes.withLock { $0.append(series) }
         routes[place] = .passUnretained(series)
+        return .passUnretained(series)
+    }
+
+    @inline(never) private func makeFlag(_ id: LabelTable.ID) -> Unmanaged<FlagSeries> {
+        let series = FlagSeries(flag: id)
+        board.flags.withLock { $0.append(series) }
+        flags[Int(id)] = .passUnretained(series)
         return .passUnretained(series)
     }
 

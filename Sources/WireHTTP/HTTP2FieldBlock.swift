@@ -157,7 +157,7 @@ public final class HTTP2FieldBlock {
     /// Fields that differ from message to message: in the table they would only push out what repeats.
     private static let differing = FieldNameSet(
         .correlationID, .xCorrelationID, .traceparent, .tracestate, .contentLength, .xRequestID, .idempotencyKey,
-        .grpcTimeout, .xForwardedFor, .forwarded, .location)
+        .grpcTimeout, .xForwardedFor, .forwarded, .location, .rateLimit)
 
     /// The fields as the encoder wants them, for the length of the call.
     func withPairs<R>(_ body: (UnsafePointer<nghttp2_nv>?, Int) -> R) -> R {

@@ -59,7 +59,7 @@ struct LoadedConfiguration: Sendable {
         let table = RouteCompiler.compile(configuration, vocabulary: vocabulary, diagnostics)
         let tls = TLSContexts.load(configuration, vault: vault, diagnostics)
         let contracts = table.map { RouteContracts($0, schema, diagnostics) }
-        let stages = table.map { StageTables(configuration, $0, diagnostics) }
+        let stages = table.map { StageTables(configuration, $0, schema, diagnostics) }
         let checkout = Checkout.load(configuration, diagnostics)
         let takesCommands = table?.routes.contains { $0.targets.contains(where: \.isCommand) } ?? false
         let eventSchemas = EventSchemas.load(

@@ -8,7 +8,8 @@ struct NexusGateway: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             RunCommand.self, CheckCommand.self, RoutesCommand.self, ContractsCommand.self, ExplainCommand.self,
-            UpstreamsCommand.self, SagaCommand.self, DLQCommand.self, TokenCommand.self, JWSCommand.self,
+            UpstreamsCommand.self, SagaCommand.self, DLQCommand.self, FlagsCommand.self, TokenCommand.self, RevokeCommand.self,
+            RevocationsCommand.self, JWSCommand.self,
         ],
         defaultSubcommand: RunCommand.self)
 }

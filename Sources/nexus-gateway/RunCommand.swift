@@ -5,6 +5,7 @@ import EventCore
 import Gateway
 import Glibc
 import Reactor
+import Routes
 import Settings
 import Stores
 import TLS
@@ -31,6 +32,12 @@ struct RunCommand: ParsableCommand {
 extension SnapshotRule {
     init(_ settings: Store.Snapshots) {
         self.init(events: settings.events, bytes: Int(settings.bytes), age: Int64(settings.age) * 1000)
+    }
+}
+
+extension RepetitionLimits {
+    init(_ settings: IdempotencySettings) {
+        self.init(window: Int64(settings.window) * 1000, records: settings.records)
     }
 }
 
@@ -81,6 +88,7 @@ private struct Daemon {
                             aggregates: configuration.store.aggregatesInMemory,
                             snapshots: SnapshotRule(configuration.store.snapshots), schemas: loaded.eventSchemas,
                             rules: DecisionRules(stockBelowZero: configuration.inventory.belowZero),
+                            repetitions: RepetitionLimits(configuration.idempotency),
                             onInvalid: { event in
                                 let what = event.violations.map { "\($0.pointer) \($0.error)" }.joined(separator: "; ")
                                 log.error("event refused by its schema", ["type": event.type, "violations": what])
@@ -91,6 +99,9 @@ private struct Daemon {
                 openDesks: { core, calls, deliver in
                     let side = try WriteSide(loaded, core: core, store: store, calls: calls, log: log, deliver: deliver)
                     opened = side
+                    let (flags, known) = (side.flags, loaded.table.flags)
+                    try Blocking.run { try await flags.restore(known) }
+                    flags.note(to: log)
                     meters.add { side.families() }
                     return side.desks
                 })
@@ -195,8 +206,16 @@ private struct Daemon {
             ] where changed {
                 log.warning("needs a restart to change", ["section": what])
             }
+            let (flags, known) = (writeSide.flags, loaded.table.flags)
+            do {
+                try Blocking.run { try await flags.restore(known) }
+            } catch {
+                meters.countReloadFailure()
+                return log.error("reload refused: the flags' weights cannot be read", ["error": "\(error)"])
+            }
             let number = gateway.adopt(now, loaded.table, loaded.tls, loaded.contracts, loaded.stages)
             log.info("reloaded", ["generation": "\(number)"])
+            flags.note(to: log)
             listContracts(loaded.contracts)
         }
     }

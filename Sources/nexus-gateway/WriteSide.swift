@@ -3,6 +3,7 @@ import Bus
 import EventCore
 import Exchanges
 import Gateway
+import Identity
 import Sagas
 import Settings
 import Stores
@@ -19,7 +20,10 @@ final class WriteSide: Sendable {
     }
 
     private let memory: SQLiteConsumerStore
+    private let revocations: RevocationDesk
     private let checkout: Checking?
+    let flags: FlagDesk
+    private let repeatSecret: RepeatDigest.Key
     private let bus = Mutex<Bus?>(nil)
     private let startBus: @Sendable (SQLiteConsumerStore) async throws -> Bus
 
@@ -27,7 +31,7 @@ final class WriteSide: Sendable {
     private struct Unopened: Error, CustomStringConvertible {
         var path: String
         var error: StoreError
-        var description: String { "the consumers' store \(path): \(error)" }
+        var description: String { "\(path): \(error)" }
     }
 
     /// Where consumers remember how far they are, beside the events.
@@ -39,11 +43,19 @@ final class WriteSide: Sendable {
         deliver: @escaping EventLog.Deliver
     ) throws {
         let configuration = loaded.configuration
+        flags = FlagDesk(board: FlagBoard(), core: core)
         let path = Self.path(ofEvents: configuration.store.path)
         do throws(StoreError) {
             memory = try SQLiteConsumerStore(path: path)
         } catch {
             throw Unopened(path: path, error: error)
+        }
+        revocations = try RevocationDesk(path: configuration.store.path + ".revocations")
+        let secret = RepeatSecretFile.path(ofEvents: configuration.store.path)
+        do throws(StoreError) {
+            repeatSecret = try RepeatSecretFile.open(secret)
+        } catch {
+            throw Unopened(path: secret, error: error)
         }
         var consumers: [any Consumer] = []
         if let parts = loaded.checkout {
@@ -70,7 +82,11 @@ final class WriteSide: Sendable {
         }
     }
 
-    var desks: Desks { Desks(checkout: checkout?.desk, admin: self) }
+    var desks: Desks {
+        Desks(
+            checkout: checkout?.desk, admin: self, revocations: revocations.revocations, flags: flags.board,
+            repeatSecret: repeatSecret)
+    }
 
     /// Goes on with what an earlier process left, and follows the log from then on.
     func begin() async throws {
@@ -92,7 +108,7 @@ final class WriteSide: Sendable {
 
     /// For metrics.
     func families() -> [Family] {
-        var families = bus.withLock { $0 }.map(BusSeries.families) ?? []
+        var families = flags.board.families() + (bus.withLock { $0 }.map(BusSeries.families) ?? [])
         if let checkout {
             let sagas = checkout.sagas.figures()
             families += SagaSeries.families(of: sagas) + OrderSeries.families(of: checkout.desk.meters, active: sagas.orders)
@@ -106,7 +122,8 @@ extension WriteSide: AdminDesk {
         switch request.subject {
         case .sagas: await sagas(request)
         case .deadLetters: await deadLetters(request)
-        case .flags, .revocations: AdminAnswer(501, "not available")
+        case .revocations: revocations.answer(request)
+        case .flags: await flags.answer(request)
         }
     }
 
@@ -152,7 +169,7 @@ extension WriteSide: AdminDesk {
 
 extension AdminAnswer {
     /// A no, with a constant text that needs no escaping.
-    fileprivate init(_ status: UInt16, _ message: StaticString) {
+    init(_ status: UInt16, _ message: StaticString) {
         self.init(status: status, body: Array("{\"message\":\"\(message)\"}".utf8))
     }
 }

@@ -42,7 +42,7 @@ struct Files {
         self.table = table
         tls = TLSContexts.load(configuration, vault: vault, diagnostics)
         contracts = RouteContracts(table, schema, diagnostics)
-        stages = StageTables(configuration, table, diagnostics)
+        stages = StageTables(configuration, table, schema, diagnostics)
         guard diagnostics.errors == 0 else {
             say("\(diagnostics.sorted)")
             return nil

@@ -53,10 +53,14 @@ def test_the_shares_are_the_same_for_the_same_user_after_a_reload(half):
 
 
 def test_a_weight_is_one_for_the_whole_flag(half, stage):
-    text = (gateways.ROOT / "routes/shop/cart.yaml").read_text().replace("weight: 0,", "weight: 30,", 1)
+    """Without a flag file, and with one, which alone has the weight."""
+    plain = (gateways.ROOT / "routes/shop/cart.yaml").read_text()
+    text = plain.replace("steer: {", "steer: { weight: 0,").replace("weight: 0,", "weight: 30,", 1)
     config = json.loads(half.gateway.config_path.read_text()) | {"routes": "routes"}
-    done = stage.files(config, text).run("check")
+    done = stage.files(config | {"flags": "off"}, text).run("check")
     assert done.returncode == 78 and "has another weight here than in route 'shop-cart-add'" in done.stderr
+    done = stage.files(config, text).run("check")
+    assert done.returncode == 78 and f"the weight of 'use-event-sourced-cart' is at {half.flags}:1:" in done.stderr
 
 
 def test_a_store_that_is_full_is_a_failed_precondition(tmp_path_factory, stage):
@@ -65,7 +69,7 @@ def test_a_store_that_is_full_is_a_failed_precondition(tmp_path_factory, stage):
     config = gateways.settings(
         "127.0.0.1:1", clusters={"cart": {"endpoints": ["127.0.0.1:1"], "protocol": "http2"}}, contracts=contracts,
         store={"max_bytes": "1MiB"})
-    text = (gateways.ROOT / "routes/shop/cart.yaml").read_text().replace("weight: 0,", "weight: 100,")
+    text = (gateways.ROOT / "routes/shop/cart.yaml").read_text().replace("steer: {", "steer: { weight: 100,")
     gateway = stage.gateway(config, text)
     from harness.grpc_stubs import compiled
 
@@ -106,7 +110,7 @@ def test_compressed_messages_go_where_plain_ones_do(half):
 
 
 @pytest.mark.parametrize("body, fields, status", [
-    (framed(gzip.compress(b"x")), (), "13"), (framed(gzip.compress(b"x")), (("grpc-encoding", "br"),), "12"),
-    (framed(b"no gzip at all"), (("grpc-encoding", "gzip"),), "13"), (framed(gzip.compress(b"\0" * (5 << 20))), (("grpc-encoding", "gzip"),), "8")])
+    (framed(gzip.compress(b"x", mtime=0)), (), "13"), (framed(gzip.compress(b"x", mtime=0)), (("grpc-encoding", "br"),), "12"),
+    (framed(b"no gzip at all"), (("grpc-encoding", "gzip"),), "13"), (framed(gzip.compress(b"\0" * (5 << 20), mtime=0)), (("grpc-encoding", "gzip"),), "8")])
 def test_what_cannot_be_inflated_is_refused(half, body, fields, status):
     assert call(half.gateway.address, body, *fields)[0] == status

@@ -67,6 +67,11 @@ import Testing
         try readsAndWritesItsExamples(type) { ProductEvent($0).map { ($0.type, $0.payload) } }
     }
 
+    @Test(arguments: ["FlagWeightSet", "FlagWeightCleared"])
+    func flagEventsReadAndWriteTheirExamples(_ type: String) throws {
+        try readsAndWritesItsExamples(type) { FlagEvent($0).map { ($0.type, $0.payload) } }
+    }
+
     @Test(arguments: ["FlashSaleStarted", "FlashSalePriceChanged", "FlashSaleEnded"])
     func flashSaleEventsReadAndWriteTheirExamples(_ type: String) throws {
         try readsAndWritesItsExamples(type) { FlashSaleEvent($0).map { ($0.type, $0.payload) } }

@@ -47,6 +47,8 @@ private func summary(_ replies: [(worker: UInt16, reply: Reply)]) -> [String] {
         case .acceptedTogether(let accepted): "\(accepted.map(\.version))"
         case .state(let aggregate): "\(aggregate.version)"
         case .answered(let status, _, _): "\(status)"
+        case .repeated(let accepted): "again \(accepted.version)"
+        case .notRepeated: "new"
         }
     }
 }

@@ -11,6 +11,8 @@ final class MemoryStore: EventStore {
         var next: [StoreError] = []
         var reads = 0
         var failure: StoreError?
+        var records: [RepetitionRecord] = []
+        var losesAnswer = false
     }
 
     let state = Mutex(State())
@@ -21,12 +23,16 @@ final class MemoryStore: EventStore {
     /// The next attempts fail with these, one each.
     func failOnce(_ errors: [StoreError]) { state.withLock { $0.next = errors } }
 
+    /// The next append is carried out, and fails.
+    func loseNextAnswer() { state.withLock { $0.losesAnswer = true } }
+
+    var records: [RepetitionRecord] { state.withLock { $0.records } }
     var attempts: Int { state.withLock { $0.attempts } }
     var appends: Int { state.withLock { $0.appends } }
     var reads: Int { state.withLock { $0.reads } }
     var events: [StoredEvent] { state.withLock { $0.events } }
 
-    func append(_ batches: [Batch]) throws(StoreError) -> Appended {
+    func append(_ batches: [Batch], _ repetitions: RepetitionChanges) throws(StoreError) -> Appended {
         try state.withLock { state throws(StoreError) in
             state.attempts += 1
             if !state.next.isEmpty { throw state.next.removeFirst() }
@@ -47,6 +53,12 @@ final class MemoryStore: EventStore {
                 versions.append(version)
             }
             state.events = grown
+            state.records += repetitions.records
+            state.records.removeAll { $0.position <= repetitions.forgetsThrough }
+            if state.losesAnswer {
+                state.losesAnswer = false
+                throw .io("nobody knows", undecided: true)
+            }
             return Appended(head: UInt64(grown.count), versions: versions)
         }
     }
@@ -67,6 +79,10 @@ final class MemoryStore: EventStore {
     }
 
     func read(after position: UInt64, limit: Int) -> [StoredEvent] { select(limit) { $0.position > position } }
+
+    func repetitions(after position: UInt64, limit: Int) -> [RepetitionRecord] {
+        state.withLock { Array($0.records.filter { $0.position > position }.prefix(limit)) }
+    }
 
     func head() -> UInt64 { UInt64(events.count) }
 }

@@ -8,6 +8,7 @@ public final class MemoryEventStore: EventStore {
         var places: [AggregateKey: [Int]] = [:]
         var failure: StoreError?
         var reads = 0
+        var records: [RepetitionRecord] = []
     }
 
     private let state = Mutex(State())
@@ -20,7 +21,7 @@ public final class MemoryEventStore: EventStore {
     public var events: [StoredEvent] { state.withLock { $0.events } }
     public var reads: Int { state.withLock { $0.reads } }
 
-    public func append(_ batches: [Batch]) throws(StoreError) -> Appended {
+    public func append(_ batches: [Batch], _ repetitions: RepetitionChanges) throws(StoreError) -> Appended {
         try state.withLock { state throws(StoreError) in
             var counts: [AggregateKey: Int] = [:]
             for (i, batch) in batches.enumerated() {
@@ -40,6 +41,8 @@ public final class MemoryEventStore: EventStore {
                 }
                 versions.append(UInt64(state.places[batch.aggregate]?.count ?? 0))
             }
+            state.records += repetitions.records
+            state.records.removeAll { $0.position <= repetitions.forgetsThrough }
             return Appended(head: UInt64(state.events.count), versions: versions)
         }
     }
@@ -68,6 +71,10 @@ public final class MemoryEventStore: EventStore {
             guard position < state.events.count else { return [] }
             return Array(state.events[Int(position)...].prefix(limit))
         }
+    }
+
+    public func repetitions(after position: UInt64, limit: Int) throws(StoreError) -> [RepetitionRecord] {
+        try reading { Array($0.records.lazy.filter { $0.position > position }.prefix(limit)) }
     }
 
     public func head() throws(StoreError) -> UInt64 { try reading { UInt64($0.events.count) } }

@@ -102,7 +102,7 @@ import Testing
             let exchange = try exchange("steered", of: table)
             exchange.target = exchange.rule.targetWithFlagsOff
             let admitted = admission().advance(
-                exchange, table: table, peer: peer, policy: 0, now: second, stages: ScriptedStages(bucket: bucket))
+                exchange, table: table, peer: peer, policy: 0, now: second, stages: ScriptedStages(bucket: bucket, weight: table.flags[0].weight))
             #expect(word(admitted) == "dispatch")
             #expect(exchange.target == (isOn ? exchange.rule.target : exchange.rule.fallback), "bucket \(bucket)")
             #expect(exchange.trail[.steer]?.word == .passed)

@@ -236,7 +236,7 @@ struct MatchTests {
         #expect(problems == [])
         let t = try #require(compiled)
         let rule = t.rules[0]
-        #expect(rule.target == .command(1) && rule.fallback == .upstream(1) && t.flags[Int(rule.flag)] == "use-it")
+        #expect(rule.target == .command(1) && rule.fallback == .upstream(1) && t.flags[Int(rule.flag)].name == "use-it")
         #expect(rule.stages == [StageSet(.shield), StageSet(.collect)] && rule.bodyLimit == 2 << 20 && rule.retry == RetryPolicy(retries: 5))
         let limit = t.limits[Int(rule.shield)]
         #expect(limit.emissionInterval == 1_000_000 && limit.burst == 200 && limit.tolerance == 199_000_000)

@@ -118,6 +118,13 @@ struct RefusalTests {
         ("stages: { identify: true }", "5:23: error: 'identify' must be one of required, optional, service-identity, anonymous-session, not 'true'"),
         ("stages: { authorize: x }", "5:24: error: the stage 'authorize' needs 'identify': whose rights would it look at?"),
         ("stages: { quota: {} }", "5:20: error: an entry of 'quota' needs the 'limit' it charges"),
+        ("stages: { quota: [querys] }", "5:21: error: there is no budget 'querys' (did you mean 'queries'?)"),
+        ("stages: { quota: [queries, queries] }", "5:30: error: the budget 'queries' is named twice; give it a 'cost'"),
+        ("stages: { quota: { limit: temporal, cost: 11 } }", "5:22: error: budget 'temporal' has 10 units at once: nobody could ever pay 11"),
+        (
+            "stages: { quota: [queries, search, temporal, websockets, orders-accepted] }",
+            "5:20: error: a route charges at most 4 budgets"
+        ),
         ("stages: { replay: x }", "5:21: error: 'replay' must be one of required, optional, not 'x'"),
         ("stages: { steer: { weight: 5, by: { header: x-user } } }", "5:13: error: the stage 'steer' needs a flag: what would it ask?"),
         ("stages: { inspect: { a: required } }", "5:13: error: only messages are inspected: of a gRPC route, or one with 'transcode'"),

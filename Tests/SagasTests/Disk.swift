@@ -12,14 +12,14 @@ final class Disk: EventStore {
     /// The next so many appends fail.
     func fail(_ error: StoreError, times: Int) { failing.withLock { $0 = (error, times) } }
 
-    func append(_ batches: [Batch]) throws(StoreError) -> Appended {
+    func append(_ batches: [Batch], _ repetitions: RepetitionChanges) throws(StoreError) -> Appended {
         let error: StoreError? = failing.withLock { failing in
             guard let (error, times) = failing else { return nil }
             failing = times > 1 ? (error, times - 1) : nil
             return error
         }
         if let error { throw error }
-        return try store.append(batches)
+        return try store.append(batches, repetitions)
     }
 
     func read(_ aggregate: AggregateKey, from: UInt64, through: UInt64, limit: Int) throws(StoreError) -> [StoredEvent] {
@@ -32,6 +32,10 @@ final class Disk: EventStore {
 
     func read(after position: UInt64, limit: Int) throws(StoreError) -> [StoredEvent] {
         try store.read(after: position, limit: limit)
+    }
+
+    func repetitions(after position: UInt64, limit: Int) throws(StoreError) -> [RepetitionRecord] {
+        try store.repetitions(after: position, limit: limit)
     }
 
     func head() throws(StoreError) -> UInt64 { try store.head() }

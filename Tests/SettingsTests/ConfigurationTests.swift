@@ -14,6 +14,7 @@ struct ConfigurationTests {
             backlog: 1
             trusted_proxies: [10.0.0.0/8, "fd00::/8"]
             max_connections: 2
+            max_connections_per_address: 8
             limits: { request_line: 65, field_line: 66, fields: 67, head: 512, trailers: 69, chunk_extension: 70 }
             timeouts: { head: 1s, keep_alive: 0, max_age: 1h, linger: 3s, send: 4s }
             tls:
@@ -77,7 +78,7 @@ struct ConfigurationTests {
         #expect(c.workers == .count(3) && c.affinity == .cpus([0, 2]) && c.admin == nil && c.accessLog == nil)
         #expect(c.routes == ["elsewhere"] && c.drain == 300_000 && c.shield.keys == 7)
         let edge = try #require(c.listeners.first)
-        #expect(edge.name == "edge" && edge.backlog == 1 && edge.maxConnections == 2 && edge.trustedProxies.count == 2)
+        #expect(edge.name == "edge" && edge.backlog == 1 && edge.maxConnections == 2 && edge.maxConnectionsPerAddress == 8 && edge.trustedProxies.count == 2)
         #expect(edge.limits.requestLine == 65 && edge.limits.fieldLine == 66 && edge.limits.fields == 67 && edge.limits.head == 512)
         #expect(edge.limits.trailers == 69 && edge.limits.chunkExtension == 70)
         #expect(edge.timeouts.head == 1000 && edge.timeouts.keepAlive == 0 && edge.timeouts.maxAge == 3_600_000 && edge.timeouts.linger == 3000 && edge.timeouts.send == 4000)

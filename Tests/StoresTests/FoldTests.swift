@@ -29,7 +29,7 @@ private struct RandomCommands {
         let price = Money(currency: "EUR", units: .random(in: 1...99, using: &random), nanos: 0)
         let failure = Failure(reason: pick("no", "", "\"\n"), grpcCode: pick(nil, 14))
         let soon = Timestamp(microseconds: Timestamp.now().microseconds + .random(in: 1000...200_000, using: &random))
-        switch Int.random(in: 0..<6, using: &random) {
+        switch Int.random(in: 0..<7, using: &random) {
         case 0:
             return .cart(id, pick(.add(product: thing, quantity: 2), .add(product: thing, quantity: 1), .remove(product: thing), .update(product: thing, quantity: 7), .empty))
         case 1:
@@ -56,6 +56,12 @@ private struct RandomCommands {
                 pick(
                     .start([PricedProduct(product, price)], startsAt: nil, endsAt: Timestamp(microseconds: soon.microseconds + 3_600_000_000)),
                     .changePrice(product: product, price), .changePrice(product: product, price)))
+        case 5:
+            return .flag(
+                id,
+                pick(
+                    .setWeight(UInt16.random(in: 0...100, using: &random) * 100, file: 0, note: pick(nil, "n"), by: "ann"),
+                    .clearWeight(file: 0, note: nil, by: "bob")))
         default: return .saga(id, try saga(failure, soon, id))
         }
     }
@@ -96,6 +102,7 @@ extension AnyAggregate {
         case (.product(let one), .product(let two)): one == two
         case (.flashSale(let one), .flashSale(let two)): one == two
         case (.saga(let one), .saga(let two)): one == two
+        case (.flag(let one), .flag(let two)): one == two
         default: false
         }
     }

@@ -1,9 +1,9 @@
 """The shop of examples/shop behind a gateway, which is every address its services and its clients know."""
 
+import json
 import os
 import pathlib
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -70,14 +70,8 @@ class Shop:
 
     def __init__(self, folder: pathlib.Path, stage, weight: int = 0, elsewhere: dict[str, list[str]] | None = None, checkout: int = 0,
                  environment: dict[str, str] | None = None, saga: str = "checkout", **over):
-        routes = shutil.copytree(ROOT / "routes/shop", folder / "routes")
-        carts = (routes / "cart.yaml").read_text()
-        assert "weight: 0" in carts
-        (routes / "cart.yaml").write_text(carts.replace("weight: 0", f"weight: {weight}"))
-        for name in ("services.yaml", "rest.yaml"):
-            text = (routes / name).read_text()
-            assert text.count("weight: 0") == 1
-            (routes / name).write_text(text.replace("weight: 0", f"weight: {checkout}"))
+        self.flags = folder / "flags.yaml"
+        self.weigh(weight, checkout)
         contracts = folder / "shop.binpb"
         subprocess.run([ROOT / "contracts/compile", contracts], check=True, stdin=subprocess.DEVNULL)
         address = f"127.0.0.1:{sockets.free_port()}"
@@ -89,11 +83,11 @@ class Shop:
         try:
             places = {name: [at] for name, at in self.services.ports.items()} | (elsewhere or {})
             clusters = {name: {"endpoints": at, "protocol": "http2"} for name, at in places.items()}
-            routes_read = [str(routes), *(str(ROOT / f"routes/{name}.yaml") for name in ("orders", "operations", "inventory"))]
+            routes_read = [str(ROOT / "routes/shop"), *(str(ROOT / f"routes/{name}.yaml") for name in ("orders", "operations", "inventory"))]
             given = {"saga": saga, "cart": "cart", "payment": {"unavailable": "not-done"}, "sagas": [str(ROOT / "config/sagas")]}
             config = settings(**merged(
                 {"listeners": [listener(address=address, http2=self.HTTP2)], "clusters": clusters, "routes": routes_read,
-                 "contracts": {"descriptors": str(contracts), "event_schemas": str(ROOT / "contracts/events")}, "checkout": given}, over))
+                 "flags": str(self.flags), "contracts": {"descriptors": str(contracts), "event_schemas": str(ROOT / "contracts/events")}, "checkout": given}, over))
             self.gateway = stage.gateway(config, [], **({"environment": environment} if environment else {}))
         except BaseException:
             self.services.close()
@@ -108,6 +102,12 @@ class Shop:
     def __exit__(self, *_: object) -> None:
         self.channel.close()
         self.services.close()
+
+    def weigh(self, carts: float, checkout: float, **targets: list) -> None:
+        """Writes the flag file; the gateway reads it at its next reload. `targets`: of the flag `cart` or `checkout`."""
+        flags = [{"name": f"use-event-sourced-{name}", "weight": weight, "targets": targets.get(name, [])}
+                 for name, weight in (("cart", carts), ("checkout", checkout))]
+        self.flags.write_text(json.dumps({"flags": flags}))
 
     def fails(self, *faults: str) -> None:
         """From now on, for every caller: `SERVICE/METHOD=WHAT` (examples/shop); none ends them."""

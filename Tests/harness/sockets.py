@@ -1,6 +1,8 @@
 """Addresses as the gateway writes them (`127.0.0.1:8080`, `[::1]:8080`, `unix:/path`) and raw sockets."""
 
 import contextlib
+import itertools
+import random
 import socket
 import struct
 import time
@@ -41,11 +43,19 @@ def address_of(listening: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+# Each process of a parallel run begins at another place.
+_ports = itertools.cycle(range(10_000 + random.randrange(20_000), 32_000))
+
+
 def free_port() -> int:
-    """A port nobody listens on now. For servers that cannot be asked to pick one (nginx, HAProxy)."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port nobody listens on now. For servers that cannot be asked to pick one (nginx, HAProxy).
+
+    Below those that the system picks from, so that no test beside this one is given it meanwhile."""
+    while True:
+        port = next(_ports)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def closed_address() -> str:

@@ -1,0 +1,47 @@
+/// Outcomes as records keep them: a few bytes, from which the answer is made again. Numbers are little-endian.
+extension Accepted {
+    /// Version (8 bytes), length of the id (1), id, 16 bytes an event id.
+    var recorded: [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(9 + aggregateId.bytes.count + 16 * eventIds.count)
+        bytes.append(littleEndian: version, bytes: 8)
+        bytes.append(UInt8(aggregateId.bytes.count))
+        bytes += aggregateId.bytes
+        for id in eventIds {
+            bytes.append(littleEndian: id.high, bytes: 8)
+            bytes.append(littleEndian: id.low, bytes: 8)
+        }
+        return bytes
+    }
+
+    /// Nil when the bytes are no such outcome.
+    init?(recorded bytes: [UInt8]) {
+        var rest = bytes[...]
+        guard let version = rest.takeLittleEndian(8), let length = rest.popFirst(), rest.count >= Int(length),
+            let id = Identifier(Array(rest.prefix(Int(length))))
+        else { return nil }
+        rest = rest.dropFirst(Int(length))
+        guard rest.count % 16 == 0 else { return nil }
+        var ids: [EventId] = []
+        while let high = rest.takeLittleEndian(8), let low = rest.takeLittleEndian(8) {
+            ids.append(EventId(high: high, low: low))
+        }
+        self.init(aggregateId: id, version: version, eventIds: ids)
+    }
+}
+
+extension [UInt8] {
+    mutating func append(littleEndian value: UInt64, bytes: Int) {
+        for i in 0..<bytes { append(UInt8(truncatingIfNeeded: value >> UInt64(8 * i))) }
+    }
+}
+
+extension ArraySlice<UInt8> {
+    /// Nil, and nothing is taken, when there are fewer.
+    mutating func takeLittleEndian(_ bytes: Int) -> UInt64? {
+        guard count >= bytes else { return nil }
+        let value = prefix(bytes).reversed().reduce(0 as UInt64) { $0 << 8 | UInt64($1) }
+        removeFirst(bytes)
+        return value
+    }
+}

@@ -1,0 +1,187 @@
+import Exchanges
+
+/// Which requests have been carried out, by their keys. The index is in memory (about 100 bytes a record), what
+/// they came to is on disk. Confined to the log's thread.
+struct Repetitions {
+    private struct Entry {
+        var identity: RepeatKey.Digest
+        var fingerprint: RepeatKey.Digest
+        var time: Timestamp
+        var kind: RepetitionRecord.Kind
+    }
+
+    private let store: any EventStore
+    private let limits: RepetitionLimits
+    /// Those before `first` are forgotten; `entries[first]` has the position `firstPosition`.
+    private var entries: [Entry] = []
+    private var first = 0
+    private var firstPosition: UInt64 = 1
+    /// The last record of each identity.
+    private var places: [RepeatKey.Digest: UInt64] = [:]
+
+    // Of the present group.
+    private var changes = RepetitionChanges()
+    /// What stood where a new record is now.
+    private var before: [UInt64?] = []
+    /// A commit has failed: what it wrote may be on disk nevertheless.
+    private var isUncertain = false
+
+    /// Records in one answer of the store, when it is opened.
+    private static let page = 10_000
+
+    /// Takes in what the store has.
+    init(store: any EventStore, limits: RepetitionLimits) throws(StoreError) {
+        self.store = store
+        self.limits = limits
+        try read()
+    }
+
+    /// Takes in what the store has after the last record in memory.
+    private mutating func read() throws(StoreError) {
+        while true {
+            let records = try store.repetitions(after: next - 1, limit: Self.page)
+            if records.isEmpty { return }
+            if count == 0 { firstPosition = records[0].position }
+            for record in records {
+                entries.append(
+                    Entry(identity: record.identity, fingerprint: record.fingerprint, time: record.time, kind: record.kind))
+                places[record.identity] = record.position
+            }
+        }
+    }
+
+    /// Records in memory.
+    var count: Int { entries.count - first }
+    private var next: UInt64 { firstPosition + UInt64(count) }
+
+    private func entry(_ position: UInt64) -> Entry { entries[first + Int(position - firstPosition)] }
+
+    private func isPast(_ entry: Entry, at now: Timestamp) -> Bool {
+        entry.time.microseconds + limits.window <= now.microseconds
+    }
+
+    // MARK: - Asking
+
+    /// The answer to a request that is a repetition, or may not be one; nil when it is the first with its key.
+    mutating func answer(to key: RepeatKey, at now: Timestamp) -> Reply.Outcome? {
+        if isUncertain, !isCertainAgain() { return .refused(Self.unreadable) }
+        guard let position = places[key.identity], case let entry = entry(position), !isPast(entry, at: now),
+            entry.kind != .released
+        else { return isFull(at: now) ? .refused(Self.full) : nil }
+        guard entry.fingerprint == key.fingerprint else { return .refused(Self.reused) }
+        switch entry.kind {
+        case .accepted: return recall(position, key)
+        case .reserved, .answered, .unrepeatable, .released: return .refused(Self.otherKind)
+        }
+    }
+
+    private func recall(_ position: UInt64, _ key: RepeatKey) -> Reply.Outcome {
+        guard let bytes = outcome(position) else { return .refused(Self.unreadable) }
+        guard let accepted = Accepted(recorded: bytes) else { return .refused(Self.damaged) }
+        return key.rejects ? .refused(Self.duplicate(of: accepted)) : .repeated(accepted)
+    }
+
+    /// Nil when the store cannot be read.
+    private func outcome(_ position: UInt64) -> [UInt8]? {
+        if let here = changes.records.first, position >= here.position {
+            return changes.records[Int(position - here.position)].outcome
+        }
+        do throws(StoreError) {
+            return try store.repetitions(after: position - 1, limit: 1).first.flatMap { $0.position == position ? $0.outcome : nil }
+        } catch {
+            return nil
+        }
+    }
+
+    /// What is past its window leaves with the next append.
+    private func isFull(at now: Timestamp) -> Bool {
+        count >= limits.records && !(first < entries.count && isPast(entries[first], at: now))
+    }
+
+    private mutating func isCertainAgain() -> Bool {
+        // Of the present group nothing is on disk yet; it has been asked before it changed anything.
+        do throws(StoreError) {
+            try read()
+            isUncertain = false
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    // MARK: - Changing
+
+    /// The request has been carried out, if what it causes gets to the disk.
+    mutating func note(_ key: RepeatKey?, _ accepted: Accepted?, at now: Timestamp) {
+        guard let key, let accepted else { return }
+        add(key, .accepted, accepted.recorded, at: now)
+    }
+
+    private mutating func add(_ key: RepeatKey, _ kind: RepetitionRecord.Kind, _ outcome: [UInt8], at now: Timestamp) {
+        let record = RepetitionRecord(
+            position: next, identity: key.identity, fingerprint: key.fingerprint, time: now, kind: kind, outcome: outcome)
+        changes.records.append(record)
+        before.append(places.updateValue(record.position, forKey: key.identity))
+        entries.append(Entry(identity: key.identity, fingerprint: key.fingerprint, time: now, kind: kind))
+    }
+
+    /// What the group's append has to do; empty = nothing. A few more go than come, so that old ones do not pile up.
+    mutating func changes(at now: Timestamp) -> RepetitionChanges {
+        guard !changes.records.isEmpty else { return changes }
+        let old = entries[first...].prefix(min(2 * changes.records.count + 16, count - changes.records.count))
+        let leaving = old.prefix { isPast($0, at: now) }.count
+        changes.forgetsThrough = leaving == 0 ? 0 : firstPosition + UInt64(leaving) - 1
+        return changes
+    }
+
+    var hasChanges: Bool { !changes.records.isEmpty }
+
+    /// They are on disk.
+    mutating func committed() {
+        guard hasChanges else { return }
+        while firstPosition <= changes.forgetsThrough {
+            let identity = entries[first].identity
+            if places[identity] == firstPosition { places[identity] = nil }
+            first += 1
+            firstPosition += 1
+        }
+        if first > 4096, first > entries.count / 2 {
+            entries.removeFirst(first)
+            first = 0
+        }
+        endGroup()
+    }
+
+    /// They are not on disk.
+    /// - Parameter isUncertain: or perhaps they are.
+    mutating func forget(isUncertain: Bool = false) {
+        guard hasChanges else { return }
+        self.isUncertain = isUncertain
+        for (record, place) in zip(changes.records, before).reversed() { places[record.identity] = place }
+        entries.removeLast(changes.records.count)
+        endGroup()
+    }
+
+    private mutating func endGroup() {
+        changes.records.removeAll(keepingCapacity: true)
+        changes.forgetsThrough = 0
+        before.removeAll(keepingCapacity: true)
+    }
+}
+
+extension Repetitions {
+    static let reused = Refusal(.idempotencyKeyReused, "the idempotency key was used for another request")
+    private static let full = Refusal(
+        .upstreamUnavailable, "as many idempotency keys are remembered as may be", retryAfterMS: 60_000)
+    private static let unreadable = Refusal(
+        .upstreamUnavailable, "the first request's outcome cannot be read", retryAfterMS: 1000)
+    private static let damaged = Refusal(.internalError, "the first request's outcome is damaged")
+    private static let otherKind = Refusal(.requestInProgress, "the first request with this idempotency key went another way")
+
+    /// `on_duplicate: reject`.
+    static func duplicate(of accepted: Accepted) -> Refusal {
+        var refusal = Refusal(.illegalState, "this request has been carried out before")
+        refusal.text = "this request has been carried out before: \(accepted.aggregateId), version \(accepted.version)"
+        return refusal
+    }
+}
