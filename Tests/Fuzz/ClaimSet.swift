@@ -5,7 +5,8 @@ import JOSE
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     let input = UnsafeBufferPointer(start: start, count: count).span
-    guard let claims = try? ClaimSet(input.bytes) else { return 0 }
+    let payload: [UInt8] = input.bytes
+    guard let claims = try? ClaimSet(payload) else { return 0 }
     for date in [claims.expiresMS, claims.notBeforeMS, claims.issuedMS] {
         precondition(date.map { abs($0) <= ClaimSet.furthestMS } ?? true)
     }
