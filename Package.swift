@@ -100,6 +100,8 @@ let package = Package(
         .executableTarget(
             name: "store-bench", dependencies: ["EventCore", "Bus", "Stores", "Contracts", "Exchanges"], path: "Benchmarks/store-bench",
             swiftSettings: house),
+        // Measures tokens without HTTP.
+        .executableTarget(name: "jose-bench", dependencies: ["JOSE"], path: "Benchmarks/jose-bench", swiftSettings: house),
 
         // Puts messages through the transcoder for the conformance tests.
         .executableTarget(
