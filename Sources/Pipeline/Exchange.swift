@@ -29,6 +29,8 @@ public final class Exchange {
     public var accessRule = Rule.none
     /// What makes it a repetition of another request, where its route asks.
     public var repeatKey: RepeatKey?
+    /// Its upstream may be asked, under this number; nil = it has not been reserved, or need not be.
+    public var repeatFence: UInt64?
     /// Which side of its route's flag it is on.
     public var arm = Arm.none
 
@@ -96,6 +98,7 @@ public final class Exchange {
         access = nil
         accessRule = Rule.none
         repeatKey = nil
+        repeatFence = nil
         arm = .none
         done = []
         trail = Trail()

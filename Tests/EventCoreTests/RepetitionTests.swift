@@ -33,6 +33,11 @@ extension Reply.Outcome {
         case .notRepeated: "new"
         case .found(_, let version): "found \(version)"
         case .state, .answered: "?"
+        case .reserved(let fence, _): "reserved \(fence)"
+        case .underWay: "under way"
+        case .upstream(let answer): "answer \(answer.status)"
+        case .upstreamRepeated(let answer): "again \(answer.status)"
+        case .released(let outcome): "released \(outcome.code.name)"
         }
     }
 }
