@@ -47,9 +47,10 @@ final class StoringWire: Wire {
 
     func answer(_ outcome: Outcome, of exchange: Exchange) {
         // What has certainly not been carried out may be sent again under its key.
-        if !exchange.mayHaveRun { submit(.release(fence: fence, outcome)) }
+        let mayHaveRun = exchange.mayHaveRun
+        if !mayHaveRun { submit(.release(fence: fence, outcome)) }
         finish(outcome.httpStatus)
-        guard exchange.mayHaveRun, let (asking, wire) = client, asking.status == 0 else { return }
+        guard mayHaveRun, let (asking, wire) = client, asking.status == 0 else { return }
         wire.answer(outcome, of: asking)
     }
 
@@ -120,9 +121,10 @@ final class StoringWire: Wire {
             return abort(exchange, GRPCAnswer.missingStatus(hasTrailers: trailers != nil))
         }
         if passes {
+            let grpcStatus = exchange.grpcStatus
             finish(status)
             guard let (asking, wire) = client else { return }
-            asking.grpcStatus = exchange.grpcStatus
+            asking.grpcStatus = grpcStatus
             asking.origin = nil
             return wire.end(trailers: trailers, of: asking)
         }
