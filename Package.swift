@@ -100,6 +100,8 @@ let package = Package(
         .executableTarget(
             name: "store-bench", dependencies: ["EventCore", "Bus", "Stores", "Contracts", "Exchanges"], path: "Benchmarks/store-bench",
             swiftSettings: house),
+        // Measures tokens without HTTP.
+        .executableTarget(name: "jose-bench", dependencies: ["JOSE"], path: "Benchmarks/jose-bench", swiftSettings: house),
 
         // Puts messages through the transcoder for the conformance tests.
         .executableTarget(
@@ -130,7 +132,7 @@ let package = Package(
         tests("WireGRPCTests", ["Seeded", "WireGRPC", "Exchanges"]),
         tests("ContractsTests", ["Seeded", "ProtoSets", "Contracts", "Exchanges"]),
         tests("JOSETests", ["Seeded", "JOSE", "Contracts", "Exchanges"]),
-        tests("IdentityTests", ["Seeded", "Identity", "JOSE", "Settings", "Contracts", "Exchanges"]),
+        tests("IdentityTests", ["Seeded", "Identity", "JOSE", "Settings", "Policies", "Contracts", "Exchanges"]),
         tests("EventCoreTests", ["Seeded", "EventCore", "Contracts", "Exchanges"]),
         tests("BusTests", ["MemoryStores", "Seeded", "Bus", "EventCore", "Stores", "Contracts", "Exchanges"]),
         tests("SagasTests", ["MemoryStores", "Seeded", "Sagas", "Bus", "EventCore", "Contracts", "Settings", "Exchanges"]),

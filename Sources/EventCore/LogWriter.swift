@@ -115,7 +115,7 @@ struct LogWriter {
         case .query(let query): missing(query.target, for: submission)
         case .state(let name): missing(name, for: submission)
         case .together(let commands): commands.lazy.compactMap { missing($0.target, for: submission) }.first
-        case .recall, .remember: nil
+        case .recall, .remember, .claim: nil
         }
     }
 
@@ -155,6 +155,9 @@ struct LogWriter {
                 repetitions.note(submission.repeatKey, accepted.first, at: stamp.time)
                 return .acceptedTogether(accepted)
             case .recall: return repeated(submission) ?? .notRepeated
+            case .claim(let claim):
+                guard let key = submission.repeatKey else { return .notRepeated }
+                return repetitions.settle(claim, key, at: stamp.time)
             case .remember(let accepted):
                 if let known = repeated(submission) { return known }
                 repetitions.note(submission.repeatKey, accepted, at: stamp.time)
@@ -322,6 +325,7 @@ struct LogWriter {
                 outcomes[i] = repeated(submission) ?? .refused(LogWriter.refusal([command], conflicting))
             case .together(let commands):
                 outcomes[i] = repeated(submission) ?? .refused(LogWriter.refusal(commands, conflicting))
+            case .claim(let claim): outcomes[i] = claim.outcomeUnwritten(.refused(LogWriter.unavailable))
             case .remember: outcomes[i] = repeated(submission) ?? .refused(LogWriter.unavailable)
             case .query, .state, .recall: outcomes[i] = outcome(of: submission)
             }
@@ -363,7 +367,7 @@ struct LogWriter {
         for (i, submission) in group.enumerated() where outcomes[i] != nil {
             switch submission.work {
             case .query, .state, .recall: queries += 1
-            case .command, .together, .remember: break
+            case .command, .together, .remember, .claim: break
             }
         }
         var refused: UInt64 = 0

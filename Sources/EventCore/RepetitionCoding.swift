@@ -1,3 +1,5 @@
+import Exchanges
+
 /// Outcomes as records keep them: a few bytes, from which the answer is made again. Numbers are little-endian.
 extension Accepted {
     /// Version (8 bytes), length of the id (1), id, 16 bytes an event id.
@@ -27,6 +29,33 @@ extension Accepted {
             ids.append(EventId(high: high, low: low))
         }
         self.init(aggregateId: id, version: version, eventIds: ids)
+    }
+}
+
+extension StoredAnswer {
+    /// Status (2 bytes), gRPC status and 1 (5; 0 = none), length of the fields (4), of the trailers and 1 (4; 0 = none), and
+    /// these and the body.
+    var recorded: [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(16 + count)
+        bytes.append(littleEndian: UInt64(status), bytes: 2)
+        bytes.append(littleEndian: grpcStatus.map { UInt64($0) + 1 } ?? 0, bytes: 5)
+        bytes.append(littleEndian: UInt64(fields.count), bytes: 4)
+        bytes.append(littleEndian: trailers.map { UInt64($0.count) + 1 } ?? 0, bytes: 4)
+        return bytes + fields + (trailers ?? []) + body
+    }
+
+    /// Nil when the bytes are no such answer.
+    init?(recorded bytes: [UInt8]) {
+        var rest = bytes[...]
+        guard let status = rest.takeLittleEndian(2), let grpc = rest.takeLittleEndian(5), let fields = rest.takeLittleEndian(4),
+            let trailers = rest.takeLittleEndian(4), rest.count >= Int(fields) + Int(max(trailers, 1)) - 1
+        else { return nil }
+        let body = rest.dropFirst(Int(fields) + Int(max(trailers, 1)) - 1)
+        self.init(
+            status: UInt16(status), fields: Array(rest.prefix(Int(fields))), body: Array(body),
+            trailers: trailers == 0 ? nil : Array(rest.dropFirst(Int(fields)).prefix(Int(trailers) - 1)),
+            grpcStatus: grpc == 0 ? nil : UInt32(truncatingIfNeeded: grpc - 1))
     }
 }
 

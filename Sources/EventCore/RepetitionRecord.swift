@@ -57,8 +57,11 @@ public struct RepetitionLimits: Sendable, Equatable {
     public var window: Int64
     /// Records within the window; more requests with a key of their own are refused.
     public var records: Int
+    /// Microseconds that an upstream has to answer, before its answer is taken for lost.
+    public var lease: Int64
 
-    public init(window: Int64 = 24 * 3600 * 1_000_000, records: Int = 1_000_000) {
+    public init(window: Int64 = 24 * 3600 * 1_000_000, records: Int = 1_000_000, lease: Int64 = 60_000_000) {
+        self.lease = max(1, lease)
         self.window = max(1, window)
         self.records = max(1, records)
     }

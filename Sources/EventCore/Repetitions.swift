@@ -25,6 +25,8 @@ struct Repetitions {
     private var before: [UInt64?] = []
     /// A commit has failed: what it wrote may be on disk nevertheless.
     private var isUncertain = false
+    /// Reservations before this position are of processes that have ended.
+    private var firstOwn: UInt64 = 0
 
     /// Records in one answer of the store, when it is opened.
     private static let page = 10_000
@@ -34,6 +36,7 @@ struct Repetitions {
         self.store = store
         self.limits = limits
         try read()
+        firstOwn = next
     }
 
     /// Takes in what the store has after the last record in memory.
@@ -71,8 +74,21 @@ struct Repetitions {
         guard entry.fingerprint == key.fingerprint else { return .refused(Self.reused) }
         switch entry.kind {
         case .accepted: return recall(position, key)
-        case .reserved, .answered, .unrepeatable, .released: return .refused(Self.otherKind)
+        case .reserved: return isUnderWay(position, entry, at: now) ? .underWay : .refused(Self.unknown)
+        case .answered: return again(position, key)
+        case .unrepeatable: return .refused(Self.unrepeatable)
+        case .released: return nil
         }
+    }
+
+    private func isUnderWay(_ position: UInt64, _ entry: Entry, at now: Timestamp) -> Bool {
+        position >= firstOwn && now.microseconds < entry.time.microseconds + limits.lease
+    }
+
+    private func again(_ position: UInt64, _ key: RepeatKey) -> Reply.Outcome {
+        guard let bytes = outcome(position) else { return .refused(Self.unreadable) }
+        guard let answer = StoredAnswer(recorded: bytes) else { return .refused(Self.damaged) }
+        return key.rejects ? .refused(Self.duplicate(of: answer)) : .upstreamRepeated(answer)
     }
 
     private func recall(_ position: UInt64, _ key: RepeatKey) -> Reply.Outcome {
@@ -115,6 +131,36 @@ struct Repetitions {
     mutating func note(_ key: RepeatKey?, _ accepted: Accepted?, at now: Timestamp) {
         guard let key, let accepted else { return }
         add(key, .accepted, accepted.recorded, at: now)
+    }
+
+    /// What a worker asks for a request that a cluster answers.
+    mutating func settle(_ claim: UpstreamClaim, _ key: RepeatKey, at now: Timestamp) -> Reply.Outcome {
+        switch claim {
+        case .reserve(let takesOver):
+            if let known = answer(to: key, at: now), !(takesOver && isLost(key, at: now)) { return known }
+            add(key, .reserved, [], at: now)
+            return .reserved(fence: next - 1, key)
+        case .complete(let fence, let answer, let kept):
+            if holds(fence, key) { add(key, kept == nil ? .unrepeatable : .answered, kept?.recorded ?? [], at: now) }
+            return .upstream(answer)
+        case .release(let fence, let outcome):
+            if holds(fence, key) { add(key, .released, [], at: now) }
+            return .released(outcome)
+        case .decline(let fence, let answer):
+            if holds(fence, key) { add(key, .released, [], at: now) }
+            return .upstream(answer)
+        }
+    }
+
+    /// The same request, whose outcome is not known.
+    private func isLost(_ key: RepeatKey, at now: Timestamp) -> Bool {
+        guard let position = places[key.identity], case let entry = entry(position) else { return false }
+        return entry.kind == .reserved && entry.fingerprint == key.fingerprint && !isUnderWay(position, entry, at: now)
+    }
+
+    /// Is the claim still the one that this fence was given for?
+    private func holds(_ fence: UInt64, _ key: RepeatKey) -> Bool {
+        places[key.identity] == fence && fence >= firstPosition && entry(fence).kind == .reserved
     }
 
     private mutating func add(_ key: RepeatKey, _ kind: RepetitionRecord.Kind, _ outcome: [UInt8], at now: Timestamp) {
@@ -176,7 +222,20 @@ extension Repetitions {
     private static let unreadable = Refusal(
         .upstreamUnavailable, "the first request's outcome cannot be read", retryAfterMS: 1000)
     private static let damaged = Refusal(.internalError, "the first request's outcome is damaged")
-    private static let otherKind = Refusal(.requestInProgress, "the first request with this idempotency key went another way")
+    private static let unknown = Refusal(
+        .illegalState, "the outcome of the first request with this idempotency key is not known")
+    private static let unrepeatable = Refusal(
+        .illegalState, "this request has been carried out before, and its answer was not kept")
+
+    /// `on_duplicate: reject`: where the first one's answer says what it made, so does this.
+    private static func duplicate(of answer: StoredAnswer) -> Refusal {
+        var refusal = Refusal(.illegalState, "this request has been carried out before")
+        let lines = String(decoding: answer.fields, as: UTF8.self).split(separator: "\r\n")
+        if let place = lines.first(where: { $0.lowercased().hasPrefix("location:") }) {
+            refusal.text = "this request has been carried out before: \(place.dropFirst(9).drop { $0 == " " })"
+        }
+        return refusal
+    }
 
     /// `on_duplicate: reject`.
     static func duplicate(of accepted: Accepted) -> Refusal {

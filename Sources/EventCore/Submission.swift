@@ -13,6 +13,8 @@ public struct Submission: Sendable {
         case recall
         /// This has been done, in answer to the request with this key. The gateway's own.
         case remember(Accepted)
+        /// Of a request that a cluster answers.
+        case claim(UpstreamClaim)
     }
 
     /// Whom the reply is for.
@@ -52,6 +54,16 @@ public struct Reply: Sendable {
         case repeated(Accepted)
         /// Of `recall`: there was none.
         case notRepeated
+        /// Of `reserve`: send it. The fence is for what follows.
+        case reserved(fence: UInt64, RepeatKey)
+        /// Of `reserve`: the first request with the key is on its way.
+        case underWay
+        /// An upstream's answer to this request.
+        case upstream(StoredAnswer)
+        /// The same, to the one that this repeats.
+        case upstreamRepeated(StoredAnswer)
+        /// Of `release`.
+        case released(Exchanges.Outcome)
         /// A whole answer: what a checkout came to. `fields` are whole lines, CRLF each.
         case answered(status: UInt16, body: [UInt8], fields: [UInt8])
     }

@@ -21,8 +21,6 @@ public struct AccessMark: Sendable, BitwiseCopyable {
     public var rule: UInt16 = Rule.none
     /// Of the policy as it was read: another text has another number.
     public var version: UInt32 = 0
-    /// With further scopes it would have been allowed.
-    public var lacksScope = false
     public var opinion = Opinion.none
 
     public init() {}

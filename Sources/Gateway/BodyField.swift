@@ -17,9 +17,7 @@ enum BodyField: Sendable {
     static func find(
         _ path: String, _ route: RouteDefinition, _ method: Int?, _ schema: ProtoSchema?
     ) -> Result<BodyField, Missing> {
-        guard route.match.grpc else {
-            return .success(.json(path.split(separator: ".").map { [Array($0.utf8), Array(camelCase(String($0)).utf8)] }))
-        }
+        guard route.match.grpc else { return .success(json(path)) }
         guard let schema, let method else { return .failure(Missing(text: "the message of its calls is not known")) }
         let type = schema.methods[method].input
         guard let found = try? schema.path(path, in: type) else {
@@ -28,7 +26,17 @@ enum BodyField: Sendable {
         return .success(.message(found))
     }
 
+    /// Of a JSON text.
+    static func json(_ path: String) -> BodyField {
+        .json(path.split(separator: ".").map { [String($0), camelCase(String($0)), snakeCase(String($0))].map { Array($0.utf8) } })
+    }
+
     struct Missing: Error { var text: String }
+
+    /// `userId` → `user_id`
+    private static func snakeCase(_ name: String) -> String {
+        String(name.flatMap { $0.isUppercase ? ["_", Character($0.lowercased())] : [$0] })
+    }
 
     /// `user_id` → `userId`
     private static func camelCase(_ name: String) -> String {

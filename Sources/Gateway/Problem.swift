@@ -123,10 +123,6 @@ struct Problem {
             out.append(proxyStatus)
             out.append("\r\n" as StaticString)
         }
-        if outcome.code == .forbidden, exchange.accessMark.lacksScope {
-            // RFC 6750, 3.1.
-            out.append("WWW-Authenticate: Bearer error=\"insufficient_scope\"\r\n" as StaticString)
-        }
         if let allow {
             out.append("Allow: " as StaticString)
             out.append(allow)

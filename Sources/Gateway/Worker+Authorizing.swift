@@ -73,8 +73,11 @@ extension Worker {
         exchange.accessMark.rule = rule ?? Rule.none
         // Whoever is known here may be allowed; nobody knows yet who this is.
         guard principal.kind != .anonymous else { return .answer(Outcome(.unauthenticated, "this takes a credential")) }
-        exchange.accessMark.lacksScope = lacksScope
-        return .answer(Outcome(.forbidden, lacksScope ? "the token's scopes do not reach this" : "this is not allowed"))
+        // RFC 6750, 3.1: whoever fetches a token with more scopes gets in.
+        guard !lacksScope else {
+            return .answer(Outcome(.forbidden, "the token's scopes do not reach this", challenge: .insufficientScope))
+        }
+        return .answer(Outcome(.forbidden, "this is not allowed"))
     }
 
     private static let unavailable = Verdict.answer(

@@ -86,8 +86,10 @@ extension Worker {
         return true
     }
 
+    /// Whoever has proven who he is. A session is to be had for nothing: a client that throws its own away would have
+    /// a new budget each time.
     private func add(principalOf exchange: Exchange, to key: inout LimitKey) -> Bool {
-        guard let principal = exchange.principal, principal.kind != .anonymous else { return false }
+        guard let principal = exchange.principal, principal.kind == .user || principal.kind == .service else { return false }
         key.add(principal, shared.hash)
         return true
     }

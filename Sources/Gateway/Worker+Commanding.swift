@@ -146,8 +146,10 @@ extension Worker {
     /// The core has answered; all that the answer rests on is on disk.
     func deliver(_ reply: Reply) {
         // Its time may have been over meanwhile: then its client has heard so already.
-        guard let exchange = unanswered(reply.ticket), let wire = exchange.wire, !isTooOld(reply, exchange) else { return }
+        guard let exchange = unanswered(reply.ticket), let wire = exchange.wire else { return giveUp(reply) }
+        guard !isTooOld(reply, exchange) else { return }
         noteAccess(exchange, reply.outcome)
+        if deliver(claimed: reply.outcome, exchange, wire) { return }
         if let facade = facade(of: exchange) {
             switch reply.outcome {
             case .accepted(let accepted): return answer(exchange, by: facade, accepted.json)
@@ -156,7 +158,7 @@ extension Worker {
             case .found(let body, let version): return answer(exchange, by: facade, version == 0 ? nil : body)
             case .answered(_, let body, _): return answer(exchange, by: facade, body, isRepeated: reply.isRepeated)
             case .refused: break
-            case .acceptedTogether, .state, .notRepeated: return
+            default: return
             }
         }
         switch reply.outcome {
@@ -171,7 +173,7 @@ extension Worker {
             let answer = LocalReply(status: status, body: body, fields: fields).marked(asRepeated: reply.isRepeated)
             wire.answer(answer.preferenceApplied(of: exchange), of: exchange)
         // Only those inside ask for these.
-        case .acceptedTogether, .state, .notRepeated: break
+        default: break
         }
     }
 }

@@ -206,6 +206,7 @@ extension Worker {
     private func dispatch(_ exchange: Exchange, session: Session, era: Era) {
         guard isTranslated(exchange) else { return }
         switch exchange.target {
+        case .upstream(let index) where exchange.repeatFence != nil: proxyOnce(exchange, session, by: era.clusters[Int(index)])
         case .upstream(let index): proxy(exchange, session, era, by: era.clusters[Int(index)], avoiding: nil, hasPlace: false)
         case .command(let index): command(Int(index), exchange, era: era)
         case .anyCommand(let capture): anyCommand(Int(capture), exchange, era: era)

@@ -10,8 +10,10 @@ extension Worker {
     func findRepetition(_ exchange: Exchange) -> Verdict {
         let era = era(of: exchange)
         let rule = era.table.repetitions[Int(exchange.rule.repetition)]
-        guard let text = exchange.text else { return .proceed }
-        return text.withReadable { text in
+        guard let text = exchange.text, !exchange.head.verb.isSafe else { return .proceed }
+        if exchange.repeatFence != nil { return .proceed }
+        if exchange.repeatKey != nil { return claim(exchange, rule) }
+        let verdict: Verdict = text.withReadable { text in
             let key = IdempotencyKey.read(exchange.head, in: text)
             switch key {
             case .none:
@@ -35,6 +37,12 @@ extension Worker {
                 identity: digest.finish(), fingerprint: RepeatKey.Digest(high: 0, low: 0), rejects: rule.rejects)
             return .proceed
         }
+        guard case .upstream = exchange.rule.target, case .proceed = verdict, exchange.repeatKey != nil else { return verdict }
+        guard exchange.translation == nil else {
+            return .answer(Outcome(.unsupported, "idempotency keys are taken with plain HTTP and gRPC here"))
+        }
+        setFingerprint(ofForwarded: exchange)
+        return claim(exchange, rule)
     }
 
     /// A command's name, which is the same in every protocol; where a cluster is asked, the route's.
@@ -42,9 +50,15 @@ extension Worker {
         operationOf exchange: Exchange, in text: borrowing Span<UInt8>, _ era: Era, to digest: inout RepeatDigest
     ) {
         switch exchange.rule.target {
-        case .command(let index): digest.add(Registry.commands[Int(index)])
-        case .anyCommand(let place): digest.add(captured(Int(place), exchange))
-        case .upstream, .query, .fixed, .operation: digest.add(era.routeNames[Int(exchange.route)])
+        case .command(let index):
+            digest.add(0 as UInt64)
+            digest.add(Registry.commands[Int(index)])
+        case .anyCommand(let place):
+            digest.add(0 as UInt64)
+            digest.add(captured(Int(place), exchange))
+        case .upstream, .query, .fixed, .operation:
+            digest.add(1 as UInt64)
+            digest.add(era.routeNames[Int(exchange.route)])
         }
     }
 

@@ -88,6 +88,7 @@ final class Worker {
     let fieldBlock = HTTP2FieldBlock()
     var idleBackoffs: [Backoff] = []
     var idleVersionWaits: [VersionWait] = []
+    var idleRepeatWaits: [RepeatWait] = []
     /// What the last inspection found.
     var inspected: [Invalid.Field] = []
     /// Between messages and JSON.

@@ -34,6 +34,8 @@ public final class Exchange {
     public var repeatKey: RepeatKey?
     /// What `quota` has charged, until the exchange ends.
     public var charges = Charges()
+    /// Its upstream may be asked, under this number; nil = it has not been reserved, or need not be.
+    public var repeatFence: UInt64?
     /// Which side of its route's flag it is on.
     public var arm = Arm.none
 
@@ -103,6 +105,7 @@ public final class Exchange {
         accessMark = AccessMark()
         repeatKey = nil
         charges.clear()
+        repeatFence = nil
         arm = .none
         done = []
         trail = Trail()

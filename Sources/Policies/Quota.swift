@@ -56,7 +56,8 @@ public struct Quota {
         if case .concurrent = budget.measure {
             return Outcome(.rateLimited, "too many requests of this client run at once", retryAfterMS: 1000)
         }
-        let wait = decision.retryAfterNS == .max ? 0 : max(1, UInt32(clamping: (decision.retryAfterNS &+ 999_999) / 1_000_000))
+        let (up, isNever) = decision.retryAfterNS.addingReportingOverflow(999_999)
+        let wait = isNever ? 0 : max(1, UInt32(clamping: up / 1_000_000))
         return Outcome(.rateLimited, "this client has used up its budget", retryAfterMS: wait)
     }
 }

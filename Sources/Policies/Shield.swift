@@ -23,7 +23,7 @@ public struct Shield {
         let key = isV4 ? hash(peer.high, peer.low) : hash(peer.high, 0)
         let decision = table.decide(policy: policy, key: key, now: now, rate: rate)
         if decision.isAllowed { return .proceed }
-        let wait = UInt32(clamping: decision.retryAfterNS / 1_000_000)
+        let wait = UInt32(clamping: decision.retryAfterNS / 1_000_000 + (decision.retryAfterNS % 1_000_000 == 0 ? 0 : 1))
         return .answer(Outcome(.rateLimited, "too many requests from this address", retryAfterMS: max(1, wait)))
     }
 }

@@ -4,8 +4,11 @@ public struct RepetitionRule: Sendable, Hashable, CustomStringConvertible {
     public var isRequired = false
     /// `on_duplicate: reject`: a repetition is refused instead of answered again.
     public var rejects = false
+    /// `on_unknown: retry`: the cluster knows repetitions itself, and may be asked again when nobody knows what became
+    /// of the first request.
+    public var takesOver = false
 
     public var description: String {
-        (isRequired ? "key required" : "key optional") + (rejects ? ", repetitions refused" : "")
+        (isRequired ? "key required" : "key optional") + (rejects ? ", repetitions refused" : "") + (takesOver ? ", sent again when the outcome is unknown" : "")
     }
 }

@@ -10,7 +10,11 @@ extension RouteReader {
             let fields = Fields(value, "the stage 'replay'", diagnostics)
             rule.isRequired = fields.value("key")?.choice("key", ["required", "optional"], diagnostics) == "required"
             rule.rejects = fields.value("on_duplicate")?.choice("on_duplicate", ["replay", "reject"], diagnostics) == "reject"
+            rule.takesOver = fields.value("on_unknown")?.choice("on_unknown", ["refuse", "retry"], diagnostics) == "retry"
             fields.finish()
+            if rule.takesOver, !route.targets.contains(where: \.isCluster) {
+                diagnostics.error(at: fields.position(of: "on_unknown"), "'on_unknown' has no effect: the route never reaches a cluster")
+            }
         } else {
             rule.isRequired = value.choice("replay", ["required", "optional"], diagnostics) == "required"
         }
@@ -20,14 +24,33 @@ extension RouteReader {
         route.collect = true
     }
 
+    /// What a cluster answers is kept as one whole.
+    private func checkProxied(_ route: RouteDefinition, at place: SourcePosition) {
+        if route.call != nil {
+            diagnostics.error(at: place, "'replay' keeps answers as clusters give them: it cannot be together with 'transcode'")
+        }
+        guard route.match.grpc else { return }
+        let method = String(route.match.path.text.dropFirst())
+        guard route.match.path.captureNames.isEmpty else {
+            return diagnostics.error(at: place, "'replay' is for one method, not all of a service")
+        }
+        if let shape = shape(of: method, at: place), shape.clientStreams || shape.serverStreams {
+            diagnostics.error(at: place, "'replay' is for single calls, and \(method) streams")
+        }
+    }
+
     private func checkRepetition(_ route: RouteDefinition, at place: SourcePosition) {
         for target in route.targets {
             switch target {
             case .command, .anyCommand: break
-            case .cluster: diagnostics.error(at: place, "'replay' is for commands of the event core: \(target) is none")
+            case .cluster: checkProxied(route, at: place)
             case .query, .operation, .fixed:
                 diagnostics.error(at: place, "'replay' has no effect: \(target) may be asked as often as one likes")
             }
+        }
+        if route.targets.contains(where: \.isCluster), !route.targets.allSatisfy(\.isCluster) {
+            diagnostics.error(
+                at: place, "'replay' cannot tell repetitions on both sides of a flag: target and fallback must both be commands, or both clusters")
         }
         if !route.methods.isEmpty, route.methods.allSatisfy({ ["GET", "HEAD", "OPTIONS", "TRACE"].contains($0) }) {
             diagnostics.warning(at: place, "'replay' on a route of safe methods: what changes nothing may be repeated anyway")

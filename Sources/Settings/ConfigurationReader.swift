@@ -44,7 +44,7 @@ extension Configuration {
         }
         if let identity = root.fields("identity", "the identities") { result.identity.read(identity, clusters: result.clusters) }
         if let access = root.fields("access", "the access policies") { result.access.read(access, clusters: result.clusters) }
-        if let limits = root.fields("limits", "the limits") { result.limits.read(limits) }
+        if let limits = root.fields("limits", "the limits") { result.limits.read(limits, issuers: result.identity.issuers) }
         if let idempotency = root.fields("idempotency", "idempotency") { result.idempotency.read(idempotency) }
         if let value = root.value("flags"), let path = value.string("flags", diagnostics) {
             result.flags = path == "off" ? nil : PlacedPath(path, at: value.position)

@@ -4,12 +4,15 @@ public struct IdempotencySettings: Sendable, Equatable {
     public var window: UInt32 = 24 * 3_600_000
     /// Records within the window; more requests with a key of their own are refused.
     public var records = 1_000_000
+    /// Milliseconds that a cluster has to answer, before its answer is taken for lost.
+    public var lease: UInt32 = 60_000
 
     public init() {}
 
     mutating func read(_ fields: Fields) {
         window = fields.milliseconds("window", in: 1_000...30 * 86_400_000) ?? window
         records = fields.integer("records", in: 1...100_000_000) ?? records
+        lease = fields.milliseconds("lease", in: 100...86_400_000) ?? lease
         fields.finish()
     }
 }

@@ -76,13 +76,18 @@ public struct LimitSettings: Sendable, Equatable {
     /// The budget of this name.
     public func budget(_ name: String) -> Budget? { budgets.first { $0.name == name } }
 
-    mutating func read(_ fields: Fields) {
+    /// - Parameter issuers: whose claims there are.
+    mutating func read(_ fields: Fields, issuers: [IssuerSettings]) {
         let diagnostics = fields.diagnostics
         keys = fields.integer("keys", in: 8...16_777_216) ?? keys
         var places: [String: SourcePosition] = [:]
         for item in fields.list("budgets") ?? [] {
             let entry = Fields(item, "a budget", diagnostics)
             guard let budget = Budget.read(entry) else { continue }
+            for case .claim(let name) in budget.by where !issuers.contains(where: { $0.claims.contains { $0.description == name } }) {
+                diagnostics.error(
+                    at: entry.position(of: "by"), "no issuer of `identity` has '\(name)' among its 'claims': nobody would ever have it")
+            }
             if let place = places[budget.name] {
                 diagnostics.error(at: item.position, "the budget '\(budget.name)' is already defined at \(place)")
             }

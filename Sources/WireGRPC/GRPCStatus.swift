@@ -28,25 +28,7 @@ public struct GRPCStatus: RawRepresentable, Sendable, Hashable, BitwiseCopyable 
 extension GRPCStatus {
     /// The column gRPC of the error table (SPEC 26), where the outcome says nothing finer.
     public init(_ outcome: Outcome) {
-        guard outcome.grpc == 0 else {
-            self.init(rawValue: UInt32(outcome.grpc))
-            return
-        }
-        switch outcome.code {
-        case .ok, .accepted: self = .ok
-        case .validationError, .idempotencyKeyRequired: self = .invalidArgument
-        case .idempotencyKeyReused, .illegalState: self = .failedPrecondition
-        case .requestInProgress: self = .aborted
-        case .versionConflict: self = outcome.status == 412 ? .failedPrecondition : .aborted
-        case .unauthenticated: self = .unauthenticated
-        case .forbidden: self = .permissionDenied
-        case .notFound: self = .notFound
-        case .noRoute, .methodNotAllowed, .unsupported: self = .unimplemented
-        case .tooLarge, .rateLimited: self = .resourceExhausted
-        case .upstreamUnavailable, .badUpstream: self = .unavailable
-        case .deadline: self = .deadlineExceeded
-        case .cancelled: self = .cancelled
-        case .internalError: self = .internalError
-        }
+        self.init(
+            rawValue: outcome.grpc == 0 ? outcome.code.grpcStatus(httpStatus: outcome.status) : UInt32(outcome.grpc))
     }
 }

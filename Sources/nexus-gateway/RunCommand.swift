@@ -37,7 +37,7 @@ extension SnapshotRule {
 
 extension RepetitionLimits {
     init(_ settings: IdempotencySettings) {
-        self.init(window: Int64(settings.window) * 1000, records: settings.records)
+        self.init(window: Int64(settings.window) * 1000, records: settings.records, lease: Int64(settings.lease) * 1000)
     }
 }
 

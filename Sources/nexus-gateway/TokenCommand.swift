@@ -30,7 +30,7 @@ struct TokenCommand: ParsableCommand {
     @Option(help: "One scope; again for more.")
     var scope: [String] = []
 
-    @Option(help: "How long it is good: 30s, 15m, 1h, 7d; at most 365d. Negative: it has expired already.")
+    @Option(parsing: .unconditional, help: "How long it is good: 30s, 15m, 1h, 7d; at most 365d. Negative: it has expired already.")
     var ttl = "1h"
 
     @Option(help: "A further claim, name=value: the value as JSON, or else as a text; again for more.")

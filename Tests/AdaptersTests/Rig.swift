@@ -44,8 +44,10 @@ final class Rig: Sendable {
     }
 
     /// The one answer to a request; nil when it was not taken.
-    func ask(_ request: CheckoutRequest, _ patience: Patience = .none, _ metadata: Metadata = Metadata()) async -> Reply.Outcome? {
-        await waiting.answer { self.desk.take(request, ticket: $0, Circumstances(metadata: metadata, patience: patience)) }
+    func ask(_ request: CheckoutRequest, _ patience: Patience = .none, _ metadata: Metadata = Metadata(), access: ObjectAccess? = nil) async -> Reply.Outcome? {
+        await waiting.answer {
+            self.desk.take(request, ticket: $0, Circumstances(metadata: metadata, patience: patience, access: access))
+        }
     }
 
     func place(

@@ -66,6 +66,9 @@ def measure(stage, counter, tmp_path):
 ADD = b'{"userId":"u","item":{"productId":"p","quantity":1}}'
 FIXED = [{"name": "fixed", "match": {"path": "/{rest...}"}, "target": {"fixed": {"status": 200, "body": "x" * 64}}}]
 
+# A rate, and what runs at once; both are told in the answer.
+BUDGETED = [route(stages={"quota": ["queries", "websockets"]})]
+
 
 # The bounds leave room for what other threads do once in a while, not for one more per request.
 @pytest.mark.parametrize(
@@ -74,6 +77,7 @@ FIXED = [{"name": "fixed", "match": {"path": "/{rest...}"}, "target": {"fixed": 
         pytest.param([route()], get("/a/b?c=d", "X-A: b", "Cookie: c=d"), 200, 0.1, id="proxied"),
         pytest.param([route()], post("/a", b"x" * 512), 200, 0.1, id="proxied-with-body"),
         pytest.param(FIXED, get("/fixed"), 200, 0.1, id="fixed"),
+        pytest.param(BUDGETED, get("/a/b", "X-Api-Key: mine"), 200, 0.1, id="proxied-with-budgets"),
         pytest.param(CARTS, get("/api/cart/nobody"), 200, 12.1, id="query"),
         pytest.param(CARTS, post("/api/cart/add", ADD, "Content-Type: application/json"), 202, 64, id="command"),
     ],

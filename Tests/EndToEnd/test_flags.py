@@ -91,7 +91,7 @@ def listed(gateway, name: str = "side") -> dict:
     return next(flag for flag in httpx.get(f"http://{gateway.admin}/flags", timeout=5).json()["flags"] if flag["flag"] == name)
 
 
-def on(gateway, users=USERS) -> set[str]:
+def on(gateway, users=USERS[:100]) -> set[str]:
     """Who is on the candidate's side, by HTTP/1.1."""
     with httpx.Client(base_url=gateway.url, timeout=5) as client:
         return {user for user in users if client.get(f"/parameter/{user}").status_code == 200}
@@ -133,13 +133,13 @@ def by_grpc_web(gateway) -> set[str]:
 
 
 def test_a_user_is_on_the_same_side_in_every_protocol(fresh):
-    sides = on(fresh)
+    sides = on(fresh, USERS)
     assert 35 < len(sides) < 85
     assert by_http2(fresh) == {user for user in sides if user in USERS[:90]}
     assert by_grpc(fresh) == sides
     assert by_grpc_web(fresh) == sides
     with httpx.Client(base_url=fresh.url, timeout=5) as client:
-        for user in USERS:
+        for user in USERS[:60]:
             expected = 200 if user in sides else 204
             assert client.get("/header", headers={"x-user": user}).status_code == expected
             assert client.post("/field", json={"user": {"id": user}}).status_code == expected
@@ -168,9 +168,9 @@ def test_a_weight_only_adds_users(fresh):
     for weight in (0, 1, 10, 25.5, 50, 75, 100):
         put(fresh, weight)
         now = on(fresh)
-        assert before <= now and abs(len(now) - 2 * weight) < 25, (weight, len(now))
+        assert before <= now and abs(len(now) - weight) < 20, (weight, len(now))
         before = now
-    assert before == set(USERS)
+    assert before == set(USERS[:100])
 
 
 def test_a_roll_back_is_in_force_at_once(fresh):
@@ -198,7 +198,7 @@ def test_targets_come_before_the_weight(fresh):
 def test_another_salt_deals_anew(fresh):
     before = on(fresh)
     write(fresh, flags(salt="another"))
-    assert 35 < len(now := on(fresh)) < 85 and len(now & before) < 40
+    assert 15 < len(now := on(fresh)) < 50 and len(now & before) < 25
     write(fresh, flags(salt="side"))
     assert on(fresh) == before
 

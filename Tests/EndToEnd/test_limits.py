@@ -12,6 +12,7 @@ from harness.gateway import OPERATIONS, listener, route, settings
 from harness.grpc_wire import call, details, status
 from harness.http2_ends import Client
 from harness.http2_origin import Origin, Peer
+from harness.issuer import AUDIENCE, Issuer, Key
 from harness.recorder import Peer as Backend
 from harness.recorder import respond
 from harness.wire import Wire, get, once
@@ -45,7 +46,7 @@ ROUTES = [
     fixed("rolling", ["rolling"]), fixed("failing", ["rolling"], 409),
     fixed("one", ["each-route"]), fixed("other", ["each-route"]), fixed("quick", ["quick"]),
     fixed("peers", ["peers"]), fixed("known", ["known"]), fixed("free", "off"),
-    fixed("held-and-two", ["at-once", "two"]),
+    fixed("held-and-two", ["at-once", "two"]), fixed("peek", ["at-once"]),
     route("slow", "/slow", stages={"quota": ["at-once"]}),
     route("up", "/up", stages={"quota": ["two"]}),
     service("calls", "demo.S/*", ["three"]), service("refusing", "demo.R/*", ["rolling"]),
@@ -60,11 +61,14 @@ def play(peer: Peer) -> None:
 
 
 released = threading.Event()
+arrived: list[str] = []
 
 
 def backend(peer: Backend) -> None:
     while True:
-        if peer.read_request().target == "/slow":
+        target = peer.read_request().target
+        arrived.append(target)
+        if target == "/slow":
             released.wait(10)
         peer.send(respond())
 
@@ -200,27 +204,27 @@ def test_old_clients_are_told_in_their_own_words(gateway):
 
 
 def test_what_runs_at_once_is_let_go_however_it_ends(gateway, key):
-    released.clear()
     field = tuple(key.lower().split(": "))
-    with Wire(gateway.address) as first, Client(gateway.address) as second, Client(gateway.address) as third:
-        first.send(get("/slow", key))
-        stream = second.open([(":method", "GET"), (":scheme", "http"), (":authority", "shop.example"), (":path", "/slow"), field])
-        sockets.wait_until(lambda: third.ask("/slow", field, timeout=1).status == 429, 5, "both places are taken")
-        refused = third.ask("/slow", field)
-        assert json.loads(refused.body)["detail"] == "too many requests of this client run at once"
-        assert (refused.field("retry-after"), refused.field("ratelimit")) == ("1", '"at-once";r=0')
-        assert refused.field("ratelimit-policy") == '"at-once";q=2;qu="concurrent-requests"'
+    with Client(gateway.address) as second, Client(gateway.address) as third:
+        for ends_well in (True, False):
+            released.clear()
+            arrived.clear()
+            first = Wire(gateway.address).send(get("/slow", key))
+            stream = second.open([(":method", "GET"), (":scheme", "http"), (":authority", "shop.example"), (":path", "/slow"), field])
+            sockets.wait_until(lambda: len(arrived) == 2, 5, "both run")
+            refused = third.ask("/peek", field)
+            assert refused.status == 429 and json.loads(refused.body)["detail"] == "too many requests of this client run at once"
+            assert (refused.field("retry-after"), refused.field("ratelimit")) == ("1", '"at-once";r=0')
+            assert refused.field("ratelimit-policy") == '"at-once";q=2;qu="concurrent-requests"'
+            if ends_well:
+                released.set()
+                assert first.read().status == 200 and second.finish(stream).status == 200
+                first.close()
+            else:
+                first.reset()
+                second.close()
+            sockets.wait_until(lambda: third.ask("/peek", field).field("ratelimit") == '"at-once";r=1', 5, "both places are free")
         released.set()
-        assert first.read().status == 200 and second.finish(stream).status == 200
-        released.clear()
-        # One client leaves, another resets its stream; then both places are there again.
-        first.send(get("/slow", key))
-        stream = second.open([(":method", "GET"), (":scheme", "http"), (":authority", "shop.example"), (":path", "/slow"), field])
-        sockets.wait_until(lambda: third.ask("/slow", field, timeout=1).status == 429, 5, "both places are taken")
-        first.reset()
-        second.close()
-        released.set()
-        sockets.wait_until(lambda: third.ask("/slow", field).field("ratelimit") == '"at-once";r=1', 5, "both places are free")
 
 
 def test_a_reload_keeps_what_was_charged(gateway, key):
@@ -332,3 +336,37 @@ def test_connections_of_one_address_are_bounded_over_all_workers(stage):
     gateway.reload(config={**config, "listeners": [lower, config["listeners"][1]]})
     assert [wire.ask(get("/a")).status for wire in wires] == [200, 200] and not served(gateway.address, 1)
     leave(wires)
+
+
+def test_principals_have_budgets_of_their_own(stage):
+    shop, far = Issuer("https://shop.example/", Key("a", "ES256")), Issuer("https://far.example/", Key("b", "ES256"))
+    keys = stage.folder / "keys"
+    keys.mkdir()
+    for name, issuer in (("shop", shop), ("far", far)):
+        (keys / name).write_bytes(issuer.jwks())
+    config = settings(
+        workers=2,
+        identity={"issuers": [
+            {"name": name, "issuer": issuer.url, "audiences": [AUDIENCE], "algorithms": ["ES256"], "keys": {"file": str(keys / name)}, "claims": ["tenant"]}
+            for name, issuer in (("shop", shop), ("far", far))]},
+        limits={"budgets": [
+            {"name": "mine", "requests": 2, "per": "1h"}, {"name": "ours", "requests": 3, "per": "1h", "by": {"claim": "tenant"}, "missing": "refuse"}]})
+
+    def known(name: str, quota: list, identify: str = "optional") -> dict:
+        return fixed(name, quota, stages={"quota": quota, "identify": identify})
+
+    gateway = stage.gateway(config, [known("a", ["mine"]), known("b", ["mine"]), known("t", ["ours"]), known("s", ["mine"], "anonymous-session")])
+
+    def bearer(issuer: Issuer, **claims) -> str:
+        return f"Authorization: Bearer {issuer.token(**claims)}"
+
+    for who in (bearer(shop, sub="alice"), bearer(far, sub="alice"), bearer(shop, sub="bob")):
+        assert [asked(gateway, path, who) for path in ("/a", "/b", "/a")] == [200, 200, 429], "each has two, over both routes"
+    assert asked(gateway, "/a", bearer(shop, sub="alice")) == 429, "another token of hers brings nothing"
+    assert asked(gateway, "/a", "Authorization: Bearer x.y.z") == 401, "refused before it is charged"
+    # Whoever says nothing counts by the address, and a session that is thrown away brings nothing.
+    assert [asked(gateway, path) for path in ("/a", "/s", "/s", "/a")] == [200, 200, 429, 429]
+    tenants = [bearer(shop, sub=f"u{n}", tenant="red") for n in range(3)]
+    assert [asked(gateway, "/t", tenants[n % 3]) for n in range(4)] == [200, 200, 200, 429], "a tenant's people share"
+    assert asked(gateway, "/t", bearer(far, sub="u", tenant="red")) == 200, "another issuer's red is another tenant"
+    assert asked(gateway, "/t", bearer(shop, sub="u")) == 403, "no tenant"

@@ -12,6 +12,7 @@ import grpc  # noqa: E402: after the harness, which settles how it forks
 import httpx
 import pytest
 from harness import gateway as gateways
+from harness import sockets
 from harness.http2 import request_fields
 from harness.http2_ends import Client
 
@@ -61,6 +62,38 @@ def test_a_weight_is_one_for_the_whole_flag(half, stage):
     assert done.returncode == 78 and "has another weight here than in route 'shop-cart-add'" in done.stderr
     done = stage.files(config, text).run("check")
     assert done.returncode == 78 and f"the weight of 'use-event-sourced-cart' is at {half.flags}:1:" in done.stderr
+
+
+def weigh(shop, flag: str, weight: int) -> None:
+    """In force when this returns."""
+    answer = httpx.post(f"http://{shop.gateway.admin}/flags/use-event-sourced-{flag}/set", json={"weight": weight}, timeout=5)
+    assert answer.status_code == 200, answer.text
+
+
+def place(shop, user: str) -> httpx.Response:
+    body = {"userId": user, "userCurrency": "EUR", "email": "ann@example.org",
+            "address": {"streetAddress": "1 Harbour Street", "city": "Lisbon", "country": "Portugal", "zipCode": 1100},
+            "creditCard": {"creditCardNumber": "4111111111111111", "creditCardCvv": 672, "creditCardExpirationYear": 2039, "creditCardExpirationMonth": 1}}
+    return httpx.post(f"{shop.gateway.url}/api/orders/place", json=body, timeout=20)
+
+
+def test_an_order_stays_where_it_was_placed(half):
+    """SPEC R-5, R-3: after the roll-back the core's order is carried out there, and may be read and cancelled; new ones are the
+    legacy service's."""
+    weigh(half, "checkout", 100)
+    half.add("places", "OLJCESPC7Z")
+    placed = place(half, "places")
+    weigh(half, "checkout", 0)
+    assert placed.status_code == 202, placed.text
+    order = f"{half.gateway.url}/api/v1/orders/{placed.json()['orderId']}"
+    sockets.wait_until(lambda: httpx.get(order, timeout=5).json()["state"] == "Confirmed", 15, "the order to be confirmed")
+    half.add("places", "OLJCESPC7Z")
+    legacy = place(half, "places")
+    assert legacy.status_code == 200 and legacy.json()["order"]["orderId"], legacy.text
+    assert httpx.get(f"{half.gateway.url}/api/v1/orders/{legacy.json()['order']['orderId']}", timeout=5).status_code == 404
+    cancelled = httpx.post(order + "/cancel", json={"reason": "changed my mind"}, timeout=5)
+    assert cancelled.status_code == 202 and httpx.get(order, timeout=5).json()["state"].startswith("Cancel"), cancelled.text
+    httpx.post(f"http://{half.gateway.admin}/flags/use-event-sourced-checkout/clear", timeout=5)
 
 
 def test_a_store_that_is_full_is_a_failed_precondition(tmp_path_factory, stage):

@@ -33,6 +33,11 @@ extension Reply.Outcome {
         case .notRepeated: "new"
         case .found(_, let version): "found \(version)"
         case .state, .answered: "?"
+        case .reserved(let fence, _): "reserved \(fence)"
+        case .underWay: "under way"
+        case .upstream(let answer): "answer \(answer.status)"
+        case .upstreamRepeated(let answer): "again \(answer.status)"
+        case .released(let outcome): "released \(outcome.code.name)"
         }
     }
 }
@@ -208,6 +213,62 @@ private final class Atomic32: Sendable {
     }
 
     private struct Wrong: Error {}
+
+    private func reserve(_ shop: Asked, _ id: UInt64, takesOver: Bool = false) throws -> String {
+        try shop.outcome(.claim(.reserve(takesOver: takesOver)), key(id)).text
+    }
+
+    private let answer = StoredAnswer(status: 201, fields: Array("Location: /x\r\n".utf8), body: [1, 2], trailers: [], grpcStatus: 0)
+
+    @Test func anUpstreamIsAskedOnce() throws {
+        let store = MemoryStore()
+        let shop = try Asked(store)
+        #expect(try reserve(shop, 1) == "reserved 1")
+        #expect(try reserve(shop, 1) == "under way")
+        #expect(try shop.outcome(.claim(.reserve(takesOver: false)), key(1, 2)).text == "IDEMPOTENCY_KEY_REUSED")
+        #expect(try shop.outcome(.claim(.complete(fence: 1, answer: answer, kept: answer)), key(1)).text == "answer 201")
+        guard case .upstreamRepeated(let again) = try shop.outcome(.claim(.reserve(takesOver: false)), key(1)) else { throw Wrong() }
+        #expect(again == answer)
+        #expect(try shop.outcome(.claim(.reserve(takesOver: false)), key(1, rejects: true)).text == "ILLEGAL_STATE")
+        #expect(try reserve(shop, 2) == "reserved 3")
+        #expect(try shop.outcome(.claim(.complete(fence: 3, answer: answer, kept: nil)), key(2)).text == "answer 201")
+        #expect(try reserve(shop, 2) == "ILLEGAL_STATE")
+        #expect(try reserve(shop, 3) == "reserved 5")
+        #expect(try shop.outcome(.claim(.release(fence: 5, Outcome(.badUpstream))), key(3)).text == "released UPSTREAM_UNAVAILABLE")
+        #expect(try reserve(shop, 3) == "reserved 7")
+        shop.log.close()
+        // Of a process that has ended nothing will come.
+        let after = try Asked(store)
+        #expect(try reserve(after, 3) == "ILLEGAL_STATE")
+        #expect(try reserve(after, 1) == "again 201")
+        after.log.close()
+    }
+
+    @Test func whoLostItsClaimChangesNothing() throws {
+        let shop = try Asked(MemoryStore(), RepetitionLimits(lease: 20_000))
+        #expect(try reserve(shop, 1) == "reserved 1")
+        usleep(30_000)
+        #expect(try reserve(shop, 1) == "ILLEGAL_STATE")
+        #expect(try reserve(shop, 1, takesOver: true) == "reserved 2")
+        let late = StoredAnswer(status: 200, fields: [], body: [])
+        #expect(try shop.outcome(.claim(.complete(fence: 1, answer: late, kept: late)), key(1)).text == "answer 200")
+        #expect(try shop.outcome(.claim(.release(fence: 1, Outcome(.cancelled))), key(1)).text == "released CANCELLED")
+        #expect(try shop.outcome(.claim(.complete(fence: 2, answer: answer, kept: answer)), key(1)).text == "answer 201")
+        #expect(try reserve(shop, 1, takesOver: true) == "again 201")
+        shop.log.close()
+    }
+
+    @Test func anAnswerThatCannotBeWrittenIsStillTheClients() throws {
+        let store = MemoryStore()
+        let shop = try Asked(store)
+        #expect(try reserve(shop, 1) == "reserved 1")
+        store.fail(with: .full)
+        #expect(try shop.outcome(.claim(.complete(fence: 1, answer: answer, kept: answer)), key(1)).text == "answer 201")
+        #expect(try reserve(shop, 2) == "UPSTREAM_UNAVAILABLE")
+        store.fail(with: nil)
+        #expect(try reserve(shop, 1) == "under way")
+        shop.log.close()
+    }
 }
 
 @Suite struct RepeatDigestTests {

@@ -22,7 +22,7 @@ struct AuthorizeTests {
     }
 
     private func decide(
-        _ grants: [AccessRule], _ denials: [AccessRule] = [], _ principal: Principal, body: String? = nil, path: String = ""
+        _ grants: [AccessRule], denying denials: [AccessRule] = [], _ principal: Principal, body: String? = nil, path: String = ""
     ) -> Authorize.Decision {
         Authorize.decide(AccessPolicy(denials: denials, grants: grants), principal) { owner, principal in
             switch owner {
@@ -121,16 +121,16 @@ struct AuthorizeTests {
     @Test func aRefusalWins() {
         let everybody = rule(0)
         let blocked = rule(1) { $0.subjects = [bytes("ann")] }
-        #expect(decide([everybody], [blocked], principal()) == .denied(rule: 1, lacksScope: false))
-        #expect(decide([everybody], [blocked], principal(.user, "bob")) == .allowed(rule: 0))
+        #expect(decide([everybody], denying: [blocked], principal()) == .denied(rule: 1, lacksScope: false))
+        #expect(decide([everybody], denying: [blocked], principal(.user, "bob")) == .allowed(rule: 0))
         let byBody = rule(2) {
             $0.roles = [bytes("PARTNER")]
             $0.owner = .field(0)
         }
-        #expect(decide([everybody], [byBody], principal(roles: ["PARTNER"])) == .needsBody)
-        #expect(decide([everybody], [byBody], principal(roles: ["PARTNER"]), body: "ann") == .denied(rule: 2, lacksScope: false))
-        #expect(decide([everybody], [byBody], principal(roles: ["PARTNER"]), body: "bob") == .allowed(rule: 0))
-        #expect(decide([everybody], [byBody], principal()) == .allowed(rule: 0))
-        #expect(decide([], [byBody], principal(roles: ["PARTNER"])) == .denied(rule: nil, lacksScope: false), "refused either way: unread")
+        #expect(decide([everybody], denying: [byBody], principal(roles: ["PARTNER"])) == .needsBody)
+        #expect(decide([everybody], denying: [byBody], principal(roles: ["PARTNER"]), body: "ann") == .denied(rule: 2, lacksScope: false))
+        #expect(decide([everybody], denying: [byBody], principal(roles: ["PARTNER"]), body: "bob") == .allowed(rule: 0))
+        #expect(decide([everybody], denying: [byBody], principal()) == .allowed(rule: 0))
+        #expect(decide([], denying: [byBody], principal(roles: ["PARTNER"])) == .denied(rule: nil, lacksScope: false), "refused either way: unread")
     }
 }

@@ -88,7 +88,7 @@ import Testing
         func wait(_ nanoseconds: UInt64) -> UInt32 {
             Quota.refusal(budget, LimitDecision(isAllowed: false, remaining: 0, retryAfterNS: nanoseconds, resetNS: 0)).retryAfterMS
         }
-        #expect(wait(1) == 1 && wait(1_000_000) == 1 && wait(1_000_001) == 2 && wait(.max) == 0 && wait(.max - 1) == .max)
+        #expect(wait(1) == 1 && wait(1_000_000) == 1 && wait(1_000_001) == 2 && wait(.max) == 0 && wait(1 << 62) == .max)
     }
 
     @Test func keysOfDifferentKindsNeverMeet() {
@@ -120,9 +120,9 @@ import Testing
     }
 
     /// More keys than there are places: memory stays within what the tables were made with.
-    @Test func aMillionAndAHalfKeysDoNotGrowMemory() {
-        let rates = LimitTable(keys: 262_144)
-        let windows = WindowTable(keys: 262_144, requests: 10)
+    @Test func aMillionKeysMoreDoNotGrowMemory() {
+        let rates = LimitTable(keys: 65_536)
+        let windows = WindowTable(keys: 65_536, requests: 10)
         let rate = LimitRate(requests: 1, periodNS: 3600 * second, burst: 2)
         let sizes = (rates.capacity, windows.capacity)
         var now = second
@@ -133,11 +133,11 @@ import Testing
                 _ = windows.decide(key: key, now: now, requests: 10, periodNS: 3600 * second)
             }
         }
-        hammer(0..<500_000)
+        hammer(0..<200_000)
         let before = residentBytes()
-        hammer(500_000..<1_500_000)
+        hammer(200_000..<1_200_000)
         let grown = residentBytes() - before
-        #expect((rates.capacity, windows.capacity) == sizes && sizes == (262_144, 262_144))
+        #expect((rates.capacity, windows.capacity) == sizes && sizes == (65_536, 65_536))
         #expect(rates.evictions > 1_000_000 && windows.evictions > 1_000_000)
         // What is left of the tables' pages, and noise; a million more keys would take 160 MB.
         #expect(grown < 8 << 20, "grew by \(grown) bytes")
@@ -147,12 +147,12 @@ import Testing
         let quota = Quota(rates: LimitTable(keys: 1_000_000), concurrency: ConcurrencyTable(keys: 262_144))
         let window = WindowTable(keys: 65_536, requests: 10)
         let user = Principal(kind: .user, issuer: Array("main".utf8), subject: Array("5f4dcc3b-aa76-4b1e-9d5c".utf8))
-        let rate = Budget(policy: 1, measure: .rate(LimitRate(requests: 1_000_000, periodNS: second, burst: 1000)), countsAcceptedOnly: false)
+        let rate = Budget(policy: 1, measure: .rate(LimitRate(requests: 10_000_000, periodNS: second, burst: 1000)), countsAcceptedOnly: false)
         let rolling = Budget(policy: 2, measure: .window(table: 0, requests: 10, periodNS: 100), countsAcceptedOnly: false)
         let concurrent = Budget(policy: 3, measure: .concurrent(5), countsAcceptedOnly: false)
         var now = second
         func measure(_ name: String, _ budget: Budget, releases: Bool = false, key: (UInt64) -> UInt64) -> Double {
-            let n: UInt64 = 1_000_000
+            let n: UInt64 = 200_000
             var allowed = 0
             let begin = threadNanoseconds()
             for i in 0..<n {

@@ -86,6 +86,7 @@ import Testing
         switch Collect.decide(complete: complete, announced: announced, limit: limit) {
         case .proceed: "proceed"
         case .park: "park"
+        case .collect: "collect"
         case .answer(let outcome): "\(outcome.httpStatus)"
         }
     }

@@ -15,6 +15,7 @@ struct RepetitionTests {
     }
 
     @Test(arguments: [
+        ("{ command: cart.add }", "{ on_unknown: retry }", "5:35: error: 'on_unknown' has no effect: the route never reaches a cluster"),
         ("{ query: cart.get }", "required", "5:21: error: 'replay' has no effect: query cart.get may be asked as often as one likes"),
         ("{ operation: live }", "optional", "5:21: error: 'replay' has no effect: operation live may be asked as often as one likes"),
         ("{ command: cart.add }", "always", "5:21: error: 'replay' must be one of required, optional, not 'always'"),
@@ -23,6 +24,12 @@ struct RepetitionTests {
     ])
     func whatCannotBeHonouredIsRefused(_ target: String, _ replay: String, _ problem: String) {
         #expect(problems(target, replay).first?.hasPrefix(problem) == true, "\(problems(target, replay))")
+    }
+
+    @Test func clustersAreReplayed() {
+        #expect(problems("{ cluster: catalogue }", "{ key: required, on_unknown: retry }") == [])
+        let mixed = problems("{ command: cart.add }", "optional", "  flag: f\n  fallback: { cluster: catalogue }\n")
+        #expect(mixed.contains { $0.hasPrefix("5:21: error: 'replay' cannot tell repetitions on both sides of a flag") }, "\(mixed)")
     }
 
     @Test func safeMethodsAreWarnedOf() {

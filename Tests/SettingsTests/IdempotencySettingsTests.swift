@@ -9,8 +9,8 @@ import Testing
     }
 
     @Test func everyKeyIsRead() {
-        let (settings, problems) = read("idempotency: { window: 2h, records: 7 }")
-        #expect(problems == [] && settings.window == 7_200_000 && settings.records == 7)
+        let (settings, problems) = read("idempotency: { window: 2h, records: 7, lease: 5s }")
+        #expect(problems == [] && settings.window == 7_200_000 && settings.records == 7 && settings.lease == 5_000)
         #expect(IdempotencySettings().window == 86_400_000 && IdempotencySettings().records == 1_000_000)
     }
 

@@ -22,13 +22,16 @@ import Testing
 
     @Test func everyKeyIsRead() {
         let (rate, none) = budget(
-            "requests: 5, per: 2s, burst: 3, algorithm: gcra, count: accepted, by: [route, { header: X-Api-Key }, { claim: tenant }], "
+            "requests: 5, per: 2s, burst: 3, algorithm: gcra, count: accepted, by: [route, { header: X-Api-Key }, address], "
                 + "missing: share, legacy_headers: true")
         #expect(none == [])
         #expect(rate?.measure == .rate(5, per: 2000, burst: 3) && rate?.countsAcceptedOnly == true)
-        #expect(rate?.by == [.route, .header("x-api-key"), .claim("tenant")])
+        #expect(rate?.by == [.route, .header("x-api-key"), .address])
         #expect(rate?.missing == .share && rate?.legacyHeaders == true)
         #expect(budget("requests: 5, per: 1h, algorithm: window, by: address").budget?.measure == .window(5, per: 3_600_000))
+        let identity = "identity: { issuers: [{ name: a, issuer: \"https://a.example/\", audiences: [a], algorithms: [ES256], keys: { file: k }, claims: [tenant] }] }\n"
+        let (claims, fine) = read(identity + "limits: { budgets: [{ name: mine, concurrent: 1, by: { claim: tenant } }] }")
+        #expect(fine == [] && claims.budget("mine")?.by == [.claim("tenant")])
         #expect(budget("concurrent: 7").budget?.measure == .concurrent(7))
         #expect(budget("requests: 5, per: 2s").budget?.measure == .rate(5, per: 2000, burst: 5))
     }
@@ -55,19 +58,20 @@ import Testing
 
     @Test(arguments: [
         ("requests: 1", "21: error: a budget needs 'per', or 'concurrent' alone"),
-        ("requests: 0, per: 1s", "44: error: 'requests' must be from 1 to 1000000000, not 0"),
-        ("requests: 1001, per: 1s, algorithm: window", "44: error: 'requests' must be from 1 to 1000, not 1001"),
-        ("requests: 2, per: 1s, algorithm: window, burst: 2", "75: error: a window has no 'burst': all of its requests may come at once"),
-        ("requests: 1, per: 1s, algorithm: leaky", "67: error: 'algorithm' must be one of gcra, window, not 'leaky'"),
-        ("requests: 1000000000, per: 1ms", "34: error: more than one request a nanosecond is no limit"),
-        ("concurrent: 1, per: 1s", "49: error: a budget is either 'concurrent' or a rate: remove 'per'"),
-        ("concurrent: 1, count: all", "49: error: 'count' has no meaning for what is limited at once: it is given back in any case"),
-        ("concurrent: 1, by: peer", "53: error: 'by' must be one of address, principal, route, not 'peer'"),
-        ("concurrent: 1, by: []", "53: error: 'by' names nothing"),
-        ("concurrent: 1, by: [route, route]", "61: error: 'by' names this twice"),
-        ("concurrent: 1, by: { header: \"a b\" }", "55: error: 'a b' is not a header's name"),
-        ("concurrent: 1, by: { claim: a, header: b }", "53: error: 'by' is address, principal, route, { header: NAME } or { claim: NAME }"),
-        ("concurrent: 1, missing: ignore", "58: error: 'missing' must be one of address, refuse, share, not 'ignore'"),
+        ("requests: 0, per: 1s", "45: error: 'requests' must be from 1 to 1000000000, not 0"),
+        ("requests: 1001, per: 1s, algorithm: window", "45: error: 'requests' must be from 1 to 1000, not 1001"),
+        ("requests: 2, per: 1s, algorithm: window, burst: 2", "76: error: a window has no 'burst': all of its requests may come at once"),
+        ("requests: 1, per: 1s, algorithm: leaky", "68: error: 'algorithm' must be one of gcra, window, not 'leaky'"),
+        ("requests: 1000000000, per: 1ms", "35: error: more than one request a nanosecond is no limit"),
+        ("concurrent: 1, per: 1s", "50: error: a budget is either 'concurrent' or a rate: remove 'per'"),
+        ("concurrent: 1, count: all", "50: error: 'count' has no meaning for what is limited at once: it is given back in any case"),
+        ("concurrent: 1, by: peer", "54: error: 'by' must be one of address, principal, route, not 'peer'"),
+        ("concurrent: 1, by: []", "54: error: 'by' names nothing"),
+        ("concurrent: 1, by: [route, route]", "62: error: 'by' names this twice"),
+        ("concurrent: 1, by: { header: \"a b\" }", "56: error: 'a b' is not a header's name"),
+        ("concurrent: 1, by: { claim: a, header: b }", "54: error: 'by' is address, principal, route, { header: NAME } or { claim: NAME }"),
+        ("concurrent: 1, by: { claim: a }", "50: error: no issuer of `identity` has 'a' among its 'claims': nobody would ever have it"),
+        ("concurrent: 1, missing: ignore", "59: error: 'missing' must be one of address, refuse, share, not 'ignore'"),
     ])
     func aBudgetsMistakeIsToldAtItsPlace(_ rest: String, _ problem: String) {
         #expect(budget(rest).problems.first == "1:" + problem)

@@ -16,7 +16,7 @@ private final class Codes: Sendable {
                 case .accepted: codes[reply.ticket.slot] = .accepted
                 case .found: codes[reply.ticket.slot] = .ok
                 case .refused(let refusal): codes[reply.ticket.slot] = refusal.outcome.code
-                case .acceptedTogether, .state, .answered, .repeated, .notRepeated: codes[reply.ticket.slot] = .internalError  // not asked for
+                default: codes[reply.ticket.slot] = .internalError  // not asked for
                 }
             }
         }

@@ -35,6 +35,7 @@ import Testing
         "Sources/Exchanges/Buffer.swift": "the kernel writes into it; every access from outside is bounds-checked",
         "Sources/Exchanges/BufferPool.swift": "keeps the storage of buffers that are empty",
         "Sources/Exchanges/Slice.swift": "compares with constant text, a word at a time",
+        "Sources/Policies/LimitSlots.swift": "pages of the kernel's, that become resident only where a key is put",
         "Sources/Telemetry/WorkerMeters.swift": "reaches counters that live for ever without counting references",
         "Sources/WireHTTP/HTTP2Session.swift": "nghttp2's session, and the bytes it lends for a moment",
         "Sources/WireHTTP/HTTP2Callbacks.swift": "nghttp2 calls C functions with pointers to what was left with it",

@@ -1,0 +1,202 @@
+import EventCore
+import Exchanges
+import Pipeline
+import Telemetry
+import WireGRPC
+import WireHTTP
+
+/// The wire of an exchange that asks a cluster once for a request with an idempotency key: it collects the answer,
+/// and hands it to the log, from where the client gets it. An answer that is too large to be kept passes as it comes.
+final class StoringWire: Wire {
+    /// The client's exchange.
+    private let asker: Ticket
+    let session: Session
+    private let key: RepeatKey
+    private let fence: UInt64
+    private let worker: Worker
+    /// Nil once it is over.
+    private var exchange: Exchange?
+
+    private var status: UInt16 = 0
+    private let fields = Buffer(capacity: 256)
+    /// Those that say something of the answer itself.
+    private let keptFields = Buffer(capacity: 256)
+    private var body: [UInt8] = []
+    private var passes = false
+    private var hasSwitched = false
+
+    init(of asker: Ticket, _ session: Session, key: RepeatKey, fence: UInt64, worker: Worker) {
+        self.asker = asker
+        self.session = session
+        self.key = key
+        self.fence = fence
+        self.worker = worker
+    }
+
+    /// Outcomes come as such: the client's own wire gives them a form.
+    var isNull: Bool { true }
+
+    func begin(_ exchange: Exchange) { self.exchange = exchange }
+
+    private var client: (exchange: Exchange, wire: any Wire)? {
+        guard let exchange = worker.exchange(asker), let wire = exchange.wire else { return nil }
+        return (exchange, wire)
+    }
+
+    // MARK: - What the gateway says
+
+    func answer(_ outcome: Outcome, of exchange: Exchange) {
+        // What has certainly not been carried out may be sent again under its key.
+        let mayHaveRun = exchange.mayHaveRun
+        if !mayHaveRun { submit(.release(fence: fence, outcome)) }
+        finish(outcome.httpStatus)
+        guard mayHaveRun, let (asking, wire) = client, asking.status == 0 else { return }
+        wire.answer(outcome, of: asking)
+    }
+
+    func answer(_ reply: LocalReply, of exchange: Exchange) {
+        answer(Outcome(.badUpstream, "the cluster cannot be asked"), of: exchange)
+    }
+
+    func abort(_ exchange: Exchange, _ why: Outcome) {
+        worker.countAborted(exchange)
+        exchange.mayHaveRun = true
+        guard passes else { return answer(why, of: exchange) }
+        finish(status)
+        if let (asking, wire) = client { wire.abort(asking, why) }
+    }
+
+    // MARK: - What the origin says
+
+    func interim(_ reply: borrowing ReplyHead, in text: borrowing Span<UInt8>, of exchange: Exchange) {}
+
+    func startTunnel(_ reply: borrowing ReplyHead, in text: borrowing Span<UInt8>, of exchange: Exchange) { hasSwitched = true }
+
+    func start(_ reply: borrowing ReplyHead, size: BodySize, in text: borrowing Span<UInt8>, of exchange: Exchange) {
+        status = reply.status
+        for field in reply.fields where field.name != .contentLength && field.name != .transferEncoding {
+            HTTP1Encoder.field(field, of: text, into: fields)
+            if Self.isKept(field, text) { HTTP1Encoder.field(field, of: text, into: keptFields) }
+        }
+        if let bytes = size.bytes, bytes > UInt64(StoredAnswer.most) { pass() }
+    }
+
+    /// What a repetition is told beside the status and the body (SPEC I-5).
+    private static func isKept(_ field: Field, _ text: borrowing Span<UInt8>) -> Bool {
+        if field.name == .contentType || field.name == .location { return true }
+        let name = text.extracting(field.nameText.range)
+        return name.equalsIgnoringCase("etag") || name.equalsIgnoringCase("content-encoding")
+            || name.equalsIgnoringCase("content-language") || name.equalsIgnoringCase("content-location")
+            || name.equalsIgnoringCase("last-modified") || name.equalsIgnoringCase("link")
+            || name.equalsIgnoringCase("grpc-status") || name.equalsIgnoringCase("grpc-message")
+            || name.equalsIgnoringCase("grpc-encoding") || name.equalsIgnoringCase("grpc-status-details-bin")
+    }
+
+    func send(_ bytes: borrowing Span<UInt8>, of exchange: Exchange) {
+        exchange.bytesOut += UInt64(bytes.count)
+        if !passes, body.count + bytes.count > StoredAnswer.most { pass() }
+        guard passes else {
+            bytes.withUnsafeBufferPointer { body.append(contentsOf: $0) }
+            return
+        }
+        if let (asking, wire) = client { wire.send(bytes, of: asking) }
+    }
+
+    /// Too large to be kept: the record says that it cannot be repeated, and the answer goes on.
+    private func pass() {
+        passes = true
+        submit(.complete(fence: fence, answer: StoredAnswer(status: status, fields: [], body: []), kept: nil))
+        guard let (asking, wire) = client, asking.status == 0 else { return }
+        asking.origin = PassingOrigin(of: self)
+        let head = ReplyLines(status: status)
+        head.add(lines: fields.copyReadable())
+        head.withHead { wire.start($0, size: .unknown, in: $1, of: asking) }
+        if !body.isEmpty { wire.send(body.span, of: asking) }
+        body = []
+    }
+
+    func end(trailers: Buffer?, of exchange: Exchange) {
+        let isCall = exchange.head.dialect == .grpc
+        guard !hasSwitched, !isCall || exchange.grpcStatus != nil else {
+            return abort(exchange, GRPCAnswer.missingStatus(hasTrailers: trailers != nil))
+        }
+        if passes {
+            let grpcStatus = exchange.grpcStatus
+            finish(status)
+            guard let (asking, wire) = client else { return }
+            asking.grpcStatus = grpcStatus
+            asking.origin = nil
+            return wire.end(trailers: trailers, of: asking)
+        }
+        let answer = StoredAnswer(
+            status: status, fields: fields.copyReadable(), body: body, trailers: trailers?.copyReadable(),
+            grpcStatus: isCall ? exchange.grpcStatus : nil)
+        submit(answer.isDeclined ? .decline(fence: fence, answer) : .complete(fence: fence, answer: answer, kept: kept(answer)))
+        finish(status)
+    }
+
+    /// Nil for what is not to be kept: it is too large, or seems to hold a card's number (SPEC 24).
+    private func kept(_ answer: StoredAnswer) -> StoredAnswer? {
+        var kept = answer
+        kept.fields = keptFields.copyReadable()
+        let isSuspicious = [kept.fields, kept.body, kept.trailers ?? []].contains { Masking.isSuspicious($0.span) }
+        return isSuspicious || kept.count > StoredAnswer.most ? nil : kept
+    }
+
+    func flush() {
+        guard passes else { return }
+        if let (_, wire) = client { wire.flush() } else { finish(status) }
+    }
+
+    /// All of the body has been there from the beginning.
+    func resumeBody(of exchange: Exchange) {}
+
+    // MARK: - The end
+
+    private func submit(_ claim: UpstreamClaim) {
+        let submission = Submission(ticket: asker, work: .claim(claim), repeatKey: key)
+        if !worker.shared.core.submit(submission) {
+            worker.deliver(Reply(ticket: asker, outcome: claim.outcomeUnwritten(.notRepeated)))
+        }
+    }
+
+    private func finish(_ status: UInt16) {
+        guard let exchange = exchange.take() else { return }
+        if let origin = exchange.origin {
+            exchange.origin = nil
+            origin.cancel()
+        }
+        exchange.status = status
+        worker.finish(exchange)
+        worker.callsUnderWay -= 1
+    }
+
+    // MARK: - Flow, of an answer that passes
+
+    fileprivate func pause() { exchange?.origin?.pause() }
+    fileprivate func resume() { exchange?.origin?.resume() }
+    fileprivate func cancel() { finish(status) }
+}
+
+extension StoredAnswer {
+    /// It says that nothing was done and that one may come again: so may the key.
+    fileprivate var isDeclined: Bool {
+        if let grpcStatus { return grpcStatus == GRPCStatus.unavailable.rawValue || grpcStatus == 8 }
+        return [408, 425, 429, 503].contains(status)
+    }
+}
+
+/// What the client's side of an answer that passes can tell the other.
+private final class PassingOrigin: Origin {
+    private let wire: StoringWire
+    init(of wire: StoringWire) { self.wire = wire }
+
+    var wantsBody: Bool { false }
+    var isFlushed: Bool { true }
+    func send(_ bytes: borrowing Span<UInt8>) {}
+    func endBody(trailers: Buffer?) {}
+    func flush() {}
+    func pause() { wire.pause() }
+    func resume() { wire.resume() }
+    func cancel() { wire.cancel() }
+}
