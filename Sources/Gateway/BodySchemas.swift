@@ -17,6 +17,14 @@ public struct BodySchemas: Sendable {
     /// By the path of the file.
     let files: [String: Entry]
 
+    var commandDocuments: [String: JSONValue] {
+        var documents: [String: JSONValue] = [:]
+        for (name, entry) in zip(Registry.commands, commands) { documents[name] = entry?.document }
+        return documents
+    }
+
+    var fileDocuments: [String: JSONValue] { files.mapValues(\.document) }
+
     /// Bytes of a file.
     static let limit = 1 << 20
 
