@@ -30,7 +30,10 @@ public struct APIDescription: Sendable {
         var calls: [String] = []
         for route in table.routes where route.match.listeners.contains(where: { $0 != Listener.adminName }) {
             if route.match.grpc {
-                calls.append(String(route.match.path.text.dropFirst()))
+                // All of a service has a parameter for its method.
+                let path = route.match.path
+                let service = path.text.dropFirst().prefix { $0 != "/" }
+                calls.append(path.captureNames.isEmpty ? String(path.text.dropFirst()) : "\(service)/*")
             } else if !route.match.path.isAsterisk {
                 paths.add(route, &components)
             }
@@ -51,8 +54,8 @@ public struct APIDescription: Sendable {
         text = writer.sink
     }
 
-    /// A number that changes with the text (FNV-1a).
+    /// A number that changes with the text (FNV-1a), and fits into 63 bits.
     public var version: UInt64 {
-        text.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        text.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 } >> 1
     }
 }

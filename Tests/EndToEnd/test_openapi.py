@@ -13,7 +13,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from harness import library
 from harness.gateway import ROOT, binary, route, settings
-from harness.wire import get, once
+from harness.wire import Reply, once
 
 SERVICE = "test.library.v1.Library"
 SCHEMA = {
@@ -60,6 +60,10 @@ def test_the_commands_are_described_by_their_schemas():
     assert not document["paths"]["/api/v1/orders/{orderId}/cancel"]["post"]["requestBody"]["required"]
 
 
+def ask(address: str, fields: str = "") -> Reply:
+    return once(address, f"GET /openapi.json HTTP/1.1\r\nHost: a\r\n{fields}Connection: close\r\n\r\n".encode())
+
+
 @pytest.fixture(scope="module")
 def gateway(shared_stage, tmp_path_factory):
     folder = tmp_path_factory.mktemp("contracts")
@@ -89,7 +93,7 @@ def gateway(shared_stage, tmp_path_factory):
 
 
 def test_a_document_of_everything(gateway):
-    reply = get(gateway.address, "/openapi.json")
+    reply = ask(gateway.address)
     assert reply.status == 200 and reply.field("content-type") == "application/json"
     document = valid(json.loads(reply.body))
     paths, schemas = document["paths"], document["components"]["schemas"]
@@ -115,7 +119,7 @@ def test_a_document_of_everything(gateway):
 
 
 def test_messages_are_described_as_their_json_is(gateway):
-    document = json.loads(get(gateway.address, "/openapi.json").body)
+    document = json.loads(ask(gateway.address).body)
     book = document["components"]["schemas"][f"{SERVICE.rsplit('.', 1)[0]}.Book"]["properties"]
     assert book["copies"]["type"] == "string" and book["published"] == {"type": "string", "format": "date-time"}
     assert book["shelves"]["additionalProperties"]["format"] == "int32" and book["cover"]["contentEncoding"] == "base64"
@@ -133,11 +137,10 @@ def test_messages_are_described_as_their_json_is(gateway):
 
 
 def test_it_has_a_tag(gateway):
-    first = get(gateway.address, "/openapi.json")
-    head = f"GET /openapi.json HTTP/1.1\r\nHost: a\r\nIf-None-Match: {first.field('etag')}\r\nConnection: close\r\n\r\n"
-    again = once(gateway.address, head.encode())
+    first = ask(gateway.address)
+    again = ask(gateway.address, f"If-None-Match: {first.field('etag')}\r\n")
     assert again.status == 304 and again.field("etag") == first.field("etag")
-    assert get(gateway.admin, "/openapi.json").body == first.body == gateway.run("openapi").stdout.encode().strip()
+    assert ask(gateway.admin).body == first.body == gateway.run("openapi").stdout.encode().strip()
 
 
 # MARK: what was published

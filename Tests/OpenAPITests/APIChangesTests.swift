@@ -27,8 +27,6 @@ import Testing
             "next":{"$ref":"#/components/schemas/Accepted"}}}}}}
         """
 
-    private static let post = "/paths/~1orders~1{id}/post"
-
     private static func document(_ text: String) throws -> JSONValue { try JSONValue(Array(text.utf8).span) }
 
     /// What is broken when `piece` of the description becomes `other`.
@@ -44,62 +42,62 @@ import Testing
         (#""/live":{"get""#, #""/live":{"put""#, "/paths/~1live/get: method removed; old clients use it: keep its route"),
         (
             #""Idempotency-Key","in":"header","required":false"#, #""Idempotency-Key","in":"header","required":true"#,
-            "\(post): header parameter 'Idempotency-Key' became required; old clients do not send it: make it optional"
+            "/paths/~1orders~1{id}/post: header parameter 'Idempotency-Key' became required; old clients do not send it: make it optional"
         ),
         (
             #"{"name":"limit","in":"query","required":false"#, #"{"name":"page","in":"query","required":false"#,
-            "\(post): query parameter 'limit' removed; what old clients say by it is no longer heard: keep it"
+            "/paths/~1orders~1{id}/post: query parameter 'limit' removed; what old clients say by it is no longer heard: keep it"
         ),
         (
             #"[{"name":"id""#, #"[{"name":"shop","in":"query","required":true,"schema":{}},{"name":"id""#,
-            "\(post): query parameter 'shop' became required; old clients do not send it: make it optional"
+            "/paths/~1orders~1{id}/post: query parameter 'shop' became required; old clients do not send it: make it optional"
         ),
-        (#""maximum":100"#, #""maximum":99"#, "\(post): query parameter 'limit' 'maximum' is narrower; old clients send what is beyond: take it back"),
-        (#""maxLength":255"#, #""maxLength":64"#, "\(post): header parameter 'Idempotency-Key' 'maxLength' is narrower; old clients send what is beyond: take it back"),
+        (#""maximum":100"#, #""maximum":99"#, "/paths/~1orders~1{id}/post: query parameter 'limit' 'maximum' is narrower; old clients send what is beyond: take it back"),
+        (#""maxLength":255"#, #""maxLength":64"#, "/paths/~1orders~1{id}/post: header parameter 'Idempotency-Key' 'maxLength' is narrower; old clients send what is beyond: take it back"),
         (
             #""required":true,"schema":{"type":"string"}"#, #""required":true,"schema":{"type":"integer"}"#,
-            "\(post): parameter 'id' type changed from string to integer; old clients know the first: take it back, or use another name"
+            "/paths/~1orders~1{id}/post: parameter 'id' type changed from string to integer; old clients know the first: take it back, or use another name"
         ),
-        (#""requestBody":{"required":false"#, #""requestBody":{"required":true"#, "\(post): requestBody became required; old clients do not send it: make it optional"),
+        (#""requestBody":{"required":false"#, #""requestBody":{"required":true"#, "/paths/~1orders~1{id}/post: requestBody became required; old clients do not send it: make it optional"),
         (
-            #""content":{"application/json":{"schema":{"$ref":"#/components/schemas/Order"}}"#,
-            #""content":{"application/xml":{"schema":{"$ref":"#/components/schemas/Order"}}"#,
-            "\(post): requestBody no longer takes application/json; old clients send it: keep it"
+            ##""content":{"application/json":{"schema":{"$ref":"#/components/schemas/Order"}}"##,
+            ##""content":{"application/xml":{"schema":{"$ref":"#/components/schemas/Order"}}"##,
+            "/paths/~1orders~1{id}/post: requestBody no longer takes application/json; old clients send it: keep it"
         ),
-        (#""required":["item"]"#, #""required":["item","note"]"#, "\(post): requestBody property 'note' became required; old clients do not send it: make it optional"),
-        (#","note":{"type":"string"}"#, "", "\(post): requestBody property 'note' removed; old clients send it: keep it"),
+        (#""required":["item"]"#, #""required":["item","note"]"#, "/paths/~1orders~1{id}/post: requestBody property 'note' became required; old clients do not send it: make it optional"),
+        (#","note":{"type":"string"}"#, "", "/paths/~1orders~1{id}/post: requestBody property 'note' removed; old clients send it: keep it"),
         (
             #""note":{"type":"string"}"#, #""note":{"type":"integer"}"#,
-            "\(post): requestBody property 'note' type changed from string to integer; old clients know the first: take it back, or use another name"
+            "/paths/~1orders~1{id}/post: requestBody property 'note' type changed from string to integer; old clients know the first: take it back, or use another name"
         ),
         (
             #""size":{"type":["integer","null"]}"#, #""size":{"type":"integer"}"#,
-            "\(post): requestBody property 'size' type changed from integer or null to integer; old clients know the first: take it back, or use another name"
+            "/paths/~1orders~1{id}/post: requestBody property 'size' type changed from integer or null to integer; old clients know the first: take it back, or use another name"
         ),
-        (#""enum":["red","green"]"#, #""enum":["red"]"#, "\(post): requestBody property 'colour' no longer takes green; old clients send it: keep it"),
-        (#""note":{"type":"string"}"#, #""note":{"type":"string","enum":["a"]}"#, "\(post): requestBody property 'note' takes listed values only; old clients know others: take it back"),
-        (#""minLength":1"#, #""minLength":2"#, "\(post): requestBody property 'item' 'minLength' is narrower; old clients send what is beyond: take it back"),
-        (#""maxItems":5"#, #""maxItems":4"#, "\(post): requestBody property 'lines' 'maxItems' is narrower; old clients send what is beyond: take it back"),
+        (#""enum":["red","green"]"#, #""enum":["red"]"#, "/paths/~1orders~1{id}/post: requestBody property 'colour' no longer takes green; old clients send it: keep it"),
+        (#""note":{"type":"string"}"#, #""note":{"type":"string","enum":["a"]}"#, "/paths/~1orders~1{id}/post: requestBody property 'note' takes listed values only; old clients know others: take it back"),
+        (#""minLength":1"#, #""minLength":2"#, "/paths/~1orders~1{id}/post: requestBody property 'item' 'minLength' is narrower; old clients send what is beyond: take it back"),
+        (#""maxItems":5"#, #""maxItems":4"#, "/paths/~1orders~1{id}/post: requestBody property 'lines' 'maxItems' is narrower; old clients send what is beyond: take it back"),
         (
             #""items":{"type":"integer"}"#, #""items":{"type":"boolean"}"#,
-            "\(post): requestBody property 'lines.[]' type changed from integer to boolean; old clients know the first: take it back, or use another name"
+            "/paths/~1orders~1{id}/post: requestBody property 'lines.[]' type changed from integer to boolean; old clients know the first: take it back, or use another name"
         ),
-        (#""note":{"type":"string"}"#, #""note":{"type":"string","pattern":"^a"}"#, "\(post): requestBody property 'note' 'pattern' changed; old clients know the first: take it back"),
+        (#""note":{"type":"string"}"#, #""note":{"type":"string","pattern":"^a"}"#, "/paths/~1orders~1{id}/post: requestBody property 'note' 'pattern' changed; old clients know the first: take it back"),
         (
             #""oneOf":[{"type":"integer"},{"#, #""oneOf":[{"#,
-            "\(post): requestBody property 'zip' no longer takes one of its alternatives; old clients know the others: take it back"
+            "/paths/~1orders~1{id}/post: requestBody property 'zip' no longer takes one of its alternatives; old clients know the others: take it back"
         ),
-        (#""note":{"type":"string"}"#, #""note":false"#, "\(post): requestBody property 'note' is refused now; old clients send it: keep it"),
-        (#","who":{"type":"string"}"#, "", "\(post): response 202 property 'who' removed; old clients read it: keep it"),
-        (#""required":["version"],"#, "", "\(post): response 202 property 'version' is no longer always there; old clients read it: keep it"),
+        (#""note":{"type":"string"}"#, #""note":false"#, "/paths/~1orders~1{id}/post: requestBody property 'note' is refused now; old clients send it: keep it"),
+        (#","who":{"type":"string"}"#, "", "/paths/~1orders~1{id}/post: response 202 property 'who' removed; old clients read it: keep it"),
+        (#""required":["version"],"#, "", "/paths/~1orders~1{id}/post: response 202 property 'version' is no longer always there; old clients read it: keep it"),
         (
             #""who":{"type":"string"}"#, #""who":{"type":["string","null"]}"#,
-            "\(post): response 202 property 'who' type changed from string to null or string; old clients know the first: take it back, or use another name"
+            "/paths/~1orders~1{id}/post: response 202 property 'who' type changed from string to null or string; old clients know the first: take it back, or use another name"
         ),
-        (#""enum":["open","closed"]"#, #""enum":["open","closed","lost"]"#, "\(post): response 202 property 'state' may now be lost; old clients do not know it: take it back"),
-        (#","minimum":0"#, "", "\(post): response 202 property 'version' 'minimum' is wider; old clients do not expect what is beyond: take it back"),
-        (#""202":{"#, #""201":{"#, "\(post): response 202 removed; old clients wait for it: keep it"),
-        (#""headers":{"ETag":{"schema":{"type":"string"}}},"#, "", "\(post): response 202 header 'ETag' removed; old clients read it: keep it"),
+        (#""enum":["open","closed"]"#, #""enum":["open","closed","lost"]"#, "/paths/~1orders~1{id}/post: response 202 property 'state' may now be lost; old clients do not know it: take it back"),
+        (#","minimum":0"#, "", "/paths/~1orders~1{id}/post: response 202 property 'version' 'minimum' is wider; old clients do not expect what is beyond: take it back"),
+        (#""202":{"#, #""201":{"#, "/paths/~1orders~1{id}/post: response 202 removed; old clients wait for it: keep it"),
+        (#""headers":{"ETag":{"schema":{"type":"string"}}},"#, "", "/paths/~1orders~1{id}/post: response 202 header 'ETag' removed; old clients read it: keep it"),
         (
             #""/live":{"get":{"#, #""/live":{"get":{"security":[{"bearer":[]}],"#,
             "/paths/~1live/get: a credential became required; old clients have none: make it optional"
