@@ -13,18 +13,19 @@ public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     text.append(UInt8(ascii: "."))
     text += Base64URL.encode(token.signature.span)
     precondition(text == whole, "a tail was taken")
-    let keys = FuzzKeys.set
+    let keys = FuzzKeys.set()
     precondition((try? keys.verify(token, in: input)) == nil, "a signature out of nothing")
     return 0
 }
 
 private enum FuzzKeys {
     /// Public keys of published examples, nobody's; a secret of RFC 7515.
-    static let set: KeySet = {
+    /// Made each time: the leak checker does not find keys that a constant keeps, behind pointers with tags.
+    static func set() -> KeySet {
         let text = #"""
             {"keys":[{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"},
             {"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}
             """#
         return (try? KeySet(Array(text.utf8).span, takesSecrets: true)) ?? KeySet([])
-    }()
+    }
 }

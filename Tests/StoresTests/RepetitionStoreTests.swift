@@ -33,13 +33,13 @@ import Testing
         let shop = try Workshop()
         let store = try shop.open()
         var events = Events()
-        #expect(
-            storeError { () throws(StoreError) in _ = try store.append([events.batch(try name("a"), .exact(7))], RepetitionChanges([record(1)])) }
-                == .conflict(batch: 0, actual: 0))
+        let (late, plain) = (events.batch(try key("a"), .exact(7)), events.batch(try key("a")))
+        let one = RepetitionChanges([record(1)])
+        #expect(storeError { () throws(StoreError) in _ = try store.append([late], one) } == .conflict(batch: 0, actual: 0))
         #expect(try store.repetitions(after: 0, limit: 10).isEmpty)
         _ = try store.append([], RepetitionChanges([record(1)]))
         // A record whose place is taken takes its events along.
-        #expect(storeError { () throws(StoreError) in _ = try store.append([events.batch(try name("a"))], RepetitionChanges([record(1)])) } != nil)
+        #expect(storeError { () throws(StoreError) in _ = try store.append([plain], one) } != nil)
         #expect(try store.head() == 0)
     }
 
@@ -71,8 +71,6 @@ import Testing
         #expect(try store.repetitions(after: 0, limit: 10).count == (failure == nil ? 2 : 1))
         _ = try store.append([], RepetitionChanges([record(failure == nil ? 3 : 2)]))
     }
-
-    private func name(_ id: String) throws -> AggregateKey { try key(id) }
 }
 
 @Suite struct RepeatSecretFileTests {
