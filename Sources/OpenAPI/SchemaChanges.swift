@@ -13,6 +13,9 @@ struct SchemaChanges {
     private var seen: Set<String> = []
     /// Schemas that are still looked at: alternatives are tried with each other.
     private var left = 100_000
+    /// Schemas in each other, by reference or as they are written.
+    private var depth = 0
+    private static let deepest = 100
 
     init(old: JSONValue, new: JSONValue, label: String, isRequest: Bool) {
         self.old = old
@@ -22,12 +25,14 @@ struct SchemaChanges {
     }
 
     mutating func compare(_ before: JSONValue, _ after: JSONValue, _ path: [String]) {
-        guard left > 0, path.count < 64 else {
+        guard left > 0, depth < SchemaChanges.deepest else {
             // Whatever else there is: it is not held to be harmless.
-            if left >= 0 { found.append("\(label) is too large to compare; old clients may know another one: publish it anew") }
-            left = -1
+            let text = "\(label) is too large to compare; old clients may know another one: publish it anew"
+            if !found.contains(text) { found.append(text) }
             return
         }
+        depth += 1
+        defer { depth -= 1 }
         left -= 1
         if let one = before["$ref"]?.text, let other = after["$ref"]?.text, !seen.insert("\(one) \(other)").inserted { return }
         let (before, after) = (resolved(before, old), resolved(after, new))

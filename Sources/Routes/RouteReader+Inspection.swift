@@ -19,7 +19,7 @@ public struct FieldRule: Sendable, Hashable, CustomStringConvertible {
 }
 
 /// The JSON Schema that a body must fit: a part of the stage `inspect`.
-public struct BodySchema: Sendable, Hashable {
+public struct BodySchema: Sendable, Hashable, CustomStringConvertible {
     public enum Source: Sendable, Hashable {
         case file(String)
         /// That of the command which the route submits.
@@ -27,12 +27,21 @@ public struct BodySchema: Sendable, Hashable {
     }
     public var source: Source
     public var position: SourcePosition
+
+    public var description: String {
+        switch source {
+        case .file(let path): "JSON as in \(path)"
+        case .command: "JSON as the command's schema has it"
+        }
+    }
 }
 
 /// A gRPC message must be what its contract says, down to the last byte.
-public struct MessageRule: Sendable, Hashable {
+public struct MessageRule: Sendable, Hashable, CustomStringConvertible {
     /// Fields and enum values that the contract does not know are refused.
     public var refusesUnknown = false
+
+    public var description: String { "messages as in their contract" + (refusesUnknown ? ", nothing unknown" : "") }
 }
 
 extension RouteReader {

@@ -69,6 +69,15 @@ import Testing
         #expect(try violations(#"{"items":{"type":"integer"}}"#, many, most: 4).count == 4)
     }
 
+    /// A value as deep as it may be, against alternatives of alternatives: 2^60 ways to look at it.
+    @Test(arguments: ["anyOf", "oneOf"])
+    func comesToAnEnd(_ keyword: String) throws {
+        let schema = ##"{"$defs":{"a":{"K":[{"properties":{"x":{"$ref":"#/$defs/a"}},"required":["y"]},{"properties":{"x":{"$ref":"#/$defs/a"}},"required":["z"]}]}},"not":{"$ref":"#/$defs/a"}}"##
+        let value = String(repeating: #"{"x":"#, count: 60) + "1" + String(repeating: "}", count: 60)
+        let found = try violations(schema.split(separator: "K").joined(separator: keyword), value)
+        #expect(found == [" takes too long to check"])
+    }
+
     /// What is not known is never ignored; each with its place.
     @Test(arguments: [
         (#"{"tpye":"string"}"#, "unknown keyword 'tpye'", 1),
