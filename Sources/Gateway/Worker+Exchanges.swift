@@ -228,7 +228,10 @@ extension Worker {
         case .deadLetters: askDesk(.deadLetters, exchange, era: era)
         case .flags: askDesk(.flags, exchange, era: era)
         case .revocations: askDesk(.revocations, exchange, era: era)
-        case .openAPI: refuse(exchange, Refusal(.unsupported, "nobody answers that here"))
+        case .openAPI:
+            let known = hasAlready(era.contracts.apiVersion, exchange)
+            let tag = EntityTag.field(era.contracts.apiVersion)
+            exchange.wire?.answer(known ? LocalReply(status: 304, body: [], fields: tag) : era.contracts.apiReply, of: exchange)
         case .grpcHealth: HealthCall(self).begin(exchange)
         case .grpcReflection: ReflectionCall(self, era: era).begin(exchange)
         case .metrics:
