@@ -24,7 +24,7 @@ struct AuthorizeTests {
     private func decide(
         _ grants: [AccessRule], denying denials: [AccessRule] = [], _ principal: Principal, body: String? = nil, path: String = ""
     ) -> Authorize.Decision {
-        Authorize.decide(AccessPolicy(denials: denials, grants: grants), principal) { owner, principal in
+        Authorize.decide(AccessPolicy(denials: denials, grants: grants), principal) { owner, principal, unclear in
             switch owner {
             case .parameter: principal.subject == bytes(path)
             case .field: body.map { principal.subject == bytes($0) }
