@@ -54,6 +54,8 @@ public final class Revocations: Sendable {
     /// Held through a whole change, so that the file and `state` say the same.
     private let journal: Mutex<RevocationJournal?>
     private let changes = Atomic<UInt64>(1)
+    /// Of the configuration in force.
+    private let issuers = Mutex<[String]>([])
 
     /// In memory only.
     public init() {
@@ -67,6 +69,12 @@ public final class Revocations: Sendable {
         state = Mutex(Dictionary(entries.map { (Key($0), $0) }, uniquingKeysWith: { $1 }))
         self.journal = Mutex(journal)
     }
+
+    /// These issuers are believed from now on.
+    public func adopt(issuers names: [String]) { issuers.withLock { $0 = names } }
+
+    /// Is there an issuer of this name? What is revoked of another would be revoked for nobody.
+    public func knows(issuer name: String) -> Bool { issuers.withLock { $0.contains(name) } }
 
     /// Grows with each change: who has looked at this number need not look again.
     public var version: UInt64 { changes.load(ordering: .acquiring) }

@@ -10,6 +10,7 @@ from harness.grpc_wire import call, message, status
 from harness.http2_ends import Client
 from harness.http2_origin import Origin, Peer
 from harness.recorder import Peer as Backend
+from harness.recorder import respond
 from harness.tokens import Issuer
 from harness.wire import Wire, get, once, post
 
@@ -20,6 +21,8 @@ POLICIES = {
         {"name": "own-body", "rules": [{"allow": {"owner": {"field": "userId"}}}]},
         {"name": "own-book", "rules": [{"allow": {"owner": {"parameter": "name"}}}]},
         {"name": "own-message", "rules": [{"allow": {"owner": {"field": "name"}}}]},
+        {"name": "no-self-selling", "rules": [
+            {"allow": {"kind": ["user"]}}, {"name": "self", "deny": {"owner": {"field": "book.name"}}}]},
         {"name": "no-self-dealing", "rules": [
             {"allow": {"kind": ["user"]}}, {"name": "self", "deny": {"owner": {"field": "sellerId"}}}]},
     ]
@@ -45,6 +48,8 @@ ROUTES = [
     transcoded("book", "GET", "/v1/books/{name}", "GetBook", **asks("own-book")),
     transcoded("book-post", "POST", "/v1/books/{name}", "GetBook", **asks("own-book")),
     {"name": "get-book", "match": {"grpc": f"{SERVICE}/GetBook"}, "target": {"cluster": "calls"}, **asks("own-message", collect=True)},
+    {"name": "sell", "match": {"grpc": f"{SERVICE}/CreateBook"}, "target": {"cluster": "calls"}, **asks("no-self-selling", collect=True)},
+    route("told", "/told", "told", stages={"quota": ["b"]}),
     {"name": "calls", "match": {"grpc": "demo.S/*"}, "target": {"cluster": "calls"}, "stages": REQUIRED},
     route("tunnel", "/tunnel", "tunnel", stages=REQUIRED, upgrade=True),
     *OPERATIONS,
@@ -55,6 +60,13 @@ def switch(peer: Backend) -> None:
     peer.read_head()
     peer.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
     peer.hold(20)
+
+
+def tells(peer: Backend) -> None:
+    """It has limits of its own."""
+    while True:
+        peer.read_request()
+        peer.send(respond("200 OK", b"x", 'RateLimit: "up";r=5', "X-RateLimit-Limit: 100", "X-Ratelimit-Remaining: 50", "x-ratelimit-reset: 7"))
 
 
 class Setting:
@@ -83,6 +95,8 @@ def world(shared_stage, tmp_path_factory):
             contracts={"descriptors": [library.descriptors(tmp_path_factory.mktemp("contracts"))]},
             identity={"issuers": [
                 {**made.issuer.settings, "headers": {"X-User-Id": "sub"}}, {**made.far.settings, "headers": {"X-Tenant": "tenant"}}]})
+        config["limits"] = {"budgets": [{"name": "b", "requests": 9, "per": "1h", "by": "address", "legacy_headers": True}]}
+        config["clusters"]["told"] = {"endpoints": [shared_stage.backend(tells).address]}
         config["clusters"]["tunnel"] = {"endpoints": [shared_stage.backend(switch).address]}
         config["clusters"]["calls"] = {"endpoints": [origin.address], "protocol": "http2"}
         made.gateway = shared_stage.gateway(config, ROUTES)
@@ -259,6 +273,27 @@ def test_the_owner_of_a_message(world):
             assert len(world.calls) == before, body
 
 
+def test_no_protocol_gets_past_a_refusal_by_a_field(world):
+    """The Connect protocol and base64 bring the message in a form that the refusal does not read."""
+    import base64
+
+    ann, bob = ({"book": {"name": who}} for who in ("ann", "bob"))
+    encoded = {who: message(library.pb.CreateBookRequest(book=library.pb.Book(name=who)).SerializeToString()) for who in ("ann", "bob")}
+    token = ("authorization", world.issuer.bearer("ann")["authorization"])
+    path = f"/{SERVICE}/CreateBook"
+    before = len(world.calls)
+    with Client(world.gateway.address) as client:
+        assert status(call(client, path, token, body=encoded["ann"]))[0] == 7
+        for kind, body in (("application/grpc-web+proto", encoded["ann"]), ("application/grpc-web-text+proto", base64.b64encode(encoded["ann"]))):
+            made = client.ask(path, token, ("content-type", kind), method="POST", body=body)
+            assert made.field("grpc-status") == "7", (kind, made)
+        connect = client.ask(path, token, ("content-type", "application/json"), ("connect-protocol-version", "1"), method="POST", body=json.dumps(ann).encode())
+        assert connect.status == 403, connect
+        assert len(world.calls) == before
+        assert status(call(client, path, token, body=encoded["bob"]))[0] == 0
+        assert len(world.calls) == before + 1 and bob
+
+
 # --- limits of memory and time
 
 
@@ -287,7 +322,7 @@ def test_a_token_of_one_issuer_is_nobody_at_another(world):
     assert once(world.gateway.address, get("/me/1", f"Authorization: Bearer {crossed.token('ann')}")).status == 401
 
 
-def test_a_remembered_token_ends_with_its_time(shared_stage, world):
+def test_a_remembered_token_ends_with_its_time(world):
     token = world.issuer.token("ann", seconds=-28)  # half a minute of leeway
     with Wire(world.gateway.address) as wire:
         assert wire.ask(get("/me/1", f"Authorization: Bearer {token}")).status == 200
@@ -313,3 +348,50 @@ def test_an_expiry_is_no_fault_of_the_cluster(world):
         assert wire.closes_within(4), "a tunnel ends with its credential"
     assert counted("nexus_leases_ended_total") == ended + 1
     assert counted(fault) == before
+
+
+# --- what is said of limits
+
+
+def test_two_limits_are_not_told_in_one_field(world):
+    reply = once(world.gateway.address, get("/told"))
+    told = [(name, value) for name, value in reply.message.fields if name.startswith(b"x-ratelimit-")]
+    assert [name for name, _ in told] == [b"x-ratelimit-limit", b"x-ratelimit-remaining", b"x-ratelimit-reset"]
+    assert told[0][1] == b"9" and len(reply.message.all("ratelimit")) == 2, "that one is a list"
+
+
+# --- what is refused at load and by the admin operations
+
+
+def test_a_reload_ends_what_memory_has_of_an_issuer(world):
+    config = json.loads(world.gateway.config_path.read_text())
+    field = bearer(world)
+    with Wire(world.gateway.address) as wire:
+        assert wire.ask(get("/me/1", field)).status == 200
+        for change in ({"audiences": ["another"]}, {"issuer": "https://other.example"}):
+            issuers = [{**config["identity"]["issuers"][0], **change}, config["identity"]["issuers"][1]]
+            world.gateway.reload({**config, "identity": {"issuers": issuers, "tokens_in_memory": 7}})
+            assert [wire.ask(get("/me/1", field)).status, once(world.gateway.address, get("/me/1", field)).status] == [401, 401]
+        world.gateway.reload(config)
+        assert wire.ask(get("/me/1", field)).status == 200
+    assert any("needs a restart" in line and "tokens_in_memory" in line for line in world.gateway.stderr)
+
+
+@pytest.mark.parametrize(
+    "rule, hint",
+    [
+        ({"deny": {"issuer": "tset", "subject": "x"}}, "there is no issuer 'tset'; did you mean 'test'?"),
+        ({"allow": {"claims": {"tennant": ["a"]}}}, "no issuer keeps the claim 'tennant'; did you mean 'tenant'?"),
+        ({"allow": {"issuer": "bare", "claims": {"tenant": ["a"]}}}, "no issuer keeps the claim 'tenant'"),
+    ],
+)
+def test_a_policy_that_names_nobody_is_refused(stage, tmp_path, rule, hint):
+    """Such a rule would never hold, and a refusal by it would let everybody through."""
+    policies = tmp_path / "policies.yaml"
+    policies.write_text(json.dumps({"policies": [{"name": "p", "rules": [{"allow": {"anyone": True}}, {"name": "r", **rule}]}]}, indent=1))
+    bare = {**Issuer(tmp_path, "bare").settings, "claims": []}
+    config = settings("127.0.0.1:1", access={"policies": [str(policies)]}, identity={"issuers": [Issuer(tmp_path).settings, bare]})
+    files = stage.files(config, [route("r", "/r", stages={"identify": "optional", "authorize": "p"})])
+    made = files.run("check")
+    said = made.stdout + made.stderr
+    assert made.returncode != 0 and hint in said and "policies.yaml:" in said, said
