@@ -380,8 +380,8 @@ def test_a_reload_ends_what_memory_has_of_an_issuer(world):
 @pytest.mark.parametrize(
     "rule, hint",
     [
-        ({"deny": {"issuer": "tset", "subject": "x"}}, "there is no issuer 'tset'; did you mean 'test'?"),
-        ({"allow": {"claims": {"tennant": ["a"]}}}, "no issuer keeps the claim 'tennant'; did you mean 'tenant'?"),
+        ({"deny": {"issuer": "tset", "subject": "x"}}, "there is no issuer 'tset' (did you mean 'test'?)"),
+        ({"allow": {"claims": {"tennant": ["a"]}}}, "no issuer keeps the claim 'tennant' (did you mean 'tenant'?)"),
         ({"allow": {"issuer": "bare", "claims": {"tenant": ["a"]}}}, "no issuer keeps the claim 'tenant'"),
     ],
 )
