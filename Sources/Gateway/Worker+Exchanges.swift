@@ -112,6 +112,11 @@ extension Worker {
         advance(exchange, session: session, era: era)
     }
 
+    /// May a trailer of the request go upstream? What clients cannot say in front they cannot say behind either.
+    func isForwardable(trailer: Field, _ text: borrowing Span<UInt8>, of exchange: Exchange) -> Bool {
+        HTTP1Encoder.isForwardable(trailer: trailer) && !era(of: exchange).identity.reserved.contains(trailer, text)
+    }
+
     /// The exchange's names: correlation id and trace (SPEC O-4, O-5).
     private func identify(_ exchange: Exchange, _ text: borrowing Span<UInt8>) {
         var parent: TraceContext?

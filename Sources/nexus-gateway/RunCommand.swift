@@ -200,6 +200,7 @@ private struct Daemon {
                 ("store", now.store != configuration.store),
                 ("contracts", now.eventSchemas != configuration.eventSchemas),
                 ("idempotency", now.idempotency != configuration.idempotency),
+                ("identity.tokens_in_memory", now.identity.tokensInMemory != configuration.identity.tokensInMemory),
                 ("checkout", now.checkout != configuration.checkout), ("bus", now.bus != configuration.bus),
                 ("listeners", now.allListeners.map(\.address) != configuration.allListeners.map(\.address)
                     || now.allListeners.map(\.name) != configuration.allListeners.map(\.name)),
