@@ -3,7 +3,6 @@ listener, and nothing differs from what its clients know."""
 
 import concurrent.futures
 import re
-import subprocess
 import time
 import uuid
 
@@ -14,7 +13,6 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from harness import sockets
-from harness.gateway import ROOT, binary
 from harness.http2 import request_fields
 from harness.http2_ends import Client
 

@@ -2,16 +2,23 @@
 `nexus-gateway token`. The services of examples/shop stand behind the checkout."""
 
 import json
+import pathlib
 import re
 import sqlite3
 import subprocess
 import uuid
 
+from harness.grpc_stubs import compiled
+from harness.shop import Shop, pb
+
+import grpc  # noqa: E402: after the harness, which settles how it forks
 import httpx
 import pytest
 from harness import sockets
-from harness.gateway import ROOT, binary, settings
-from harness.shop import Shop
+from harness.gateway import ROOT, binary, open_routes, settings
+
+gateway_pb, gateway_rpc = compiled(ROOT / "contracts", "gateway")
+stock_pb, stock_rpc = compiled(ROOT / "contracts", "inventory")
 
 ADDRESS = {"streetAddress": "1 Harbour Street", "city": "Lisbon", "country": "Portugal", "zipCode": 1100}
 CARD = {"creditCardNumber": "4111111111111111", "creditCardCvv": 672, "creditCardExpirationYear": 2039, "creditCardExpirationMonth": 1}
@@ -35,7 +42,7 @@ def shop(tmp_path_factory, shared_stage):
         "keys": {"file": str(folder / "certs/dev-issuer.jwks")}, "service": {"claim": "roles", "values": ["SERVICE"]},
     }
     over = {
-        "routes": str(ROOT / "routes"), "identity": {"issuers": [issuer]}, "access": {"policies": [str(ROOT / "config/policies")]},
+        "routes": [str(ROOT / name) for name in ("routes", "routes/shop/gateway.yaml", "routes/shop/inventory.yaml")], "identity": {"issuers": [issuer]}, "access": {"policies": [str(ROOT / "config/policies")]},
         "access_log": {"path": "access.log"},
     }
     with Shop(folder, shared_stage, checkout=100, **over) as made:
@@ -201,6 +208,38 @@ def test_a_bad_token_is_not_nobody(ann):
     for method, path in (("GET", f"/api/cart/{ann.name}"), ("POST", "/api/v1/orders"), ("GET", "/api/v1/orders/x")):
         reply = ann.ask(method, path, **forged)
         assert code(reply) == UNAUTHENTICATED and 'error="invalid_token"' in reply.headers["www-authenticate"]
+
+
+# Calls.
+
+
+def status(ask, request, who: Person) -> str:
+    try:
+        ask(request, metadata=tuple(who.fields.items()), timeout=5)
+    except grpc.RpcError as error:
+        return error.code().name
+    return "OK"
+
+
+def test_the_same_rights_by_grpc(shop, ann, others):
+    carts, stock = gateway_rpc.CartsStub(shop.channel), stock_rpc.InventoryStub(shop.channel)
+    item = gateway_pb.AddCartItemRequest(user_id=ann.name, item=pb.CartItem(product_id="OLJCESPC7Z", quantity=1))
+    cart = pb.GetCartRequest(user_id=ann.name)
+    none = stock_pb.ReserveStockRequest(product_id="none", reservation_id="r", quantity=1)
+    out, no, yes = "UNAUTHENTICATED", "PERMISSION_DENIED", "OK"
+    people = {"ann": ann, **others}
+    for ask, request, expected in (
+        (carts.AddItem, item, {"ann": yes, "nobody": out, "bob": no, "staff": yes, "admin": yes, "service": yes}),
+        (carts.GetCart, cart, {"ann": yes, "nobody": out, "bob": no, "staff": yes, "admin": yes, "service": yes}),
+        (stock.ReserveStock, none, {"ann": no, "nobody": out, "bob": no, "staff": "NOT_FOUND", "admin": "NOT_FOUND", "service": "NOT_FOUND"}),
+    ):
+        assert {name: status(ask, request, who) for name, who in people.items()} == expected
+
+
+def test_clients_of_the_shop_before_are_asked_nothing(tmp_path):
+    """What opens routes finds nothing to open."""
+    for copy, name in zip(open_routes(tmp_path, "shop/cart", "shop/services", "shop/rest"), ("cart", "services", "rest")):
+        assert pathlib.Path(copy).read_text() == (ROOT / f"routes/shop/{name}.yaml").read_text()
 
 
 # Orders.
