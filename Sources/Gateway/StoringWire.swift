@@ -111,8 +111,10 @@ final class StoringWire: Wire {
         let head = ReplyLines(status: status)
         head.add(lines: fields.copyReadable())
         head.withHead { wire.start($0, size: .unknown, in: $1, of: asking) }
-        if !body.isEmpty { wire.send(body.span, of: asking) }
+        // Taken out first: what is sent may bring the end of all this.
+        let held = body
         body = []
+        if !held.isEmpty { wire.send(held.span, of: asking) }
     }
 
     func end(trailers: Buffer?, of exchange: Exchange) {
