@@ -25,10 +25,10 @@ extension Worker {
     }
 
     /// What cannot be sent after all has not happened.
-    func releaseClaim(_ exchange: Exchange) {
-        guard let key = exchange.repeatKey, let fence = exchange.repeatFence else { return }
+    func releaseClaim(_ ticket: Ticket, _ key: RepeatKey?, _ fence: UInt64?) {
+        guard let key, let fence else { return }
         let claim = UpstreamClaim.release(fence: fence, Outcome(.validationError))
-        _ = shared.core.submit(Submission(ticket: exchange.ticket, work: .claim(claim), repeatKey: key))
+        _ = shared.core.submit(Submission(ticket: ticket, work: .claim(claim), repeatKey: key))
     }
 
     /// What is asked: the decoded command, where the core is on the other side of the flag; the message of a call; else

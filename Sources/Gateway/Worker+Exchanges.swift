@@ -211,7 +211,9 @@ extension Worker {
         if case .upstream = exchange.target, exchange.repeatKey != nil, exchange.repeatFence == nil {
             return claim(exchange, era: era)
         }
-        guard isTranslated(exchange) else { return releaseClaim(exchange) }
+        // Who has his answer may be gone at once.
+        let (ticket, key, fence) = (exchange.ticket, exchange.repeatKey, exchange.repeatFence)
+        guard isTranslated(exchange) else { return releaseClaim(ticket, key, fence) }
         switch exchange.target {
         case .upstream(let index) where exchange.repeatFence != nil: proxyOnce(exchange, session, by: era.clusters[Int(index)])
         case .upstream(let index): proxy(exchange, session, era, by: era.clusters[Int(index)], avoiding: nil, hasPlace: false)

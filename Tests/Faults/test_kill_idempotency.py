@@ -19,6 +19,8 @@ ROUTES = [{**each, "stages": {"replay": "required"}} if "command" in each["targe
 class Client(threading.Thread):
     """Adds one piece a request, each with a key of its own, until the gateway is gone."""
 
+    status = 202
+
     def __init__(self, address: str, name: str):
         super().__init__(daemon=True)
         self.address, self.name = address, name
@@ -36,7 +38,7 @@ class Client(threading.Thread):
                 while True:
                     self.answers.append(None)
                     reply = self.ask(wire, len(self.answers) - 1)
-                    if reply.status != 202:
+                    if reply.end != "complete" or reply.status != self.status:
                         return
                     self.answers[-1] = reply.body
         except OSError:
@@ -104,17 +106,10 @@ def upstream():
 class Asker(Client):
     """Asks a cluster, each time with a key of its own."""
 
+    status = 201
+
     def ask(self, wire: Wire, number: int):
         return wire.ask(post("/things", b"{}", f"Idempotency-Key: {self.name}-{number}"))
-
-    def run(self) -> None:
-        try:
-            with Wire(self.address, timeout=5) as wire:
-                while True:
-                    self.answers.append(None)
-                    self.answers[-1] = self.ask(wire, len(self.answers) - 1).body
-        except OSError:
-            return
 
 
 def once_more(gateway, key: str):
