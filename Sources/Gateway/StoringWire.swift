@@ -119,6 +119,9 @@ final class StoringWire: Translation {
     /// Too large to be kept: the record says that it cannot be repeated, and the answer goes on.
     private func pass() {
         passes = true
+        // Taken out first: what is sent may bring the end of all this.
+        let held = body
+        body = []
         // The client first: what the log says of it must find him answered.
         if let (client, wire) = asking, client.status == 0 {
             isHeard = true
@@ -126,9 +129,8 @@ final class StoringWire: Translation {
             let head = ReplyLines(status: status)
             head.add(lines: fields.copyReadable())
             head.withHead { wire.start($0, size: .unknown, in: $1, of: client) }
-            if !body.isEmpty { wire.send(body.span, of: client) }
+            if !held.isEmpty { wire.send(held.span, of: client) }
         }
-        body = []
         submit(.complete(fence: fence, answer: StoredAnswer(status: status, fields: [], body: []), kept: nil))
     }
 

@@ -103,8 +103,12 @@ public final class Revocations: Sendable {
                 kept.beforeMS = max(kept.beforeMS, old.beforeMS)
                 kept.untilMS = max(kept.untilMS, old.untilMS)
             }
-            let all = state.entries
-            guard state.journal?.add(kept, among: all.count, { Array(all.values) }) ?? true else { return .failure(.notWritten) }
+            // Held apart, so that it may look at the entries without a copy of them.
+            var journal = state.journal
+            defer { state.journal = journal }
+            guard journal?.add(kept, among: state.entries.count, { Array(state.entries.values) }) ?? true else {
+                return .failure(.notWritten)
+            }
             state.entries[key] = kept
             changes.add(1, ordering: .releasing)
             return .success(kept)

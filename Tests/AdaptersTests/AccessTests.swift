@@ -2,6 +2,7 @@
 import EventCore
 import Exchanges
 import Settings
+import Synchronization
 import Testing
 
 /// Whose order it is, asked by the checkout before it does anything and by the log when it decides.
@@ -11,7 +12,8 @@ import Testing
 
     private func placed(_ rig: Rig, _ patience: Patience = .none) async throws -> Identifier {
         try await rig.add("OLJCESPC7Z", 1)
-        return try #require(try #require(await rig.place(patience)?.orderId).asIdentifier)
+        let order = await rig.place(patience)?.orderId?.asIdentifier
+        return try #require(order)
     }
 
     @Test func onlyItsOwnerCancelsAnOrder() async throws {

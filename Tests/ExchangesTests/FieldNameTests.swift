@@ -16,7 +16,7 @@ import Testing
 
     @Test func everyNumberHasItsSpelling() {
         #expect(Set(Self.spellings).count == Self.spellings.count)
-        #expect(FieldName.userAgent.rawValue == UInt8(Self.spellings.count - 1))
+        #expect(FieldName.rateLimit.rawValue == UInt8(Self.spellings.count - 1))
         for (i, spelling) in Self.spellings.enumerated().dropFirst() {
             #expect(intern(spelling).rawValue == UInt8(i), "\(FieldName.spellings[i])")
         }

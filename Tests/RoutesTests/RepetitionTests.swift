@@ -15,7 +15,7 @@ struct RepetitionTests {
     }
 
     @Test(arguments: [
-        ("{ command: cart.add }", "{ on_unknown: retry }", "5:35: error: 'on_unknown' has no effect: the route never reaches a cluster"),
+        ("{ command: cart.add }", "{ on_unknown: retry }", "5:23: error: 'on_unknown' has no effect: the route never reaches a cluster"),
         ("{ query: cart.get }", "required", "5:21: error: 'replay' has no effect: query cart.get may be asked as often as one likes"),
         ("{ operation: live }", "optional", "5:21: error: 'replay' has no effect: operation live may be asked as often as one likes"),
         ("{ command: cart.add }", "always", "5:21: error: 'replay' must be one of required, optional, not 'always'"),
