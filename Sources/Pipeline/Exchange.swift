@@ -38,6 +38,8 @@ public final class Exchange {
     public var repeatFence: UInt64?
     /// Its answer is what an earlier request came to.
     public var isRepetition = false
+    /// A stage waits for somebody to wake it.
+    public var isParked = false
     /// Which side of its route's flag it is on.
     public var arm = Arm.none
 
@@ -109,6 +111,7 @@ public final class Exchange {
         charges.clear()
         repeatFence = nil
         isRepetition = false
+        isParked = false
         arm = .none
         done = []
         trail = Trail()

@@ -37,7 +37,10 @@ extension SnapshotRule {
 
 extension RepetitionLimits {
     init(_ settings: IdempotencySettings) {
-        self.init(window: Int64(settings.window) * 1000, records: settings.records, lease: Int64(settings.lease) * 1000)
+        // One principal gets a tenth, and those whom nobody knows leave a tenth to the others.
+        self.init(
+            window: Int64(settings.window) * 1000, records: settings.records, lease: Int64(settings.lease) * 1000,
+            ofOne: (settings.records + 9) / 10, ofUnknown: settings.records - settings.records / 10)
     }
 }
 
