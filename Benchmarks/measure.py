@@ -39,11 +39,13 @@ def _seconds(text: str) -> float:
     return float(number) * UNITS[unit]
 
 
-def wrk(url: str, seconds: float, connections: int, *, cpu: int | None = None, threads: int = 1, script: pathlib.Path | None = None, arguments: tuple[str, ...] = ()) -> Load:
+def wrk(url: str, seconds: float, connections: int, *, cpu: int | None = None, threads: int = 1, script: pathlib.Path | None = None, arguments: tuple[str, ...] = (), fields: tuple[str, ...] = ()) -> Load:
     """Closed-loop load with keep-alive. Non-2xx answers and socket errors are counted as errors."""
     command = [peers.tool("taskset"), "-c", str(cpu)] if cpu is not None else []
     command += [peers.tool("wrk"), "-t", str(threads), "-c", str(connections), "-d", f"{max(1, round(seconds))}s", "--latency"]
     command += ["-s", str(script)] if script else []
+    for field in fields:
+        command += ["-H", field]
     command += [url] + (["--", *arguments] if arguments else [])
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60)
     if done.returncode:

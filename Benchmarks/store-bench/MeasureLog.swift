@@ -23,7 +23,7 @@ private final class Submitter: Sendable {
     }
 
     /// Keeps `clients` commands in flight until `end`; each client waits for its answer.
-    func run(_ log: EventLog, worker: UInt16, clients: Int, users: [Identifier], until end: UInt64) -> Durations {
+    func run(_ log: EventLog, worker: UInt16, clients: Int, users: [Identifier], keyed: Bool, until end: UInt64) -> Durations {
         var durations = Durations()
         var started = [UInt64](repeating: 0, count: clients)
         var free = (0..<clients).map { UInt32($0) }
@@ -41,7 +41,7 @@ private final class Submitter: Sendable {
                         Submission(
                             ticket: Ticket(worker: worker, slot: slot, generation: 0),
                             work: .command(.cart(user, .add(product: product, quantity: 1)), expected: .any),
-                            metadata: metadata))
+                            metadata: metadata, repeatKey: keyed ? .random(using: &random) : nil))
                     if sent { inFlight += 1 }
                 }
             }
@@ -56,13 +56,21 @@ private final class Submitter: Sendable {
     }
 }
 
-func measureLog(path: String, clients: Int, seconds: Double, _ schemas: EventSchemas) throws {
+extension RepeatKey {
+    fileprivate static func random(using random: inout SystemRandomNumberGenerator) -> RepeatKey {
+        RepeatKey(
+            identity: Digest(high: random.next() & 1023, low: random.next()), fingerprint: Digest(high: random.next(), low: random.next()))
+    }
+}
+
+/// - Parameter keyed: every command has an idempotency key of its own.
+func measureLog(path: String, clients: Int, seconds: Double, _ schemas: EventSchemas, keyed: Bool = false) throws {
     removeStore(path)
     let store = try SQLiteEventStore(path: path)
     let threads = min(clients, 2)
     let submitters = (0..<threads).map { _ in Submitter() }
     let snapshots = try SQLiteSnapshotStore(path: SQLiteSnapshotStore.path(ofEvents: path))
-    let log = try EventLog(store: store, snapshots: snapshots, options: .init(schemas: schemas)) { worker, replies in submitters[Int(worker)].deliver(replies) }
+    let log = try EventLog(store: store, snapshots: snapshots, options: .init(schemas: schemas, repetitions: RepetitionLimits(records: 100_000_000))) { worker, replies in submitters[Int(worker)].deliver(replies) }
     var random = SystemRandomNumberGenerator()
     let users = (0..<10_000).compactMap { _ in Identifier("\(EventId(high: random.next(), low: random.next()))") }
 
@@ -73,7 +81,7 @@ func measureLog(path: String, clients: Int, seconds: Double, _ schemas: EventSch
     let running = submitters.enumerated().map { worker, submitter in
         joinableThread {
             let durations = submitter.run(
-                log, worker: UInt16(worker), clients: clients / threads, users: users, until: end)
+                log, worker: UInt16(worker), clients: clients / threads, users: users, keyed: keyed, until: end)
             all.withLock { $0.add(durations) }
         }
     }
@@ -87,7 +95,7 @@ func measureLog(path: String, clients: Int, seconds: Double, _ schemas: EventSch
     let commands = Double(figures.commands)
     let refused = submitters.reduce(0) { $0 + $1.refusals }
     show(
-        "log: \(padded("\(clients)", 4)) clients  \(padded(decimal(commands / took, 0), 7)) commands/s"
+        "log\(keyed ? " with keys" : ""): \(padded("\(clients)", 4)) clients  \(padded(decimal(commands / took, 0), 7)) commands/s"
             + "  \(decimal(used / commands * 1e6, 1)) CPU us/command  answer \(all.withLock { $0 }.summary)"
             + "  group \(decimal(commands / Double(max(figures.commits, 1)), 1))"
             + "  commit mean \(decimal(figures.commitSeconds.sum / Double(max(figures.commits, 1)) * 1e3, 2)) ms"

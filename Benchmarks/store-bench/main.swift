@@ -10,6 +10,8 @@ import Glibc
 ///
 /// `store-bench log PATH`: only the log, without schemas and with them.
 ///
+/// `store-bench keys PATH`: only the log, in turn without idempotency keys and with one a command.
+///
 /// `store-bench append PATH`: appends through the log until killed, printing what was acknowledged; the
 /// crash tests kill it. `store-bench checkpoint PATH`: the same for what consumers remember.
 ///
@@ -30,9 +32,14 @@ if arguments.count == 3 && arguments[1] == "append" {
         show("schemas: \(schemas.count)")
         for clients in [64, 1024, 8192] { try measureLog(path: arguments[2], clients: clients, seconds: 3, schemas) }
     }
+} else if arguments.count == 3 && arguments[1] == "keys" {
+    let schemas = try eventSchemas(in: "contracts/events")
+    for _ in 0..<5 {
+        for keyed in [false, true] { try measureLog(path: arguments[2], clients: 1024, seconds: 3, schemas, keyed: keyed) }
+    }
 } else if arguments.count <= 2 {
     try measure(directory: arguments.count == 2 ? arguments[1] : ".build/store-bench")
 } else {
-    print("usage: store-bench [DIRECTORY] | store-bench loads|mixed|log|append|checkpoint PATH | store-bench bus [DIRECTORY]")
+    print("usage: store-bench [DIRECTORY] | store-bench loads|mixed|log|keys|append|checkpoint PATH | store-bench bus [DIRECTORY]")
     exit(64)
 }

@@ -9,7 +9,7 @@ extension Checkout {
         _ id: Identifier, _ card: CardDetails, _ wait: Wait, _ access: ObjectAccess?, _ claim: RepeatClaim?
     ) async throws(Refusal) -> Reply.Outcome {
         guard let saga = Identifier("checkout-\(id)") else { throw Checkout.unknown }
-        if let known = try await recall(claim) {
+        if let known = claim?.known {
             // Orders that wait for their payment have one status.
             return try await paid(
                 Acceptance(order: id, version: known.version, status: OrderState.paymentPending.apiStatus, saga: saga), wait, claim)
@@ -23,7 +23,9 @@ extension Checkout {
             try order.mustWaitForPayment()
             if let claim {
                 let accepted = Accepted(aggregateId: id, version: order.version, eventIds: [])
-                _ = try await log.ask(.remember(accepted), repeatKey: claim.key)
+                guard case .accepted = try await log.ask(.remember(accepted), repeatKey: claim.key) else {
+                    throw Refusal(.requestInProgress, "the first request with this idempotency key has just ended", retryAfterMS: 1000)
+                }
             }
         } catch {
             cards.remove(id)
@@ -42,7 +44,7 @@ extension Checkout {
         _ id: Identifier, _ reason: String, _ expected: ExpectedVersion, _ wait: Wait, _ metadata: Metadata,
         _ access: ObjectAccess?, _ claim: RepeatClaim?
     ) async throws(Refusal) -> Reply.Outcome {
-        if let known = try await recall(claim), let saga = Identifier("cancel-\(id)") {
+        if let known = claim?.known, let saga = Identifier("cancel-\(id)") {
             return try await cancelled(Acceptance(order: id, accepted: [known], saga: saga), wait, claim)
         }
         let order = try await order(id, access)

@@ -5,7 +5,7 @@ import Settings
 
 extension Checkout {
     func place(_ placement: Placement, _ wait: Wait, _ metadata: Metadata, _ claim: RepeatClaim?) async throws(Refusal) -> Reply.Outcome {
-        if let known = try await recall(claim), let saga = Identifier("checkout-\(known.aggregateId)") {
+        if let known = claim?.known, let saga = Identifier("checkout-\(known.aggregateId)") {
             return try await placed(Acceptance(order: known.aggregateId, accepted: [known], saga: saga), wait, claim)
         }
         let began = ContinuousClock.now

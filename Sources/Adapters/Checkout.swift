@@ -85,7 +85,17 @@ public final class Checkout: CheckoutDesk {
         var claim: RepeatClaim?
         defer { claim?.release() }
         do throws(Refusal) {
-            if let key = circumstances.repeatKey { claim = try await claims.claim(key) }
+            if let key = circumstances.repeatKey {
+                let mine = try await claims.claim(key)
+                claim = mine
+                switch try await log.ask(.recall, repeatKey: key) {
+                case .repeated(let accepted): mine.noteRepetition(of: accepted)
+                // The other side of a flag has it.
+                case .upstreamRepeated(let answer): return Reply(ticket: ticket, outcome: .upstreamRepeated(answer))
+                case .underWay: return Reply(ticket: ticket, outcome: .underWay)
+                default: break
+                }
+            }
             let outcome = try await outcome(of: request, wait, circumstances, claim)
             return Reply(ticket: ticket, outcome: outcome, isRepeated: claim?.isRepetition ?? false)
         } catch {

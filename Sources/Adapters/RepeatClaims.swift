@@ -34,7 +34,7 @@ final class RepeatClaim: Sendable {
     let key: RepeatKey
     private let claims: RepeatClaims
     private let isReleased = Atomic<Bool>(false)
-    private let repeats = Atomic<Bool>(false)
+    private let first = Mutex<Accepted?>(nil)
 
     fileprivate init(_ key: RepeatKey, _ claims: RepeatClaims) {
         self.key = key
@@ -46,27 +46,22 @@ final class RepeatClaim: Sendable {
         if !isReleased.exchange(true, ordering: .relaxed) { claims.release(key) }
     }
 
+    /// What the first request with the key came to, if this is another.
+    var known: Accepted? { first.withLock { $0 } }
     /// Does the request repeat another, whose outcome it gets?
-    var isRepetition: Bool { repeats.load(ordering: .relaxed) }
-    fileprivate func noteRepetition() { repeats.store(true, ordering: .relaxed) }
+    var isRepetition: Bool { known != nil }
+    func noteRepetition(of accepted: Accepted) { first.withLock { $0 = accepted } }
 }
 
 extension Checkout {
-    /// What the first request with the key came to; nil when this is the first, or has none.
-    func recall(_ claim: RepeatClaim?) async throws(Refusal) -> Accepted? {
-        guard let claim, case .repeated(let accepted) = try await log.ask(.recall, repeatKey: claim.key) else { return nil }
-        claim.noteRepetition()
-        return accepted
-    }
-
     /// Executes commands, all or none, and keeps what the first came to under the key, in one transaction.
     func execute(
         _ commands: [Command], _ metadata: Metadata, _ access: ObjectAccess?, _ claim: RepeatClaim?
     ) async throws(Refusal) -> [Accepted] {
         switch try await log.ask(.together(commands), metadata, access: access, repeatKey: claim?.key) {
         case .acceptedTogether(let accepted): return accepted
-        // The claim keeps others away; this would be one of another process.
-        case .repeated: throw Refusal(.requestInProgress, "the first request with this idempotency key has just ended", retryAfterMS: 1000)
+        // The claim keeps others away; this is one of another process, or on the other side of a flag.
+        case .repeated, .upstreamRepeated, .underWay: throw Refusal(.requestInProgress, "the first request with this idempotency key has just ended", retryAfterMS: 1000)
         default: throw Refusal(.internalError, "the log has answered something else")
         }
     }

@@ -59,8 +59,18 @@ public struct RepetitionLimits: Sendable, Equatable {
     public var records: Int
     /// Microseconds that an upstream has to answer, before its answer is taken for lost.
     public var lease: Int64
+    /// Records of one principal; more are refused him.
+    public var ofOne: Int
+    /// Records of all those together whom nobody knows.
+    public var ofUnknown: Int
 
-    public init(window: Int64 = 24 * 3600 * 1_000_000, records: Int = 1_000_000, lease: Int64 = 60_000_000) {
+    /// - Parameter ofOne, ofUnknown: nil = all.
+    public init(
+        window: Int64 = 24 * 3600 * 1_000_000, records: Int = 1_000_000, lease: Int64 = 60_000_000, ofOne: Int? = nil,
+        ofUnknown: Int? = nil
+    ) {
+        self.ofOne = max(1, ofOne ?? records)
+        self.ofUnknown = max(1, ofUnknown ?? records)
         self.lease = max(1, lease)
         self.window = max(1, window)
         self.records = max(1, records)

@@ -18,6 +18,8 @@ struct Repetitions {
     private var firstPosition: UInt64 = 1
     /// The last record of each identity.
     private var places: [RepeatKey.Digest: UInt64] = [:]
+    /// Records of each principal.
+    private var shares: [UInt64: Int] = [:]
 
     // Of the present group.
     private var changes = RepetitionChanges()
@@ -49,6 +51,7 @@ struct Repetitions {
                 entries.append(
                     Entry(identity: record.identity, fingerprint: record.fingerprint, time: record.time, kind: record.kind))
                 places[record.identity] = record.position
+                shares[record.identity.high, default: 0] += 1
             }
         }
     }
@@ -70,7 +73,12 @@ struct Repetitions {
         if isUncertain, !isCertainAgain() { return .refused(Self.unreadable) }
         guard let position = places[key.identity], case let entry = entry(position), !isPast(entry, at: now),
             entry.kind != .released
-        else { return isFull(at: now) ? .refused(Self.full) : nil }
+        else {
+            // What is past its window leaves with the next append.
+            if first < entries.count, isPast(entries[first], at: now) { return nil }
+            if count >= limits.records { return .refused(Self.full) }
+            return hasShare(key) ? .refused(Self.shareUsed) : nil
+        }
         guard entry.fingerprint == key.fingerprint else { return .refused(Self.reused) }
         switch entry.kind {
         case .accepted: return recall(position, key)
@@ -109,9 +117,9 @@ struct Repetitions {
         }
     }
 
-    /// What is past its window leaves with the next append.
-    private func isFull(at now: Timestamp) -> Bool {
-        count >= limits.records && !(first < entries.count && isPast(entries[first], at: now))
+    /// One principal cannot take all the room, and those whom nobody knows cannot take all of it together.
+    private func hasShare(_ key: RepeatKey) -> Bool {
+        shares[key.owner, default: 0] >= (key.isOwnerKnown ? limits.ofOne : limits.ofUnknown)
     }
 
     private mutating func isCertainAgain() -> Bool {
@@ -135,6 +143,8 @@ struct Repetitions {
 
     /// What a worker asks for a request that a cluster answers.
     mutating func settle(_ claim: UpstreamClaim, _ key: RepeatKey, at now: Timestamp) -> Reply.Outcome {
+        // Before anything is added: a commit that nobody knows of may have taken the next position.
+        if isUncertain, !isCertainAgain() { return claim.outcomeUnwritten(.refused(Self.unreadable)) }
         switch claim {
         case .reserve(let takesOver):
             if let known = answer(to: key, at: now), !(takesOver && isLost(key, at: now)) { return known }
@@ -169,6 +179,12 @@ struct Repetitions {
         changes.records.append(record)
         before.append(places.updateValue(record.position, forKey: key.identity))
         entries.append(Entry(identity: key.identity, fingerprint: key.fingerprint, time: now, kind: kind))
+        shares[key.owner, default: 0] += 1
+    }
+
+    private mutating func leaveShare(_ identity: RepeatKey.Digest) {
+        guard let count = shares[identity.high] else { return }
+        shares[identity.high] = count > 1 ? count - 1 : nil
     }
 
     /// What the group's append has to do; empty = nothing. A few more go than come, so that old ones do not pile up.
@@ -188,6 +204,7 @@ struct Repetitions {
         while firstPosition <= changes.forgetsThrough {
             let identity = entries[first].identity
             if places[identity] == firstPosition { places[identity] = nil }
+            leaveShare(identity)
             first += 1
             firstPosition += 1
         }
@@ -203,7 +220,10 @@ struct Repetitions {
     mutating func forget(isUncertain: Bool = false) {
         guard hasChanges else { return }
         self.isUncertain = isUncertain
-        for (record, place) in zip(changes.records, before).reversed() { places[record.identity] = place }
+        for (record, place) in zip(changes.records, before).reversed() {
+            places[record.identity] = place
+            leaveShare(record.identity)
+        }
         entries.removeLast(changes.records.count)
         endGroup()
     }
@@ -219,6 +239,8 @@ extension Repetitions {
     static let reused = Refusal(.idempotencyKeyReused, "the idempotency key was used for another request")
     private static let full = Refusal(
         .upstreamUnavailable, "as many idempotency keys are remembered as may be", retryAfterMS: 60_000)
+    private static let shareUsed = Refusal(
+        .rateLimited, "as many of your idempotency keys are remembered as may be", retryAfterMS: 60_000)
     private static let unreadable = Refusal(
         .upstreamUnavailable, "the first request's outcome cannot be read", retryAfterMS: 1000)
     private static let damaged = Refusal(.internalError, "the first request's outcome is damaged")

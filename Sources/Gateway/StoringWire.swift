@@ -7,7 +7,7 @@ import WireHTTP
 
 /// The wire of an exchange that asks a cluster once for a request with an idempotency key: it collects the answer,
 /// and hands it to the log, from where the client gets it. An answer that is too large to be kept passes as it comes.
-final class StoringWire: Wire {
+final class StoringWire: Translation {
     /// The client's exchange.
     private let asker: Ticket
     let session: Session
@@ -23,10 +23,15 @@ final class StoringWire: Wire {
     private let keptFields = Buffer(capacity: 256)
     private var body: [UInt8] = []
     private var passes = false
+    /// It passes to a client, who has had its head.
+    private var isHeard = false
+    /// Of a request that goes as a call: the client's own translation turns the answer back.
+    let callPath: [UInt8]?
     private var hasSwitched = false
 
-    init(of asker: Ticket, _ session: Session, key: RepeatKey, fence: UInt64, worker: Worker) {
-        self.asker = asker
+    init(of asking: Exchange, _ session: Session, key: RepeatKey, fence: UInt64, worker: Worker) {
+        asker = asking.ticket
+        callPath = asking.translation?.callPath
         self.session = session
         self.key = key
         self.fence = fence
@@ -38,10 +43,19 @@ final class StoringWire: Wire {
 
     func begin(_ exchange: Exchange) { self.exchange = exchange }
 
-    private var client: (exchange: Exchange, wire: any Wire)? {
+    private var asking: (exchange: Exchange, wire: any Wire)? {
         guard let exchange = worker.exchange(asker), let wire = exchange.wire else { return nil }
         return (exchange, wire)
     }
+
+    /// Whoever hears an answer that passes.
+    private var listening: (exchange: Exchange, wire: any Wire)? { isHeard ? asking : nil }
+
+    // MARK: - The request, which is whole and a call's already
+
+    var client: any Wire { self }
+    func requestOrigin(_ origin: any Origin, of exchange: Exchange) -> any Origin { origin }
+    func prepare(_ exchange: Exchange) -> Bool { true }
 
     // MARK: - What the gateway says
 
@@ -50,8 +64,8 @@ final class StoringWire: Wire {
         let mayHaveRun = exchange.mayHaveRun
         if !mayHaveRun { submit(.release(fence: fence, outcome)) }
         finish(outcome.httpStatus)
-        guard mayHaveRun, let (asking, wire) = client, asking.status == 0 else { return }
-        wire.answer(outcome, of: asking)
+        guard mayHaveRun, let (client, wire) = asking, client.status == 0 else { return }
+        wire.answer(outcome, of: client)
     }
 
     func answer(_ reply: LocalReply, of exchange: Exchange) {
@@ -59,11 +73,11 @@ final class StoringWire: Wire {
     }
 
     func abort(_ exchange: Exchange, _ why: Outcome) {
-        worker.countAborted(exchange)
+        worker.countAborted(exchange, why)
         exchange.mayHaveRun = true
         guard passes else { return answer(why, of: exchange) }
         finish(status)
-        if let (asking, wire) = client { wire.abort(asking, why) }
+        if let (client, wire) = listening { wire.abort(client, why) }
     }
 
     // MARK: - What the origin says
@@ -99,38 +113,44 @@ final class StoringWire: Wire {
             bytes.withUnsafeBufferPointer { body.append(contentsOf: $0) }
             return
         }
-        if let (asking, wire) = client { wire.send(bytes, of: asking) }
+        if let (client, wire) = listening { wire.send(bytes, of: client) }
     }
 
     /// Too large to be kept: the record says that it cannot be repeated, and the answer goes on.
     private func pass() {
         passes = true
-        submit(.complete(fence: fence, answer: StoredAnswer(status: status, fields: [], body: []), kept: nil))
-        guard let (asking, wire) = client, asking.status == 0 else { return }
-        asking.origin = PassingOrigin(of: self)
-        let head = ReplyLines(status: status)
-        head.add(lines: fields.copyReadable())
-        head.withHead { wire.start($0, size: .unknown, in: $1, of: asking) }
-        if !body.isEmpty { wire.send(body.span, of: asking) }
+        // Taken out first: what is sent may bring the end of all this.
+        let held = body
         body = []
+        // The client first: what the log says of it must find him answered.
+        if let (client, wire) = asking, client.status == 0 {
+            isHeard = true
+            client.origin = PassingOrigin(of: self)
+            let head = ReplyLines(status: status)
+            head.add(lines: fields.copyReadable())
+            head.withHead { wire.start($0, size: .unknown, in: $1, of: client) }
+            if !held.isEmpty { wire.send(held.span, of: client) }
+        }
+        submit(.complete(fence: fence, answer: StoredAnswer(status: status, fields: [], body: []), kept: nil))
     }
 
     func end(trailers: Buffer?, of exchange: Exchange) {
-        let isCall = exchange.head.dialect == .grpc
+        let isCall = exchange.isCall
         guard !hasSwitched, !isCall || exchange.grpcStatus != nil else {
             return abort(exchange, GRPCAnswer.missingStatus(hasTrailers: trailers != nil))
         }
         if passes {
             let grpcStatus = exchange.grpcStatus
             finish(status)
-            guard let (asking, wire) = client else { return }
-            asking.grpcStatus = grpcStatus
-            asking.origin = nil
-            return wire.end(trailers: trailers, of: asking)
+            guard let (client, wire) = listening else { return }
+            client.grpcStatus = grpcStatus
+            client.origin = nil
+            return wire.end(trailers: trailers, of: client)
         }
         let answer = StoredAnswer(
             status: status, fields: fields.copyReadable(), body: body, trailers: trailers?.copyReadable(),
             grpcStatus: isCall ? exchange.grpcStatus : nil)
+        FailPlace.answered.reach()
         submit(answer.isDeclined ? .decline(fence: fence, answer) : .complete(fence: fence, answer: answer, kept: kept(answer)))
         finish(status)
     }
@@ -139,13 +159,14 @@ final class StoringWire: Wire {
     private func kept(_ answer: StoredAnswer) -> StoredAnswer? {
         var kept = answer
         kept.fields = keptFields.copyReadable()
+        kept.trailers = answer.trailers.map(StoredAnswer.withoutCookies)
         let isSuspicious = [kept.fields, kept.body, kept.trailers ?? []].contains { Masking.isSuspicious($0.span) }
-        return isSuspicious || kept.count > StoredAnswer.most ? nil : kept
+        return isSuspicious || kept.isTooLarge ? nil : kept
     }
 
     func flush() {
         guard passes else { return }
-        if let (_, wire) = client { wire.flush() } else { finish(status) }
+        if let (_, wire) = listening { wire.flush() } else { finish(status) }
     }
 
     /// All of the body has been there from the beginning.
@@ -173,9 +194,9 @@ final class StoringWire: Wire {
 
     // MARK: - Flow, of an answer that passes
 
-    fileprivate func pause() { exchange?.origin?.pause() }
-    fileprivate func resume() { exchange?.origin?.resume() }
-    fileprivate func cancel() { finish(status) }
+    func pause() { exchange?.origin?.pause() }
+    func resume() { exchange?.origin?.resume() }
+    func cancel() { finish(status) }
 }
 
 extension StoredAnswer {
@@ -184,19 +205,4 @@ extension StoredAnswer {
         if let grpcStatus { return grpcStatus == GRPCStatus.unavailable.rawValue || grpcStatus == 8 }
         return [408, 425, 429, 503].contains(status)
     }
-}
-
-/// What the client's side of an answer that passes can tell the other.
-private final class PassingOrigin: Origin {
-    private let wire: StoringWire
-    init(of wire: StoringWire) { self.wire = wire }
-
-    var wantsBody: Bool { false }
-    var isFlushed: Bool { true }
-    func send(_ bytes: borrowing Span<UInt8>) {}
-    func endBody(trailers: Buffer?) {}
-    func flush() {}
-    func pause() { wire.pause() }
-    func resume() { wire.resume() }
-    func cancel() { wire.cancel() }
 }

@@ -1,3 +1,4 @@
+import Contracts
 import EventCore
 import Exchanges
 import Pipeline
@@ -9,31 +10,72 @@ import WireHTTP
 /// another before the answer leaves. What stands between them is an exchange of the gateway's own, which goes on when
 /// the client has left: so that who comes again finds the outcome.
 extension Worker {
-    /// Asks the log whether the request may be sent.
-    func claim(_ exchange: Exchange, _ rule: RepetitionRule) -> Verdict {
+    /// Asks the log whether the request may be sent: its target is a cluster.
+    func claim(_ exchange: Exchange, era: Era) {
+        if exchange.repeatKey?.hasFingerprint == false { setFingerprint(ofForwarded: exchange, era) }
+        let rule = era.table.repetitions[Int(exchange.rule.repetition)]
         let submission = Submission(
             ticket: exchange.ticket, work: .claim(.reserve(takesOver: rule.takesOver)), repeatKey: exchange.repeatKey)
         guard shared.core.submit(submission) else {
-            return .answer(Outcome(.upstreamUnavailable, "too many commands wait to be written", retryAfterMS: 1000))
+            let full = Outcome(.upstreamUnavailable, "too many commands wait to be written", retryAfterMS: 1000)
+            exchange.wire?.answer(full, of: exchange)
+            return
         }
-        return .park
+        watch(exchange)
     }
 
-    /// Method, path, query, type and bytes of the body are what is asked; who asks is part of it where the stage
+    /// What cannot be sent after all has not happened.
+    func releaseClaim(_ ticket: Ticket, _ key: RepeatKey?, _ fence: UInt64?) {
+        guard let key, let fence else { return }
+        let claim = UpstreamClaim.release(fence: fence, Outcome(.validationError))
+        _ = shared.core.submit(Submission(ticket: ticket, work: .claim(claim), repeatKey: key))
+    }
+
+    /// What is asked: the decoded command, where the core is on the other side of the flag; the message of a call; else
+    /// method, path, query, type, precondition and the bytes of the body. Who asks is part of it where the stage
     /// `identify` has not said so.
-    func setFingerprint(ofForwarded exchange: Exchange) {
+    private func setFingerprint(ofForwarded exchange: Exchange, _ era: Era) {
+        if let request = request(of: exchange, era), let expected = expectedVersion(exchange) {
+            return setFingerprint(of: request, expected: expected, exchange)
+        }
         guard let text = exchange.text else { return }
         var digest = RepeatDigest(shared.desks.repeatSecret)
         text.withReadable { text in
             let head = exchange.head
-            digest.add(text.extracting(head.method.range))
             digest.add(text.extracting(head.path.range))
-            digest.add(text.extracting(head.query.range))
-            digest.add(text.extracting((head.first(.contentType)?.value ?? .none).range))
+            if !exchange.rule.isGRPC {
+                digest.add(text.extracting(head.method.range))
+                digest.add(text.extracting(head.query.range))
+                digest.add(text.extracting((head.first(.contentType)?.value ?? .none).range))
+                digest.add(text.extracting((head.first(.ifMatch)?.value ?? .none).range))
+            }
             if exchange.principal == nil { digest.add(text.extracting((head.first(.authorization)?.value ?? .none).range)) }
         }
-        if let body = exchange.body { body.withReadable { digest.add($0) } }
+        if let message = canonicalMessage(of: exchange, era) {
+            message.withReadable { digest.add($0) }
+        } else if let body = exchange.body {
+            body.withReadable { digest.add($0) }
+        }
         exchange.repeatKey?.fingerprint = digest.finish()
+    }
+
+    /// The message of a call as JSON, which is the same for all clients; nil where the contracts do not know it.
+    private func canonicalMessage(of exchange: Exchange, _ era: Era) -> Buffer? {
+        guard exchange.rule.isGRPC, let schema = era.contracts.schema, let text = exchange.text,
+            let method = text.withReadable({ schema.method(path: $0.extracting(exchange.head.path.range)) })
+        else { return nil }
+        let json = Buffer(capacity: 256)
+        let isWritten = withMessage(of: exchange) { message in
+            do throws(ProtoJSONError) {
+                try transcoder.appendJSON(
+                    message: message, type: schema.methods[method].input, schema, options: ProtoJSONOptions(), into: json)
+                return true
+            } catch {
+                return false
+            }
+        }
+        guard case .success(true) = isWritten else { return nil }
+        return json
     }
 
     /// What the log says of claims.
@@ -41,11 +83,19 @@ extension Worker {
     func deliver(claimed outcome: Reply.Outcome, _ exchange: Exchange, _ wire: any Wire) -> Bool {
         switch outcome {
         case .reserved(let fence, _):
+            FailPlace.reserved.reach()
             exchange.repeatFence = fence
             advance(exchange, session: wire.session)
             wire.flush()
+        // The core's side of the flag has carried it out, and knows how to say so.
+        case .repeated:
+            guard case .upstream = exchange.target, let command = exchange.rule.command else { return false }
+            exchange.target = command
+            advance(exchange, session: wire.session)
         case .underWay: waitForTheFirst(exchange)
-        case .upstream(let answer): relay(answer, exchange, wire)
+        case .upstream(let answer):
+            FailPlace.stored.reach()
+            relay(answer, exchange, wire)
         case .upstreamRepeated(let answer): relay(answer, exchange, wire, isRepeated: true)
         case .released(let outcome): wire.answer(outcome, of: exchange)
         default: return false
@@ -71,6 +121,7 @@ extension Worker {
                 exchange,
                 Refusal(.requestInProgress, "the first request with this idempotency key is still under way", retryAfterMS: 1000))
         }
+        exchange.isParked = true
         let wait = idleRepeatWaits.popLast() ?? RepeatWait(self)
         wait.begin(exchange.ticket, afterMS: min(max(5, waited), Self.longestWait - waited))
     }
@@ -78,7 +129,7 @@ extension Worker {
     /// Sends the request, by an exchange of its own.
     func proxyOnce(_ exchange: Exchange, _ session: Session, by cluster: Cluster) {
         guard let key = exchange.repeatKey, let fence = exchange.repeatFence, let text = exchange.text else { return }
-        let wire = StoringWire(of: exchange.ticket, session, key: key, fence: fence, worker: self)
+        let wire = StoringWire(of: exchange, session, key: key, fence: fence, worker: self)
         let sent = takeExchange(wire: wire)
         eras[Int(sent.era)]?.exchanges -= 1
         sent.era = exchange.era
@@ -89,6 +140,7 @@ extension Worker {
         let copy = Buffer(capacity: text.count + 1)
         text.withReadable { copy.append($0) }
         sent.text = copy
+        if exchange.translation != nil { sent.translation = wire }
         sent.rule = exchange.rule
         sent.target = exchange.target
         sent.captures = exchange.captures
@@ -108,6 +160,15 @@ extension Worker {
 
     /// Gives a whole answer to a client.
     func relay(_ answer: StoredAnswer, _ exchange: Exchange, _ wire: any Wire, isRepeated: Bool = false) {
+        var wire = wire
+        if isRepeated {
+            // On the core's side of a flag the client's JSON was taken as it was.
+            if exchange.rule.call != Rule.none, exchange.translation == nil, answer.grpcStatus != nil {
+                translate(exchange, by: era(of: exchange).contracts.calls[Int(exchange.rule.call)])
+                wire = exchange.wire ?? wire
+            }
+            guard exchange.isCall == (answer.grpcStatus != nil) else { return refuse(exchange, Self.otherForm) }
+        }
         let head = ReplyLines(status: answer.status)
         head.add(lines: answer.fields)
         if isRepeated { head.add(.other, "idempotent-replayed", "true") }
@@ -119,6 +180,11 @@ extension Worker {
         trailers.append(lines)
         wire.end(trailers: trailers, of: exchange)
     }
+}
+
+extension Worker {
+    private static let otherForm = Refusal(
+        .illegalState, "this request has been carried out before, and its answer has another protocol's form")
 }
 
 extension StoredAnswer {

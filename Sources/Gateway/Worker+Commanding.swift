@@ -28,6 +28,19 @@ extension Worker {
         execute(decode(command: index, exchange, era), exchange)
     }
 
+    /// The command that the exchange would be on the core's side of its flag; nil when it has none, or would be refused there.
+    func request(of exchange: Exchange, _ era: Era) -> Request? {
+        let index: Int?
+        switch exchange.rule.command {
+        case .command(let command): index = Int(command)
+        case .anyCommand(let place): index = Registry.command(named: String(decoding: captured(Int(place), exchange), as: UTF8.self))
+        case .upstream, .query, .fixed, .operation, nil: index = nil
+        }
+        guard let index else { return nil }
+        guard let facade = facade(of: exchange) else { return try? decode(command: index, exchange, era).get() }
+        return try? withMessage(of: exchange) { decode(command: index, $0, by: facade) }.get().get()
+    }
+
     private func decode(command index: Int, _ exchange: Exchange, _ era: Era) -> Result<Request, Invalid> {
         let parameters = captured(Registry.parameters(ofCommand: index), exchange, era)
         guard let body = exchange.body else {
@@ -112,7 +125,7 @@ extension Worker {
     }
 
     /// `If-Match: "<version>"` asks for exactly that version; without it any will do.
-    private func expectedVersion(_ exchange: Exchange) -> ExpectedVersion? {
+    func expectedVersion(_ exchange: Exchange) -> ExpectedVersion? {
         guard let text = exchange.text else { return .any }
         return text.withReadable { text -> ExpectedVersion? in
             guard let field = exchange.head.first(.ifMatch) else { return .any }
@@ -148,6 +161,7 @@ extension Worker {
         // Its time may have been over meanwhile: then its client has heard so already.
         guard let exchange = unanswered(reply.ticket), let wire = exchange.wire else { return giveUp(reply) }
         guard !isTooOld(reply, exchange) else { return }
+        exchange.isRepetition = reply.isRepetition
         noteAccess(exchange, reply.outcome)
         if deliver(claimed: reply.outcome, exchange, wire) { return }
         if let facade = facade(of: exchange) {
@@ -174,6 +188,15 @@ extension Worker {
             wire.answer(answer.preferenceApplied(of: exchange), of: exchange)
         // Only those inside ask for these.
         default: break
+        }
+    }
+}
+
+extension Reply {
+    fileprivate var isRepetition: Bool {
+        switch outcome {
+        case .repeated, .upstreamRepeated: true
+        default: isRepeated
         }
     }
 }

@@ -112,6 +112,11 @@ extension Worker {
         advance(exchange, session: session, era: era)
     }
 
+    /// May a trailer of the request go upstream? What clients cannot say in front they cannot say behind either.
+    func isForwardable(trailer: Field, _ text: borrowing Span<UInt8>, of exchange: Exchange) -> Bool {
+        HTTP1Encoder.isForwardable(trailer: trailer) && !era(of: exchange).identity.reserved.contains(trailer, text)
+    }
+
     /// The exchange's names: correlation id and trace (SPEC O-4, O-5).
     private func identify(_ exchange: Exchange, _ text: borrowing Span<UInt8>) {
         var parent: TraceContext?
@@ -152,13 +157,17 @@ extension Worker {
         case .refused(let outcome): exchange.wire?.answer(outcome, of: exchange)
         case .parked(.collect): collect(exchange)
         // Whoever it waits for wakes it, and within a time of its own.
-        case .parked: watch(exchange)
+        case .parked:
+            exchange.isParked = true
+            watch(exchange)
         }
     }
 
     /// What the exchange waited for is there, or will not come: its stage is asked again.
     func wake(_ ticket: Ticket) {
-        guard let exchange = unanswered(ticket), let wire = exchange.wire else { return }
+        // Only once: two may wake it, and who has gone on must not be sent on again.
+        guard let exchange = unanswered(ticket), let wire = exchange.wire, exchange.isParked else { return }
+        exchange.isParked = false
         advance(exchange, session: wire.session)
         wire.flush()
     }
@@ -204,7 +213,12 @@ extension Worker {
     // MARK: - Targets
 
     private func dispatch(_ exchange: Exchange, session: Session, era: Era) {
-        guard isTranslated(exchange) else { return }
+        if case .upstream = exchange.target, exchange.repeatKey != nil, exchange.repeatFence == nil {
+            return claim(exchange, era: era)
+        }
+        // Who has his answer may be gone at once.
+        let (ticket, key, fence) = (exchange.ticket, exchange.repeatKey, exchange.repeatFence)
+        guard isTranslated(exchange) else { return releaseClaim(ticket, key, fence) }
         switch exchange.target {
         case .upstream(let index) where exchange.repeatFence != nil: proxyOnce(exchange, session, by: era.clusters[Int(index)])
         case .upstream(let index): proxy(exchange, session, era, by: era.clusters[Int(index)], avoiding: nil, hasPlace: false)

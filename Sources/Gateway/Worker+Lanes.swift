@@ -99,7 +99,7 @@ extension Worker {
         return true
     }
 
-    private func translate(_ exchange: Exchange, by call: CompiledCall) {
+    func translate(_ exchange: Exchange, by call: CompiledCall) {
         guard let client = exchange.wire else { return }
         let translation = JSONCall(call, of: exchange, client: client, worker: self)
         exchange.translation = translation

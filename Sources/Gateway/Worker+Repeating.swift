@@ -6,14 +6,12 @@ import Routes
 /// Which request is a repetition of which (SPEC 4). For commands of the core the log looks it up when it decides, and
 /// keeps the outcome in the transaction of the events.
 extension Worker {
-    /// The stage `replay`: whose key it is, for which operation.
+    /// The stage `replay`: whose key it is, for which operation. What is asked is known once it is decoded.
     func findRepetition(_ exchange: Exchange) -> Verdict {
         let era = era(of: exchange)
         let rule = era.table.repetitions[Int(exchange.rule.repetition)]
         guard let text = exchange.text, !exchange.head.verb.isSafe else { return .proceed }
-        if exchange.repeatFence != nil { return .proceed }
-        if exchange.repeatKey != nil { return claim(exchange, rule) }
-        let verdict: Verdict = text.withReadable { text in
+        return text.withReadable { text in
             let key = IdempotencyKey.read(exchange.head, in: text)
             switch key {
             case .none:
@@ -24,39 +22,36 @@ extension Worker {
                     Outcome(.validationError, "Idempotency-Key must be given once, with 1 to 255 printable ASCII characters"))
             case .plain, .unescaped: break
             }
-            var digest = RepeatDigest(shared.desks.repeatSecret)
-            digest.add(exchange.principal)
+            var owner = RepeatDigest(shared.desks.repeatSecret)
+            owner.add(exchange.principal)
+            var digest = owner
             add(operationOf: exchange, in: text, era, to: &digest)
             switch key {
             case .plain(let place): digest.add(text.extracting(place))
             case .unescaped(let key): digest.add(key)
             case .none, .malformed: break
             }
-            // What is asked is known once it is decoded.
+            let kind = exchange.principal?.kind
             exchange.repeatKey = RepeatKey(
-                identity: digest.finish(), fingerprint: RepeatKey.Digest(high: 0, low: 0), rejects: rule.rejects)
+                identity: digest.finish(), owner: owner.finish(), isKnown: kind == .user || kind == .service,
+                rejects: rule.rejects)
             return .proceed
         }
-        guard case .upstream = exchange.rule.target, case .proceed = verdict, exchange.repeatKey != nil else { return verdict }
-        guard exchange.translation == nil else {
-            return .answer(Outcome(.unsupported, "idempotency keys are taken with plain HTTP and gRPC here"))
-        }
-        setFingerprint(ofForwarded: exchange)
-        return claim(exchange, rule)
     }
 
-    /// A command's name, which is the same in every protocol; where a cluster is asked, the route's.
+    /// A command's name, which is the same in every protocol and on both sides of a flag; where only clusters are asked,
+    /// the route's.
     private func add(
         operationOf exchange: Exchange, in text: borrowing Span<UInt8>, _ era: Era, to digest: inout RepeatDigest
     ) {
-        switch exchange.rule.target {
+        switch exchange.rule.command {
         case .command(let index):
             digest.add(0 as UInt64)
             digest.add(Registry.commands[Int(index)])
         case .anyCommand(let place):
             digest.add(0 as UInt64)
             digest.add(captured(Int(place), exchange))
-        case .upstream, .query, .fixed, .operation:
+        case .upstream, .query, .fixed, .operation, nil:
             digest.add(1 as UInt64)
             digest.add(era.routeNames[Int(exchange.route)])
         }
@@ -68,6 +63,19 @@ extension Worker {
         var digest = RepeatDigest(shared.desks.repeatSecret)
         digest.add(request, expected: expected)
         exchange.repeatKey?.fingerprint = digest.finish()
+    }
+}
+
+extension Rule {
+    /// The core's side of the route, where it has one.
+    var command: Target? {
+        for side in [target, fallback] {
+            switch side {
+            case .command, .anyCommand: return side
+            case .upstream, .query, .fixed, .operation, nil: break
+            }
+        }
+        return nil
     }
 }
 

@@ -26,14 +26,11 @@ extension RouteReader {
 
     /// What a cluster answers is kept as one whole.
     private func checkProxied(_ route: RouteDefinition, at place: SourcePosition) {
-        if route.call != nil {
-            diagnostics.error(at: place, "'replay' keeps answers as clusters give them: it cannot be together with 'transcode'")
-        }
-        guard route.match.grpc else { return }
-        let method = String(route.match.path.text.dropFirst())
-        guard route.match.path.captureNames.isEmpty else {
+        guard route.match.grpc || route.call != nil else { return }
+        guard route.call != nil || route.match.path.captureNames.isEmpty else {
             return diagnostics.error(at: place, "'replay' is for one method, not all of a service")
         }
+        let method = String((route.call?.path ?? route.match.path.text).dropFirst())
         if let shape = shape(of: method, at: place), shape.clientStreams || shape.serverStreams {
             diagnostics.error(at: place, "'replay' is for single calls, and \(method) streams")
         }
@@ -47,10 +44,6 @@ extension RouteReader {
             case .query, .operation, .fixed:
                 diagnostics.error(at: place, "'replay' has no effect: \(target) may be asked as often as one likes")
             }
-        }
-        if route.targets.contains(where: \.isCluster), !route.targets.allSatisfy(\.isCluster) {
-            diagnostics.error(
-                at: place, "'replay' cannot tell repetitions on both sides of a flag: target and fallback must both be commands, or both clusters")
         }
         if !route.methods.isEmpty, route.methods.allSatisfy({ ["GET", "HEAD", "OPTIONS", "TRACE"].contains($0) }) {
             diagnostics.warning(at: place, "'replay' on a route of safe methods: what changes nothing may be repeated anyway")

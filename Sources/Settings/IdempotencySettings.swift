@@ -12,7 +12,12 @@ public struct IdempotencySettings: Sendable, Equatable {
     mutating func read(_ fields: Fields) {
         window = fields.milliseconds("window", in: 1_000...30 * 86_400_000) ?? window
         records = fields.integer("records", in: 1...100_000_000) ?? records
-        lease = fields.milliseconds("lease", in: 100...86_400_000) ?? lease
+        let given = fields.milliseconds("lease", in: 100...86_400_000)
+        // Else a key would be free again while its first request is still on its way.
+        if let given, given > window {
+            fields.diagnostics.error(at: fields.position(of: "lease"), "'lease' must not be longer than 'window'")
+        }
+        lease = min(given ?? lease, window)
         fields.finish()
     }
 }

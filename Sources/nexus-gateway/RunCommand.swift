@@ -37,7 +37,10 @@ extension SnapshotRule {
 
 extension RepetitionLimits {
     init(_ settings: IdempotencySettings) {
-        self.init(window: Int64(settings.window) * 1000, records: settings.records, lease: Int64(settings.lease) * 1000)
+        // One principal gets a tenth, and those whom nobody knows leave a tenth to the others.
+        self.init(
+            window: Int64(settings.window) * 1000, records: settings.records, lease: Int64(settings.lease) * 1000,
+            ofOne: (settings.records + 9) / 10, ofUnknown: settings.records - settings.records / 10)
     }
 }
 
@@ -200,6 +203,7 @@ private struct Daemon {
                 ("store", now.store != configuration.store),
                 ("contracts", now.eventSchemas != configuration.eventSchemas),
                 ("idempotency", now.idempotency != configuration.idempotency),
+                ("identity.tokens_in_memory", now.identity.tokensInMemory != configuration.identity.tokensInMemory),
                 ("checkout", now.checkout != configuration.checkout), ("bus", now.bus != configuration.bus),
                 ("listeners", now.allListeners.map(\.address) != configuration.allListeners.map(\.address)
                     || now.allListeners.map(\.name) != configuration.allListeners.map(\.name)),

@@ -36,13 +36,18 @@ class Upstream(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
             return
         status = {"declined": 503 if count == 1 else 201, "refused": 422, "broken": 500, "empty": 204}.get(what, 201)
-        body = {"large": LARGE, "card": b'{"card":"4111 1111 1111 1111"}', "empty": b""}.get(what, json.dumps({"count": count, "key": key}).encode())
+        body = {"large": LARGE, "exact": LARGE[:1 << 20], "over": LARGE[:(1 << 20) + 1], "card": b'{"card":"4111 1111 1111 1111"}', "empty": b""}.get(what, json.dumps({"count": count, "key": key}).encode())
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Location", f"/things/{count}")
         self.send_header("ETag", f'"{count}"')
         self.send_header("X-Only-Once", "yes")
-        if status != 204:
+        self.send_header("Set-Cookie", f"count={count}")
+        if self.path.endswith("?chunked"):
+            self.send_header("Transfer-Encoding", "chunked")
+            parts = [body[at:at + 100_000] for at in range(0, len(body), 100_000)]
+            body = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+        elif status != 204:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -93,13 +98,14 @@ def code(reply) -> tuple[int, str]:
     return reply.status, json.loads(reply.body)["code"]
 
 
-@pytest.mark.parametrize(("what", "status"), [("plain", 201), ("refused", 422), ("broken", 500), ("empty", 204)])
+@pytest.mark.parametrize(("what", "status"), [("plain", 201), ("plain?chunked", 201), ("exact", 201), ("exact?chunked", 201), ("refused", 422), ("broken", 500), ("empty", 204)])
 def test_the_first_answer_is_given_again(gateway, key, what, status):
     first = ask(gateway, key, what)
     assert first.status == status and first.field("idempotent-replayed") is None and first.field("x-only-once") == "yes", first.raw[:500]
     again = ask(gateway, f'"{key}"', what)
     assert again.status == status and again.body == first.body and again.field("idempotent-replayed") == "true"
     assert [again.field(each) for each in ("location", "etag", "content-type")] == [first.field(each) for each in ("location", "etag", "content-type")]
+    assert first.field("set-cookie") == "count=1" and again.field("set-cookie") is None
     assert again.field("x-only-once") is None, "only what describes the answer is kept"
     assert Upstream.seen[key] == 1
 
@@ -107,6 +113,7 @@ def test_the_first_answer_is_given_again(gateway, key, what, status):
 def test_another_request_with_the_key_is_refused(gateway, key):
     assert ask(gateway, key).status == 201
     for other in (ask(gateway, key, body=b"{ }"), ask(gateway, key, "other"), ask(gateway, key, method="PUT"), ask(gateway, key, "plain?x=1"),
+                  ask(gateway, key, "plain", b"{}", "/things", 'If-Match: "1"'),
                   ask(gateway, key, "plain", b"{}", "/things", "Authorization: Bearer other")):
         assert code(other) == (422, "IDEMPOTENCY_KEY_REUSED")
     assert Upstream.seen[key] == 1
@@ -166,10 +173,11 @@ def test_a_cluster_that_knows_repetitions_is_asked_again(gateway, key):
     assert ask(gateway, key, "slow", path="/retried").status == 504 and Upstream.seen[key] == 2
 
 
-def test_what_is_too_large_passes(gateway, key):
-    first = ask(gateway, key, "large")
-    assert first.status == 201 and first.body == LARGE
-    assert code(ask(gateway, key, "large")) == (409, "ILLEGAL_STATE") and Upstream.seen[key] == 1
+@pytest.mark.parametrize(("what", "size"), [("large", 3 << 20), ("large?chunked", 3 << 20), ("over", (1 << 20) + 1), ("over?chunked", (1 << 20) + 1)])
+def test_what_is_too_large_passes(gateway, key, what, size):
+    first = ask(gateway, key, what)
+    assert first.status == 201 and first.body == LARGE[:size]
+    assert code(ask(gateway, key, what)) == (409, "ILLEGAL_STATE") and Upstream.seen[key] == 1
 
 
 def test_card_numbers_are_not_kept(gateway, key):

@@ -193,6 +193,62 @@ private final class Atomic32: Sendable {
         shop.log.close()
     }
 
+    /// Whose key it is stands in half of the identity; its last bit says that he is known.
+    @Test func onePrincipalDoesNotFillTheStore() throws {
+        let store = MemoryStore()
+        let limits = RepetitionLimits(window: 100_000, records: 10, ofOne: 2, ofUnknown: 3)
+        func of(_ owner: UInt64, _ number: UInt64) -> RepeatKey {
+            RepeatKey(identity: .init(high: owner, low: number), fingerprint: .init(high: 0, low: 1))
+        }
+        for _ in 0..<2 {
+            // The second time from what the first has left on disk.
+            let shop = try Asked(store, limits)
+            #expect(try !shop.add("ann", of(1, 1)).contains("_") && !shop.add("ann", of(1, 2)).contains("_"))
+            #expect(try shop.add("ann", of(1, 3)) == "RATE_LIMITED")
+            #expect(try shop.add("ann", of(1, 1)).hasPrefix("again"))
+            #expect(try !shop.add("bob", of(3, 1)).contains("_"))
+            for number in 1...3 as ClosedRange<UInt64> { #expect(try !shop.add("eve", of(4, number)).contains("_")) }
+            #expect(try shop.add("eve", of(4, 4)) == "RATE_LIMITED")
+            shop.log.close()
+        }
+        usleep(110_000)
+        let later = try Asked(store, limits)
+        #expect(try !later.add("ann", of(1, 4)).contains("_") && !later.add("ann", of(1, 5)).contains("_"))
+        #expect(try later.add("ann", of(1, 6)) == "RATE_LIMITED")
+        store.fail(with: .full)
+        #expect(try later.add("bob", of(3, 7)) == "UPSTREAM_UNAVAILABLE")
+        store.fail(with: nil)
+        #expect(try !later.add("bob", of(3, 8)).contains("_") && !later.add("bob", of(3, 9)).contains("_"))
+        later.log.close()
+    }
+
+    /// The position after a commit that nobody knows of may be taken: it is looked up before it is used.
+    @Test func anAnswerAfterALostCommitIsKept() throws {
+        let store = MemoryStore()
+        let shop = try Asked(store)
+        #expect(try reserve(shop, 1) == "reserved 1")
+        store.loseNextAnswer()
+        #expect(try reserve(shop, 2) == "UPSTREAM_UNAVAILABLE")
+        #expect(try shop.outcome(.claim(.complete(fence: 1, answer: answer, kept: answer)), key(1)).text == "answer 201")
+        #expect(try reserve(shop, 1) == "again 201")
+        #expect(store.records.map(\.position) == [1, 2, 3])
+        shop.log.close()
+    }
+
+    /// The core and a cluster on the two sides of a flag share a key.
+    @Test func theOtherSideOfAFlagKnows() throws {
+        let store = MemoryStore()
+        let shop = try Asked(store)
+        #expect(try reserve(shop, 1) == "reserved 1")
+        #expect(try shop.add("ann", key(1)) == "under way")
+        #expect(try shop.outcome(.claim(.complete(fence: 1, answer: answer, kept: answer)), key(1)).text == "answer 201")
+        #expect(try shop.add("ann", key(1)) == "again 201")
+        #expect(try shop.add("ann", key(2)) == "1")
+        #expect(try reserve(shop, 2) == "again 1")
+        #expect(store.events.count == 1)
+        shop.log.close()
+    }
+
     @Test func ofSeveralTogetherTheFirstIsKept() throws {
         let store = MemoryStore()
         let shop = try Asked(store)

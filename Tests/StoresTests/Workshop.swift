@@ -28,6 +28,15 @@ final class Workshop {
     func open(_ options: SQLiteEventStore.Options = .init()) throws -> SQLiteEventStore {
         try SQLiteEventStore(path: path, options: options)
     }
+
+    /// The same, of a store that was just closed: a process that another test starts at this moment holds our files, and
+    /// so their lock, until it becomes itself.
+    func reopen() throws -> SQLiteEventStore {
+        for _ in 0..<100 {
+            do { return try open() } catch StoreError.locked { usleep(10_000) }
+        }
+        return try open()
+    }
 }
 
 func key(_ id: String, type: String = "Cart") throws -> AggregateKey {
