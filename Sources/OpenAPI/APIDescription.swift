@@ -54,8 +54,7 @@ public struct APIDescription: Sendable {
         text = writer.sink
     }
 
-    /// A number that changes with the text (FNV-1a), and has no more digits than an entity tag
-    /// may.
+    /// A number that changes with the text (FNV-1a), and has no more digits than an entity tag may.
     public var version: UInt64 {
         text.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 } >> 8
     }
