@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test contracts build run test bench fuzz demo sanitize clean
 
-CONFIG  ?= config/nexus.yaml
+CONFIG  ?= config/development.yaml
 SECONDS_PER_FUZZER ?= 60
 GATEWAY := .build/release/nexus-gateway
 
@@ -23,8 +23,9 @@ contracts: setup ## the descriptor set of contracts/**/*.proto, when one of them
 build: contracts ## the gateway, optimised
 	swift build -c release --product nexus-gateway
 
-run: build ## build, make development certificates once, start with $(CONFIG)
+run: build ## build, make development certificates and an issuer's key once, start with $(CONFIG)
 	@certs/make-development-certificates
+	@test -s certs/dev-issuer.jwks || $(GATEWAY) token --sub nobody >/dev/null
 	@mkdir -p data
 	exec $(GATEWAY) run --config $(CONFIG)
 

@@ -64,6 +64,8 @@ let package = Package(
         room("WireGRPC", ["CZlib", "Exchanges"], requestPath),
         // JSON, and protobuf: descriptors, and messages as JSON.
         room("Contracts", ["Exchanges"], requestPath),
+        // The HTTP surface in OpenAPI's words, and what changes of it break.
+        room("OpenAPI", ["Exchanges", "Settings", "Routes", "Contracts"]),
         // Signed tokens and their keys (RFC 7515, 7517, 7518, 7519, 8037). Sans I/O.
         room("JOSE", ["CShim", "COpenSSL", "Exchanges", "Contracts"], requestPath),
         // Who asks: issuers and their key sets, tokens that were seen before, credentials that were revoked.
@@ -87,12 +89,12 @@ let package = Package(
             "Gateway",
             [
                 "CShim", "Exchanges", "Reactor", "TLS", "Settings", "Routes", "Policies", "WireHTTP", "WireGRPC",
-                "Contracts", "JOSE", "Identity", "EventCore", "Telemetry", "Pipeline",
+                "Contracts", "OpenAPI", "JOSE", "Identity", "EventCore", "Telemetry", "Pipeline",
             ], requestPath),
         .executableTarget(
             name: "nexus-gateway",
             dependencies: [
-                "CShim", "Exchanges", "Reactor", "TLS", "Settings", "Routes", "WireHTTP", "Contracts", "JOSE", "Identity", "EventCore", "Bus", "Sagas",
+                "CShim", "Exchanges", "Reactor", "TLS", "Settings", "Routes", "WireHTTP", "Contracts", "OpenAPI", "JOSE", "Identity", "EventCore", "Bus", "Sagas",
                 "Adapters", "Stores", "Telemetry", "Pipeline", "Gateway", arguments,
             ],
             swiftSettings: house),
@@ -131,6 +133,7 @@ let package = Package(
         tests("WireHTTPTests", ["Seeded", "HTTP2Scripts", "WireHTTP", "Exchanges"]),
         tests("WireGRPCTests", ["Seeded", "WireGRPC", "Exchanges"]),
         tests("ContractsTests", ["Seeded", "ProtoSets", "Contracts", "Exchanges"]),
+        tests("OpenAPITests", ["OpenAPI", "Contracts"]),
         tests("JOSETests", ["Seeded", "JOSE", "Contracts", "Exchanges"]),
         tests("IdentityTests", ["Seeded", "Identity", "JOSE", "Settings", "Policies", "Contracts", "Exchanges"]),
         tests("EventCoreTests", ["Seeded", "EventCore", "Contracts", "Exchanges"]),

@@ -47,6 +47,14 @@ static inline const char *nx_ec_d(void) { return OSSL_PKEY_PARAM_PRIV_KEY; }
 static const int NX_ED25519 = EVP_PKEY_ED25519;
 static const int NX_PUBLIC_KEY = EVP_PKEY_PUBLIC_KEY;
 static const int NX_WHOLE_KEY = EVP_PKEY_KEYPAIR;
+static const int NX_P256 = NID_X9_62_prime256v1;
+// Deprecated for signing keys' sake, and without a successor.
+static inline int nx_ec_precompute(EC_GROUP *group) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    return EC_GROUP_precompute_mult(group, NULL);
+#pragma GCC diagnostic pop
+}
 static inline EVP_PKEY *nx_make_rsa(size_t bits) { return EVP_PKEY_Q_keygen(NULL, NULL, "RSA", bits); }
 static inline EVP_PKEY *nx_make_ec(const char *group) { return EVP_PKEY_Q_keygen(NULL, NULL, "EC", group); }
 static inline EVP_PKEY *nx_make_ed25519(void) { return EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"); }

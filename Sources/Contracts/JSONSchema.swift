@@ -1,10 +1,11 @@
 /// A compiled JSON Schema: the part of draft 2020-12 that `contracts/` uses. What it does not know is an error when
 /// it is compiled, never ignored.
 ///
-/// `type`, `enum` and `const` (no fractions, arrays or objects), `minimum`, `maximum`, `exclusiveMinimum` and
-/// `exclusiveMaximum` (integers), `minLength`, `maxLength`, `pattern`, `format: date-time` (asserted), `properties`,
-/// `required`, `additionalProperties`, `items`, `minItems`, `maxItems`, `allOf`, `anyOf`, `oneOf`, `$defs`, `$ref` to
-/// the document itself, and annotations. An integer is one that fits into 64 bits.
+/// `type`, `enum` and `const` (no fractions, arrays or objects), `minimum`, `maximum`, `exclusiveMinimum`,
+/// `exclusiveMaximum` and `multipleOf` (integers), `minLength`, `maxLength`, `pattern`, `format: date-time` (asserted),
+/// `properties`, `required`, `additionalProperties`, `minProperties`, `maxProperties`, `items`, `minItems`, `maxItems`,
+/// `allOf`, `anyOf`, `oneOf`, `not`, `if` with `then` and `else`, `$defs`, `$ref` to the document itself (with whatever
+/// stands beside it), and annotations. An integer is one that fits into 64 bits.
 public struct JSONSchema: Sendable {
     /// What a text is instead of what the schema wants.
     public struct Violation: Sendable, Equatable {
@@ -33,7 +34,7 @@ public struct JSONSchema: Sendable {
 
     /// `$id`, if it has one.
     public let id: String?
-    let nodes: [Node]
+    private(set) var nodes: [Node]
     let root: Int
 
     /// Compiles the schema in a JSON document.
@@ -50,17 +51,26 @@ public struct JSONSchema: Sendable {
         id = tape.member("$id", of: 0, in: document).map { String(decoding: tape.string($0, in: document), as: UTF8.self) }
     }
 
+    /// The same schema for values whose members of these names come from elsewhere: at the top they are not required.
+    public func without(required names: [String]) -> JSONSchema {
+        var relaxed = self
+        for (i, member) in nodes[root].members.enumerated() where names.contains(String(decoding: member.name, as: UTF8.self)) {
+            relaxed.nodes[root].required &= ~(1 << UInt64(i))
+        }
+        return relaxed
+    }
+
     /// Does the text that the tape was made of fit?
     public func accepts(_ tape: JSONTape, _ text: Span<UInt8>) -> Bool {
-        var findings = JSONSchemaFindings(most: 0)
+        var findings = JSONSchemaFindings(most: 0, tape)
         return check(root, 0, tape, text, &findings)
     }
 
     /// What does not fit, `most` of it.
     public func violations(_ tape: JSONTape, _ text: Span<UInt8>, most: Int = 16) -> [Violation] {
-        var findings = JSONSchemaFindings(most: most)
-        _ = check(root, 0, tape, text, &findings)
-        return findings.list
+        var findings = JSONSchemaFindings(most: most, tape)
+        let fits = check(root, 0, tape, text, &findings)
+        return fits || !findings.list.isEmpty ? findings.list : [Violation("", "takes too long to check")]
     }
 }
 
@@ -84,6 +94,14 @@ extension JSONSchema {
         var others = Others.any
         var items: Int?
         var counts: ClosedRange<Int>?
+        /// How many members.
+        var sizes: ClosedRange<Int>?
+        /// More than 0.
+        var divisor: Int64?
+        var excluded: Int?
+        var condition: Int?
+        var consequence: Int?
+        var alternative: Int?
         var all: [Int] = []
         var any: [Int] = []
         var one: [Int] = []

@@ -5,6 +5,20 @@ struct JSONSchemaFindings {
     var list: [JSONSchema.Violation] = []
     /// 0 = only whether there is anything: checking ends with the first.
     let most: Int
+    /// Schemas that may still be looked at. Recursion through alternatives grows with the power of a value's depth, and
+    /// whoever sends the value chooses that.
+    var left: Int
+
+    init(most: Int, _ tape: JSONTape) {
+        self.most = most
+        left = 10_000 + 100 * tape.entries.count
+    }
+
+    /// To try a schema without telling of it.
+    init(muting other: JSONSchemaFindings) {
+        most = 0
+        left = other.left
+    }
 
     var isFull: Bool { list.count >= most }
 }
@@ -15,6 +29,8 @@ extension JSONSchema {
         _ node: Int, _ at: Int, _ tape: JSONTape, _ text: Span<UInt8>, _ findings: inout JSONSchemaFindings
     ) -> Bool {
         let before = findings.list.count
+        findings.left -= 1
+        guard findings.left > 0 else { return false }
         func report(_ error: @autoclosure () -> String, _ text: Span<UInt8>, _ findings: inout JSONSchemaFindings) {
             if !findings.isFull { findings.list.append(Violation(tape.pointer(to: at, in: text), error())) }
         }
@@ -34,6 +50,10 @@ extension JSONSchema {
                 report("must be from \(nodes[node].least) to \(nodes[node].most)", text, &findings)
                 fits = false
             }
+            if let divisor = nodes[node].divisor, tape.integer(at, in: text).map({ $0 % divisor != 0 }) ?? true {
+                report("must be a multiple of \(divisor)", text, &findings)
+                fits = false
+            }
         case .string:
             if let error = wrong(string: at, node, tape, text) {
                 report("\(error)", text, &findings)
@@ -48,15 +68,24 @@ extension JSONSchema {
         }
         guard fits || !findings.isFull else { return false }
         for other in nodes[node].all where !check(other, at, tape, text, &findings) { fits = false }
-        if !nodes[node].any.isEmpty, count(of: nodes[node].any, at, tape, text) == 0 {
+        if !nodes[node].any.isEmpty, count(of: nodes[node].any, at, tape, text, &findings) == 0 {
             report("fits none of the alternatives", text, &findings)
             fits = false
         }
-        if !nodes[node].one.isEmpty, count(of: nodes[node].one, at, tape, text) != 1 {
+        if !nodes[node].one.isEmpty, count(of: nodes[node].one, at, tape, text, &findings) != 1 {
             report("must fit exactly one of the alternatives", text, &findings)
             fits = false
         }
-        return fits && findings.list.count == before
+        if let excluded = nodes[node].excluded, count(of: [excluded], at, tape, text, &findings) == 1 {
+            report("fits what it must not", text, &findings)
+            fits = false
+        }
+        if let condition = nodes[node].condition {
+            let holds = count(of: [condition], at, tape, text, &findings) == 1
+            let consequence = holds ? nodes[node].consequence : nodes[node].alternative
+            if let consequence, !check(consequence, at, tape, text, &findings) { fits = false }
+        }
+        return fits && findings.list.count == before && findings.left > 0
     }
 
     private func kind(_ at: Int, _ tape: JSONTape, _ text: Span<UInt8>) -> Kinds {
@@ -157,8 +186,10 @@ extension JSONSchema {
         var expected = 0
         var name = at + 1
         let end = tape.next(at)
+        var count = 0
         while name < end {
             let value = name + 1
+            count += 1
             if let member = member(name, node, expected, tape, text) {
                 expected = member + 1
                 missing &= ~(1 << UInt64(member))
@@ -176,6 +207,13 @@ extension JSONSchema {
             }
             if !fits && findings.isFull { return false }
             name = tape.next(value)
+        }
+        if let sizes = nodes[node].sizes, !sizes.contains(count) {
+            if !findings.isFull {
+                let error = count < sizes.lowerBound ? "has too few members" : "has too many members"
+                findings.list.append(Violation(tape.pointer(to: at, in: text), error))
+            }
+            fits = false
         }
         guard missing != 0 else { return fits }
         for (i, member) in nodes[node].members.enumerated() where missing & 1 << UInt64(i) != 0 && !findings.isFull {
@@ -198,11 +236,14 @@ extension JSONSchema {
     }
 
     /// How many of the schemas the value fits.
-    private func count(of others: [Int], _ at: Int, _ tape: JSONTape, _ text: Span<UInt8>) -> Int {
+    private func count(
+        of others: [Int], _ at: Int, _ tape: JSONTape, _ text: Span<UInt8>, _ findings: inout JSONSchemaFindings
+    ) -> Int {
         var found = 0
         for other in others {
-            var muted = JSONSchemaFindings(most: 0)
+            var muted = JSONSchemaFindings(muting: findings)
             if check(other, at, tape, text, &muted) { found += 1 }
+            findings.left = muted.left
         }
         return found
     }

@@ -34,7 +34,8 @@ struct JSONSchemaCompiler {
         guard !open[i] else { throw Malformed("this schema refers to itself without going into the value", at: offsets[i]) }
         open[i] = true
         var sum = 1
-        for other in nodes[i].all + nodes[i].any + nodes[i].one {
+        let single = [nodes[i].excluded, nodes[i].condition, nodes[i].consequence, nodes[i].alternative].compactMap { $0 }
+        for other in nodes[i].all + nodes[i].any + nodes[i].one + single {
             sum += try weight(of: other, &weights, &open)
             guard sum <= 1000 else { throw Malformed("too many schemas apply to one value", at: offsets[i]) }
         }
@@ -89,10 +90,16 @@ struct JSONSchemaCompiler {
         case "exclusiveMaximum":
             let bound = try integer(value, text)
             if bound <= node.most { (node.most, node.isBelowMost) = (bound, true) }
+        case "multipleOf":
+            let divisor = try integer(value, text)
+            guard divisor > 0 else { throw malformed("must be more than 0", value) }
+            node.divisor = divisor
         case "minLength": node.lengths = try range(node.lengths, from: value, text)
         case "maxLength": node.lengths = try range(node.lengths, through: value, text)
         case "minItems": node.counts = try range(node.counts, from: value, text)
         case "maxItems": node.counts = try range(node.counts, through: value, text)
+        case "minProperties": node.sizes = try range(node.sizes, from: value, text)
+        case "maxProperties": node.sizes = try range(node.sizes, through: value, text)
         case "pattern":
             do throws(JSONSchemaPattern.Malformed) {
                 node.pattern = try JSONSchemaPattern(string(value, text))
@@ -113,6 +120,10 @@ struct JSONSchemaCompiler {
         case "allOf": node.all += try schemas(value, text)
         case "anyOf": node.any = try schemas(value, text)
         case "oneOf": node.one = try schemas(value, text)
+        case "not": node.excluded = try compile(value, text)
+        case "if": node.condition = try compile(value, text)
+        case "then": node.consequence = try compile(value, text)
+        case "else": node.alternative = try compile(value, text)
         case "$ref": node.all.append(try compile(try target(of: value, text), text))
         case "$defs": for name in try members(value) { _ = try compile(name + 1, text) }
         case "$schema":
@@ -120,9 +131,18 @@ struct JSONSchemaCompiler {
                 throw malformed("the only dialect known is draft 2020-12", value)
             }
         case "$id", "$comment", "title", "description", "examples", "default", "deprecated", "readOnly", "writeOnly": break
+        case let known where JSONSchemaCompiler.refused.contains(known):
+            throw malformed("'\(known)' is not supported, and what is not checked is not promised: say it in other words", name)
         case let unknown: throw malformed("unknown keyword '\(unknown)'", name)
         }
     }
+
+    /// Keywords of draft 2020-12 that would have to be checked and are not.
+    private static let refused: Set<String> = [
+        "$anchor", "$dynamicAnchor", "$dynamicRef", "$vocabulary", "contains", "contentEncoding", "contentMediaType",
+        "contentSchema", "dependentRequired", "dependentSchemas", "maxContains", "minContains", "patternProperties",
+        "prefixItems", "propertyNames", "unevaluatedItems", "unevaluatedProperties", "uniqueItems",
+    ]
 
     // MARK: - Parts
 

@@ -2,6 +2,7 @@ import Contracts
 import EventCore
 import Exchanges
 import Glibc
+import Pipeline
 import Policies
 import Routes
 import Settings
@@ -35,6 +36,24 @@ struct AccessTables: Sendable {
             }
             return RouteAccess(policy, route, demand, schema, diagnostics)
         }
+        let used = policies.filter { policy in table.routes.contains { $0.access?.policy == policy.name } }
+        for rule in used.flatMap(\.rules) { Self.check(rule, configuration.identity.issuers, diagnostics) }
+    }
+
+    /// A rule that waits for an issuer or a claim that nobody ever has would never hold, and a refusal would not either.
+    private static func check(_ rule: PolicyDefinition.Rule, _ issuers: [IssuerSettings], _ diagnostics: Diagnostics) {
+        for name in rule.issuers where !issuers.contains(where: { $0.name == name }) {
+            diagnostics.error(
+                at: rule.position,
+                "rule '\(rule.name)': there is no issuer '\(name)'\(Spelling.hint(name, among: issuers.map(\.name))): 'identity: { issuers: … }' of the configuration names them")
+        }
+        let asked = issuers.filter { rule.issuers.isEmpty || rule.issuers.contains($0.name) }
+        let claims = asked.flatMap { $0.claims.map(\.description) }
+        for claim in rule.claims where !claims.contains(claim.name) {
+            diagnostics.error(
+                at: rule.position,
+                "rule '\(rule.name)': no issuer keeps the claim '\(claim.name)'\(Spelling.hint(claim.name, among: claims)): add it to 'claims' of the issuer")
+        }
     }
 }
 
@@ -50,6 +69,8 @@ final class RouteAccess: Sendable {
     let asksOPA: Bool
     /// Of the policy's text.
     let version: UInt32
+    /// Somebody behind the gateway reads the JSON that the fields stand in.
+    private let isReadElsewhere: Bool
 
     init(
         _ policy: PolicyDefinition, _ route: RouteDefinition, _ demand: AccessDemand, _ schema: ProtoSchema?,
@@ -79,7 +100,11 @@ final class RouteAccess: Sendable {
         fields = compiler.fields
         asksOPA = policy.asksOPA
         version = policy.version
+        isReadElsewhere = !route.match.grpc && route.targets.contains { !$0.isCore }
     }
+
+    /// Will whoever reads the body take it for what it is taken for here?
+    func reads(_ exchange: Exchange) -> Bool { !isReadElsewhere || exchange.saysJSON }
 }
 
 /// Rules of a policy as one route can ask them.
@@ -102,8 +127,10 @@ private struct RuleCompiler {
         made.subjects = rule.subjects.map { Array($0.utf8) }
         made.claims = rule.claims.map { (Array($0.name.utf8), $0.values.map { Array($0.utf8) }) }
         made.states = rule.states.map(\.name)
-        // A service called as a user is not that user, nor is a session that somebody has made up.
-        let kinds = rule.owner != nil && rule.kinds.isEmpty ? [.user] : rule.kinds
+        // A service called as a user is not that user, nor is a session that somebody has made up; and whoever is
+        // named must have proven his name.
+        var kinds = rule.kinds
+        if kinds.isEmpty { kinds = rule.owner != nil ? [.user] : rule.subjects.isEmpty || rule.denies ? [] : [.user, .service] }
         made.kinds = kinds.reduce(0) { $0 | AccessRule.bit($1) }
         if rule.owner?.place == .object || !rule.states.isEmpty, let other = route.targets.first(where: { !$0.isCore }) {
             return .failure(.init(text: "\(other) does not hold the object, the event core does"))

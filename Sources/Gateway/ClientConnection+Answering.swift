@@ -159,7 +159,7 @@ extension ClientConnection {
         guard exchange === self.exchange else { return }
         exchange.origin?.cancel()
         exchange.origin = nil
-        worker.countAborted(exchange)
+        worker.countAborted(exchange, why)
         self.exchange = nil
         worker.finish(exchange)
         if !output.isEmpty { _ = transport.send(output) }

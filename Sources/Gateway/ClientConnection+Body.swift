@@ -110,7 +110,7 @@ extension ClientConnection {
     }
 
     private func keep(_ field: Field, _ text: borrowing Span<UInt8>) {
-        guard HTTP1Encoder.isForwardable(trailer: field) else { return }
+        guard let exchange, worker.isForwardable(trailer: field, text, of: exchange) else { return }
         let lines = trailers ?? Buffer(capacity: 256)
         trailers = lines
         HTTP1Encoder.field(field, of: text, into: lines)

@@ -40,10 +40,12 @@ extension ClientStream {
             let outcome = Outcome(.validationError, status: 431, "the request's trailers are too large")
             return exchange.status == 0 ? refuse(outcome) : exchange.wire?.abort(exchange, outcome) ?? ()
         }
-        for field in block.fields where HTTP1Encoder.isForwardable(trailer: field) {
-            let lines = trailers ?? Buffer(capacity: 256)
-            trailers = lines
-            block.text.withReadable { HTTP1Encoder.field(field, of: $0, into: lines) }
+        block.text.withReadable { text in
+            for field in block.fields where worker.isForwardable(trailer: field, text, of: exchange) {
+                let lines = trailers ?? Buffer(capacity: 256)
+                trailers = lines
+                HTTP1Encoder.field(field, of: text, into: lines)
+            }
         }
     }
 

@@ -238,7 +238,7 @@ final class ClientStream: Source, Wire, HTTP2StreamHandler {
         guard exchange === self.exchange, let connection else { return }
         exchange.origin?.cancel()
         exchange.origin = nil
-        if !exchange.isPastItsEnd(worker.loop.nowMS) { worker.countAborted(exchange) }
+        if !exchange.isPastItsEnd(worker.loop.nowMS) { worker.countAborted(exchange, why) }
         // A call's status stands at its end, which can still be said.
         if exchange.head.dialect == .grpc, exchange.status != 0, !bodiless, !isEnding {
             let problem = Problem(why, exchange, fields: nil)

@@ -182,7 +182,7 @@ final class GRPCWebTranslation: Translation {
         exchange.origin = nil
         if exchange.status == 0 { return client.answer(why, of: exchange) }
         guard boundary.isBetweenMessages, !isHeadOnly else { return client.abort(exchange, why) }
-        if !exchange.isPastItsEnd(worker.loop.nowMS) { worker.countAborted(exchange) }
+        if !exchange.isPastItsEnd(worker.loop.nowMS) { worker.countAborted(exchange, why) }
         exchange.grpcStatus = GRPCStatus(why).rawValue
         let trailers = Buffer(capacity: 384)
         Problem(why, exchange, fields: nil).trailers(into: trailers)

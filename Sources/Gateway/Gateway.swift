@@ -52,7 +52,8 @@ public final class Gateway: Sendable {
         // mailbox holds them all, so that none is ever refused.
         let orders = configuration.checkout.map { $0.inFlight + $0.waiting } ?? 0
         let capacity =
-            configuration.store.queue + orders + 2 * Outbound.mostCalls + AccessSettings.OPA.mostPending + 8192
+            configuration.store.queue + orders + 2 * Outbound.mostCalls + AccessSettings.OPA.mostPending
+            + configuration.identity.issuers.count * Issuer.mostWaiting + 8192
         let mailboxes = try (0..<count).map { _ in try Mailbox<WorkerMessage>(capacity: capacity) }
         let deliver: EventLog.Deliver = { worker, replies in _ = mailboxes[Int(worker)].post(.replies(replies)) }
         let core = try startCore(deliver)
@@ -62,6 +63,7 @@ public final class Gateway: Sendable {
             calls: outbound, clock: { nx_monotonic_ns() / 1_000_000 },
             wake: { ticket in _ = mailboxes[Int(ticket.worker)].post(.wake(ticket)) }, note: { $0.write(to: log) })
         issuers.adopt(stages.identity.definitions)
+        desks.revocations.adopt(issuers: configuration.identity.issuers.map(\.name))
         let policyAgent = PolicyAgent(outbound) { ticket, opinion in
             _ = mailboxes[Int(ticket.worker)].post(.opinion(ticket, opinion))
         }
@@ -175,6 +177,7 @@ public final class Gateway: Sendable {
             stages: stages)
         // Workers look for their issuers there; calls come after the clusters they go to.
         shared.issuers.adopt(stages.identity.definitions)
+        shared.revocations.adopt(issuers: configuration.identity.issuers.map(\.name))
         for mailbox in mailboxes where !mailbox.post(.generation(generation)) {
             shared.log.error("a worker's mailbox was full; it keeps its generation", ["generation": "\(number)"])
         }

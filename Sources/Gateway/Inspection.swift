@@ -17,14 +17,20 @@ struct Inspection: Sendable {
     }
 
     private let schema: ProtoSchema
+    /// In the schema.
+    private let type: Int
     private let fields: [Field]
+    /// Nil = whatever can be passed on will do.
+    private let whole: MessageCheck?
 
     /// Nil when the route inspects nothing.
     /// - Parameter method: index in the schema, if it is there.
     init?(_ route: RouteDefinition, _ method: Int?, _ schema: ProtoSchema?, _ diagnostics: Diagnostics) {
-        guard !route.inspection.isEmpty, let method, let schema else { return nil }
+        guard !route.inspection.isEmpty || route.messageRule != nil, let method, let schema else { return nil }
         self.schema = schema
         let type = schema.methods[method].input
+        self.type = type
+        whole = route.messageRule.map { MessageCheck(refusesUnknown: $0.refusesUnknown) }
         fields = route.inspection.compactMap { rule in
             do throws(ProtoJSONError) {
                 let path = try schema.path(rule.field, in: type)
@@ -46,6 +52,7 @@ struct Inspection: Sendable {
 
     /// Everything that is wrong with the message.
     func violations(in message: Span<UInt8>) -> [Invalid.Field] {
+        if let fault = whole?.fault(in: message, type: type, schema) { return [Invalid.Field(fault.pointer, fault.text)] }
         var found: [Invalid.Field] = []
         for field in fields {
             if let wrong = violation(of: field, in: message) { found.append(Invalid.Field(field.pointer, wrong)) }
@@ -68,9 +75,11 @@ struct Inspection: Sendable {
 }
 
 extension Worker {
-    /// The stage `inspect`: the one message of a call.
+    /// The stage `inspect`: the one message of a call, or a JSON body.
     func inspect(_ exchange: Exchange) -> Verdict {
-        guard let inspection = era(of: exchange).contracts.inspections[Int(exchange.route)] else {
+        let contracts = era(of: exchange).contracts
+        if let bodies = contracts.bodies[Int(exchange.route)] { return inspect(exchange, bodies) }
+        guard let inspection = contracts.inspections[Int(exchange.route)] else {
             return .answer(Outcome(.internalError, "the contract of this route is not there"))
         }
         switch withMessage(of: exchange, { inspection.violations(in: $0) }) {

@@ -43,7 +43,7 @@ final class NullWire: Wire {
     }
 
     func abort(_ exchange: Exchange, _ why: Outcome) {
-        worker.countAborted(exchange)
+        worker.countAborted(exchange, why)
         fail(why, mayHaveRun: true)
     }
 

@@ -9,9 +9,7 @@ import WireHTTP
 enum RateLimitFields {
     /// - Parameter status: of the answer; redirects say nothing of limits.
     static func write(_ exchange: Exchange, status: UInt16, worker: Worker, into out: some FieldSink) {
-        guard exchange.head.dialect == .http || exchange.head.dialect == .connect, status >= 200,
-            !(300..<400).contains(status)
-        else { return }
+        guard isTold(exchange, status) else { return }
         let charges = exchange.charges
         let tables = worker.era(of: exchange).quotas
         let budget = Int(charges.shown)
@@ -28,6 +26,22 @@ enum RateLimitFields {
         }
         out.finish()
         if tables.legacyLimits[budget] > 0 { writeLegacy(charges, tables.legacyLimits[budget], into: out) }
+    }
+
+    private static func isTold(_ exchange: Exchange, _ status: UInt16) -> Bool {
+        (exchange.head.dialect == .http || exchange.head.dialect == .connect) && status >= 200 && !(300..<400).contains(status)
+    }
+
+    /// Do the fields for old clients take the place of the upstream's? Those are single numbers, and two of them would
+    /// be none; `RateLimit` is a list, where both have a place.
+    static func replacesLegacy(_ exchange: Exchange, status: UInt16, worker: Worker) -> Bool {
+        guard exchange.charges.shown != Charges.noBudget, isTold(exchange, status) else { return false }
+        return worker.era(of: exchange).quotas.legacyLimits[Int(exchange.charges.shown)] > 0
+    }
+
+    static func isLegacy(_ field: Field, _ text: borrowing Span<UInt8>) -> Bool {
+        let name = text.extracting(field.nameText.range)
+        return name.count > 12 && name.extracting(0..<12).equalsIgnoringCase("x-ratelimit-")
     }
 
     private static func writeLegacy(_ charges: Charges, _ limit: UInt32, into out: some FieldSink) {

@@ -35,10 +35,12 @@ enum ReplyFields {
         let edits = worker.responseEdits(of: exchange)
         let cors = worker.corsPolicy(of: exchange)
         let dropping = head.status == 204 || head.status == 101 ? droppedWithLength : dropped
+        let replacesLegacy = RateLimitFields.replacesLegacy(exchange, status: head.status, worker: worker)
         var dated = false
         for field in head.fields where !dropping.contains(field.name) {
             if field.name == .date { dated = true }
             if cors != nil, CORSFields.isOwn(field, text) { continue }
+            if replacesLegacy, RateLimitFields.isLegacy(field, text) { continue }
             if let edits, edits.drops(text.extracting(field.nameText.range)) { continue }
             out.write(field, of: text)
         }

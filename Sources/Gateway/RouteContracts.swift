@@ -1,6 +1,7 @@
 public import Contracts
 import EventCore
 import Exchanges
+public import OpenAPI
 import Pipeline
 import Policies
 public import Routes
@@ -19,6 +20,13 @@ public final class RouteContracts: Sendable {
     let facades: [Facade?]
     /// By route: what its stage `inspect` wants; nil where it has none.
     let inspections: [Inspection?]
+    /// By route: what it wants of JSON bodies; nil where it wants nothing.
+    let bodies: [BodyInspection?]
+    /// The public HTTP surface.
+    public let api: APIDescription
+    /// What the operation `openapi` answers, and the number of its entity tag.
+    let apiReply: LocalReply
+    let apiVersion: UInt64
     /// Behind `Rule.flag`.
     let steers: [Steer]
     /// Behind `Rule.steeringKey`.
@@ -45,8 +53,12 @@ public final class RouteContracts: Sendable {
     }
 
     /// Compiles what the table's routes need. Check `diagnostics` before using it.
-    public init(_ table: RouteTable, _ schema: ProtoSchema?, _ diagnostics: Diagnostics) {
+    public init(_ table: RouteTable, _ schema: ProtoSchema?, _ schemas: borrowing BodySchemas, _ diagnostics: Diagnostics) {
         self.schema = schema
+        bodies = table.routes.map { BodyInspection($0, schemas) }
+        api = APIDescription(table, APIDescription.Sources(schema: schema, commands: schemas.commandDocuments, files: schemas.fileDocuments))
+        apiVersion = api.version
+        apiReply = LocalReply(status: 200, body: api.text, fields: EntityTag.field(apiVersion))
         steers = table.flags.map { Steer($0) }
         var calls: [CompiledCall] = []
         var facades: [Facade?] = []

@@ -74,6 +74,10 @@ final class ListenerShare: Sendable {
     private let limit: Atomic<Int>
     /// Open connections by address. Counted while there is no limit, too: a reload may bring one.
     private let addresses = ConcurrencyTable(keys: 65_536)
+    /// Those that there was no place for in `addresses`, and that no limit keeps out: by key, so that none of them is
+    /// let go twice in place of another. No more than there are connections; nearly always none.
+    private let uncounted = Mutex<[UInt64: Int]>([:])
+    private let hasUncounted = Atomic<Int>(0)
     private let hash = KeyedHash()
     private let limitOfAddress: Atomic<Int>
 
@@ -103,15 +107,34 @@ final class ListenerShare: Sendable {
         guard peer != (0, 0) else { return true }
         let most = limitOfAddress.load(ordering: .relaxed)
         let isUnlimited = isTrusted || most == 0
-        let decision = addresses.acquire(policy: 0, key: key(peer), limit: isUnlimited ? .max : UInt64(most))
-        if decision.isAllowed || isUnlimited { return true }
+        let key = key(peer)
+        let decision = addresses.acquire(policy: 0, key: key, limit: isUnlimited ? .max : UInt64(most))
+        if decision.isAllowed { return true }
+        if isUnlimited {
+            uncounted.withLock { $0[key, default: 0] += 1 }
+            hasUncounted.add(1, ordering: .relaxed)
+            return true
+        }
         open.subtract(1, ordering: .relaxed)
         return false
     }
 
     func leave(_ peer: (high: UInt64, low: UInt64)) {
         open.subtract(1, ordering: .relaxed)
-        if peer != (0, 0) { addresses.release(policy: 0, key: key(peer)) }
+        guard peer != (0, 0) else { return }
+        let key = key(peer)
+        if hasUncounted.load(ordering: .relaxed) > 0, wasUncounted(key) { return }
+        addresses.release(policy: 0, key: key)
+    }
+
+    private func wasUncounted(_ key: UInt64) -> Bool {
+        let was = uncounted.withLock { counts in
+            guard let count = counts[key] else { return false }
+            counts[key] = count > 1 ? count - 1 : nil
+            return true
+        }
+        if was { hasUncounted.subtract(1, ordering: .relaxed) }
+        return was
     }
 
     private func key(_ peer: (high: UInt64, low: UInt64)) -> UInt64 {

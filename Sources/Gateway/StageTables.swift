@@ -13,9 +13,19 @@ public struct StageTables: Sendable {
     /// - Parameter schema: what messages look like; nil = nobody has said so.
     public init(_ configuration: Configuration, _ table: RouteTable, _ schema: ProtoSchema?, _ diagnostics: Diagnostics) {
         identity = IdentityTable(configuration.identity, diagnostics)
-        for route in table.routes where route.identity?.mode == .required && configuration.identity.issuers.isEmpty {
-            diagnostics.warning(at: route.position, "route '\(route.name)' requires a token, and there is no issuer: nobody gets in")
-        }
+        if configuration.identity.issuers.isEmpty { Self.warnOfClosedRoutes(table, diagnostics) }
         access = AccessTables(configuration, table, schema, diagnostics)
+    }
+
+    /// One line for all of them: they have one cause.
+    private static func warnOfClosedRoutes(_ table: RouteTable, _ diagnostics: Diagnostics) {
+        let closed = table.routes.filter { $0.identity?.mode == .required }
+        guard let first = closed.first else { return }
+        diagnostics.warning(
+            at: first.position,
+            """
+            routes that take a token: \(closed.count), the first is '\(first.name)'; but no issuer of tokens is configured, so that they are \
+            401 for everybody. Name one under 'identity: { issuers: … }', for development as in config/development.yaml
+            """)
     }
 }

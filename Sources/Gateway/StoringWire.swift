@@ -73,7 +73,7 @@ final class StoringWire: Translation {
     }
 
     func abort(_ exchange: Exchange, _ why: Outcome) {
-        worker.countAborted(exchange)
+        worker.countAborted(exchange, why)
         exchange.mayHaveRun = true
         guard passes else { return answer(why, of: exchange) }
         finish(status)

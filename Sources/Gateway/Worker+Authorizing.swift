@@ -21,8 +21,8 @@ extension Worker {
         case .unavailable: return Self.unavailable
         }
         let contracts = era.contracts
-        let decision = Authorize.decide(access.policy, principal) { owner, principal in
-            Self.names(principal.subject, owner, exchange, access, contracts)
+        let decision = Authorize.decide(access.policy, principal) { owner, principal, unclear in
+            Self.names(principal.subject, owner, exchange, access, contracts, unclear: unclear)
         }
         switch decision {
         case .allowed(let rule): return allow(exchange, by: rule)
@@ -41,7 +41,8 @@ extension Worker {
 
     /// Does the request say that the thing is this subject's? Nil = its body is not here yet.
     private static func names(
-        _ subject: [UInt8], _ owner: AccessRule.Owner, _ exchange: Exchange, _ access: RouteAccess, _ contracts: RouteContracts
+        _ subject: [UInt8], _ owner: AccessRule.Owner, _ exchange: Exchange, _ access: RouteAccess, _ contracts: RouteContracts,
+        unclear: Bool
     ) -> Bool? {
         switch owner {
         case .parameter(let place):
@@ -55,7 +56,12 @@ extension Worker {
         case .field(let number):
             guard exchange.bodyComplete else { return exchange.requestBody == .none ? false : nil }
             guard let body = exchange.body else { return false }
-            return access.fields[number].value(in: body, contracts.schema) == subject
+            guard access.reads(exchange) else { return unclear }
+            switch access.fields[number].reading(of: body, contracts.schema) {
+            case .value(let value): return value == subject
+            case .absent: return false
+            case .unclear: return unclear
+            }
         case .anyone, .object: return false
         }
     }

@@ -35,12 +35,12 @@ extension Worker {
     }
 
     /// The exchange ends: what runs at once is let go, and what counts only when it was accepted is given back when
-    /// it was not.
+    /// it was not. What an earlier request was answered has been charged to that one.
     func settleCharges(_ exchange: Exchange) {
-        let isRefused = exchange.isRefused
+        let isNotDone = exchange.isRefused || exchange.isRepetition
         giveBack(exchange, era(of: exchange).quotas) { budget in
             if case .concurrent = budget.measure { return true }
-            return budget.countsAcceptedOnly && isRefused
+            return budget.countsAcceptedOnly && isNotDone
         }
     }
 

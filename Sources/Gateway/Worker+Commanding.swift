@@ -161,6 +161,7 @@ extension Worker {
         // Its time may have been over meanwhile: then its client has heard so already.
         guard let exchange = unanswered(reply.ticket), let wire = exchange.wire else { return giveUp(reply) }
         guard !isTooOld(reply, exchange) else { return }
+        exchange.isRepetition = reply.isRepetition
         noteAccess(exchange, reply.outcome)
         if deliver(claimed: reply.outcome, exchange, wire) { return }
         if let facade = facade(of: exchange) {
@@ -187,6 +188,15 @@ extension Worker {
             wire.answer(answer.preferenceApplied(of: exchange), of: exchange)
         // Only those inside ask for these.
         default: break
+        }
+    }
+}
+
+extension Reply {
+    fileprivate var isRepetition: Bool {
+        switch outcome {
+        case .repeated, .upstreamRepeated: true
+        default: isRepeated
         }
     }
 }

@@ -112,6 +112,11 @@ extension Worker {
         advance(exchange, session: session, era: era)
     }
 
+    /// May a trailer of the request go upstream? What clients cannot say in front they cannot say behind either.
+    func isForwardable(trailer: Field, _ text: borrowing Span<UInt8>, of exchange: Exchange) -> Bool {
+        HTTP1Encoder.isForwardable(trailer: trailer) && !era(of: exchange).identity.reserved.contains(trailer, text)
+    }
+
     /// The exchange's names: correlation id and trace (SPEC O-4, O-5).
     private func identify(_ exchange: Exchange, _ text: borrowing Span<UInt8>) {
         var parent: TraceContext?
@@ -237,7 +242,10 @@ extension Worker {
         case .deadLetters: askDesk(.deadLetters, exchange, era: era)
         case .flags: askDesk(.flags, exchange, era: era)
         case .revocations: askDesk(.revocations, exchange, era: era)
-        case .openAPI: refuse(exchange, Refusal(.unsupported, "nobody answers that here"))
+        case .openAPI:
+            let known = hasAlready(era.contracts.apiVersion, exchange)
+            let tag = EntityTag.field(era.contracts.apiVersion)
+            exchange.wire?.answer(known ? LocalReply(status: 304, body: [], fields: tag) : era.contracts.apiReply, of: exchange)
         case .grpcHealth: HealthCall(self).begin(exchange)
         case .grpcReflection: ReflectionCall(self, era: era).begin(exchange)
         case .metrics:

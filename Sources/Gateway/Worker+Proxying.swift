@@ -92,9 +92,9 @@ extension Worker {
         wire.answer(problem.reply(), of: exchange)
     }
 
-    /// An answer was cut after its head had gone to the client.
-    func countAborted(_ exchange: Exchange) {
-        guard case .upstream(let index) = exchange.target else { return }
+    /// An answer was cut after its head had gone to the client. That its credential has ended is not the upstream's doing.
+    func countAborted(_ exchange: Exchange, _ why: Outcome) {
+        guard case .upstream(let index) = exchange.target, why.code != .unauthenticated else { return }
         meters.count(.badAnswer, cluster: era(of: exchange).clusters[Int(index)].label)
     }
 }

@@ -28,7 +28,8 @@ public struct ReservedNames: Sendable {
         if kept < fields.count { fields.removeLast(fields.count &- kept) }
     }
 
-    @inline(__always) private func contains(_ field: Field, _ text: borrowing Span<UInt8>) -> Bool {
+    /// Has the field such a name?
+    @inline(__always) public func contains(_ field: Field, _ text: borrowing Span<UInt8>) -> Bool {
         guard field.name == .other, lengths >> UInt64(field.nameText.count & 63) & 1 != 0 else { return false }
         return isReserved(text.extracting(field.nameText.range))
     }

@@ -78,7 +78,7 @@ struct RevocationJournal {
     /// - Returns: the new file, open.
     private static func rewrite(_ path: String, _ entries: [Revocations.Entry]) -> Int32? {
         let name = path + ".new"
-        let file = Glibc.open(name, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0o600)
+        let file = Glibc.open(name, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard file >= 0 else { return nil }
         var text: [UInt8] = []
         for entry in entries { text += entry.line }

@@ -49,23 +49,32 @@ public final class Revocations: Sendable {
         init(_ entry: Entry) { self.init(entry.whose, Array(entry.issuer.utf8), Array(entry.name.utf8)) }
     }
 
-    private struct State {
-        var entries: [Key: Entry] = [:]
-        var journal: RevocationJournal?
-    }
-
-    private let state: Mutex<State>
+    /// What counts. Workers look at it between two requests: nobody writes to a disk while he holds it.
+    private let state: Mutex<[Key: Entry]>
+    /// Held through a whole change, so that the file and `state` say the same.
+    private let journal: Mutex<RevocationJournal?>
     private let changes = Atomic<UInt64>(1)
+    /// Of the configuration in force.
+    private let issuers = Mutex<[String]>([])
 
     /// In memory only.
-    public init() { state = Mutex(State()) }
+    public init() {
+        state = Mutex([:])
+        journal = Mutex(nil)
+    }
 
     /// Kept in the file at `path`, and read from it.
     public init(path: String, nowMS: UInt64) throws {
         let (journal, entries) = try RevocationJournal.open(path: path, nowMS: nowMS)
-        state = Mutex(
-            State(entries: Dictionary(entries.map { (Key($0), $0) }, uniquingKeysWith: { $1 }), journal: journal))
+        state = Mutex(Dictionary(entries.map { (Key($0), $0) }, uniquingKeysWith: { $1 }))
+        self.journal = Mutex(journal)
     }
+
+    /// These issuers are believed from now on.
+    public func adopt(issuers names: [String]) { issuers.withLock { $0 = names } }
+
+    /// Is there an issuer of this name? What is revoked of another would be revoked for nobody.
+    public func knows(issuer name: String) -> Bool { issuers.withLock { $0.contains(name) } }
 
     /// Grows with each change: who has looked at this number need not look again.
     public var version: UInt64 { changes.load(ordering: .acquiring) }
@@ -73,12 +82,12 @@ public final class Revocations: Sendable {
     /// Is this principal's token revoked?
     public func isRevoked(_ principal: Principal) -> Bool {
         guard principal.isFromToken else { return false }
-        return state.withLock { state in
-            guard !state.entries.isEmpty else { return false }
+        return state.withLock { entries in
+            guard !entries.isEmpty else { return false }
             func entry(_ whose: Entry.Whose, _ name: [UInt8]) -> Bool {
                 guard !name.isEmpty else { return false }
                 for issuer in [principal.issuer, []] {
-                    if let entry = state.entries[Key(whose, issuer, name)], principal.issuedMS < entry.beforeMS { return true }
+                    if let entry = entries[Key(whose, issuer, name)], principal.issuedMS < entry.beforeMS { return true }
                 }
                 return false
             }
@@ -90,27 +99,22 @@ public final class Revocations: Sendable {
     /// - Returns: what counts now: no earlier one about the same is weakened.
     @discardableResult
     public func add(_ entry: Entry, nowMS: UInt64) throws(Fault) -> Entry {
-        let result: Result<Entry, Fault> = state.withLock { state in
+        let result: Result<Entry, Fault> = journal.withLock { journal in
             let key = Key(entry)
-            if state.entries[key] == nil, state.entries.count >= Self.most {
-                state.entries = state.entries.filter { nowMS < $0.value.untilMS }
-                if state.entries.count >= Self.most { return .failure(.full) }
+            let (old, count) = state.withLock { entries in
+                if entries[key] == nil, entries.count >= Self.most { entries = entries.filter { nowMS < $0.value.untilMS } }
+                return (entries[key], entries.count)
             }
+            if old == nil, count >= Self.most { return .failure(.full) }
             var kept = entry
             // A later one must not make believable again what an earlier one took away.
-            if let old = state.entries[key] {
+            if let old {
                 kept.id = old.id
                 kept.beforeMS = max(kept.beforeMS, old.beforeMS)
                 kept.untilMS = max(kept.untilMS, old.untilMS)
             }
-            // Held apart, so that it may look at the entries without a copy of them.
-            var journal = state.journal
-            defer { state.journal = journal }
-            guard journal?.add(kept, among: state.entries.count, { Array(state.entries.values) }) ?? true else {
-                return .failure(.notWritten)
-            }
-            state.entries[key] = kept
-            changes.add(1, ordering: .releasing)
+            guard journal?.add(kept, among: count, { state.withLock { Array($0.values) } }) ?? true else { return .failure(.notWritten) }
+            put(kept, at: key)
             return .success(kept)
         }
         return try result.get()
@@ -119,21 +123,25 @@ public final class Revocations: Sendable {
     /// Takes one back: what it spoke of is believed again.
     /// - Returns: false = there is none with this id.
     public func remove(id: String) throws(Fault) -> Bool {
-        let result: Result<Bool, Fault> = state.withLock { state in
-            guard let (key, entry) = state.entries.first(where: { $0.value.id == id }) else { return .success(false) }
-            guard state.journal?.remove(entry) ?? true else { return .failure(.notWritten) }
-            state.entries[key] = nil
-            changes.add(1, ordering: .releasing)
+        let result: Result<Bool, Fault> = journal.withLock { journal in
+            guard let (key, entry) = state.withLock({ $0.first { $0.value.id == id } }) else { return .success(false) }
+            guard journal?.remove(entry) ?? true else { return .failure(.notWritten) }
+            put(nil, at: key)
             return .success(true)
         }
         return try result.get()
     }
 
+    private func put(_ entry: Entry?, at key: Key) {
+        state.withLock { $0[key] = entry }
+        changes.add(1, ordering: .releasing)
+    }
+
     /// Those that have not expired, in the order of their ids, after the one with the id `after`.
     public func list(after: String, most: Int, nowMS: UInt64) -> [Entry] {
-        let all = state.withLock { $0.entries.values.filter { nowMS < $0.untilMS && $0.id > after } }
+        let all = state.withLock { $0 }.values.filter { nowMS < $0.untilMS && $0.id > after }
         return Array(all.sorted { $0.id < $1.id }.prefix(most))
     }
 
-    public var count: Int { state.withLock { $0.entries.count } }
+    public var count: Int { state.withLock { $0.count } }
 }

@@ -12,6 +12,8 @@ public struct KeySet: Sendable {
     public static let longest = 256 * 1024
     /// Keys in it.
     public static let most = 256
+    /// Keys on P-256 that get a table of their multiples (150 KiB); the others cost more each time.
+    public static let prepared = 8
     /// Keys that one token is tried with: without `kid`, or when several keys share one.
     public static let tried = 4
 
@@ -39,7 +41,8 @@ public struct KeySet: Sendable {
             guard keys.count + skipped.count < KeySet.most else { throw KeySetFault(text: "the key set has more than \(KeySet.most) keys") }
             do {
                 let key = try JSONWebKey(JSONMembers(tape: tape, object: at), in: text)
-                keys.append(try VerificationKey(key, takesSecret: takesSecrets, takesPrivate: false))
+                let isEarly = keys.count(where: { $0.algorithms.contains(.es256) }) < KeySet.prepared
+                keys.append(try VerificationKey(key, takesSecret: takesSecrets, takesPrivate: false, prepares: isEarly))
             } catch {
                 skipped.append(error)
             }

@@ -11,7 +11,8 @@ public final class VerificationKey: Sendable {
 
     private enum Material {
         case rsa(PublicKey, modulus: Int)
-        case ec(PublicKey, Curve)
+        /// With a table of its multiples, or without.
+        case ec(PublicKey, Curve, PreparedPoint?)
         case ed25519(PublicKey)
         case secret(Secret)
     }
@@ -26,18 +27,23 @@ public final class VerificationKey: Sendable {
     /// - Parameters:
     ///   - takesSecret: a shared secret (`oct`) is fine.
     ///   - takesPrivate: a private key is fine; its public half is used.
-    public convenience init(jwk text: Span<UInt8>, takesSecret: Bool = false, takesPrivate: Bool = false) throws(KeyFault) {
-        try self.init(try JSONWebKey(text), takesSecret: takesSecret, takesPrivate: takesPrivate)
+    ///   - prepares: it will be used often: time and room are spent so that each use costs less (P-256 alone).
+    public convenience init(
+        jwk text: Span<UInt8>, takesSecret: Bool = false, takesPrivate: Bool = false, prepares: Bool = false
+    ) throws(KeyFault) {
+        try self.init(try JSONWebKey(text), takesSecret: takesSecret, takesPrivate: takesPrivate, prepares: prepares)
     }
 
-    init(_ key: JSONWebKey, takesSecret: Bool, takesPrivate: Bool) throws(KeyFault) {
+    init(_ key: JSONWebKey, takesSecret: Bool, takesPrivate: Bool, prepares: Bool) throws(KeyFault) {
         guard key.verifies else { throw .notForSignatures }
         guard takesPrivate || !key.isPrivate else { throw .isPrivate }
         keyID = key.keyID
         algorithms = key.algorithms
         switch key.material {
         case .rsa(let n, _, _): material = .rsa(PublicKey(owning: try EVPKeys.make(key.material, withPrivate: false)), modulus: n.count)
-        case .ec(let curve, _, _, _): material = .ec(PublicKey(owning: try EVPKeys.make(key.material, withPrivate: false)), curve)
+        case .ec(let curve, let x, let y, _):
+            let key = PublicKey(owning: try EVPKeys.make(key.material, withPrivate: false))
+            material = .ec(key, curve, prepares && curve == .p256 ? PreparedPoint(x: x, y: y) : nil)
         case .ed25519: material = .ed25519(PublicKey(owning: try EVPKeys.make(key.material, withPrivate: false)))
         case .secret(let bytes):
             guard takesSecret else { throw .isSecret }
@@ -52,8 +58,9 @@ public final class VerificationKey: Sendable {
         case .rsa(let key, let modulus):
             guard signature.count == modulus, let digest = algorithm.hash?.digest(of: input) else { return false }
             return key.verifies(signature, ofDigest: digest.span, by: algorithm)
-        case .ec(let key, let curve):
+        case .ec(let key, let curve, let prepared):
             guard signature.count == 2 * curve.width, let digest = algorithm.hash?.digest(of: input) else { return false }
+            if let prepared { return prepared.verifies(signature, ofDigest: digest.span) }
             // OpenSSL refuses r and s outside of 1 to n - 1.
             return key.verifies(ECDSASignature.der(ofRaw: signature).span, ofDigest: digest.span, by: algorithm)
         case .ed25519(let key):

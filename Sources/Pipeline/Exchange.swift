@@ -36,6 +36,8 @@ public final class Exchange {
     public var charges = Charges()
     /// Its upstream may be asked, under this number; nil = it has not been reserved, or need not be.
     public var repeatFence: UInt64?
+    /// Its answer is what an earlier request came to.
+    public var isRepetition = false
     /// A stage waits for somebody to wake it.
     public var isParked = false
     /// Which side of its route's flag it is on.
@@ -108,6 +110,7 @@ public final class Exchange {
         repeatKey = nil
         charges.clear()
         repeatFence = nil
+        isRepetition = false
         isParked = false
         arm = .none
         done = []

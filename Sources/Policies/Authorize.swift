@@ -14,13 +14,14 @@ public enum Authorize {
     }
 
     /// - Parameter names: does the request name this subject as the owner? Nil = that stands in the body, which is not
-    ///   here yet. Asked for parameters and fields only.
+    ///   here yet. Asked for parameters and fields only. The last argument is the answer where the body says it in
+    ///   a way that others could read otherwise: nobody gets in by that, and nobody gets past a refusal.
     public static func decide(
-        _ policy: borrowing AccessPolicy, _ principal: Principal, names: (AccessRule.Owner, Principal) -> Bool?
+        _ policy: borrowing AccessPolicy, _ principal: Principal, names: (AccessRule.Owner, Principal, Bool) -> Bool?
     ) -> Decision {
         var denialNeedsBody = false
         for i in policy.denials.indices where policy.denials[i].fits(principal) && policy.denials[i].hasScopes(principal) {
-            switch isOwner(policy.denials[i].owner, principal, names) {
+            switch isOwner(policy.denials[i].owner, principal, unclear: true, names) {
             case true?: return .denied(rule: policy.denials[i].number, lacksScope: false)
             case false?: continue
             case nil: denialNeedsBody = true
@@ -31,7 +32,7 @@ public enum Authorize {
         var object = ObjectAccess([])
         for i in policy.grants.indices where policy.grants[i].fits(principal) {
             let owner = policy.grants[i].owner
-            let isOwner = isOwner(owner, principal, names)
+            let isOwner = isOwner(owner, principal, unclear: false, names)
             if isOwner == false { continue }
             guard policy.grants[i].hasScopes(principal) else {
                 lacksScope = true
@@ -53,12 +54,13 @@ public enum Authorize {
 
     /// Nobody owns anything without a name.
     private static func isOwner(
-        _ owner: AccessRule.Owner, _ principal: Principal, _ names: (AccessRule.Owner, Principal) -> Bool?
+        _ owner: AccessRule.Owner, _ principal: Principal, unclear: Bool,
+        _ names: (AccessRule.Owner, Principal, Bool) -> Bool?
     ) -> Bool? {
         switch owner {
         case .anyone: true
         case .object: !principal.subject.isEmpty
-        case .parameter, .field: principal.subject.isEmpty ? false : names(owner, principal)
+        case .parameter, .field: principal.subject.isEmpty ? false : names(owner, principal, unclear)
         }
     }
 }

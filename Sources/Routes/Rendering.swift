@@ -34,7 +34,7 @@ extension RouteDefinition {
     var stageNames: [String] {
         let present: [(Bool, String)] = [
             (shield != nil, "shield"), (identity != nil, "identify"), (access != nil, "authorize"),
-            (!quotas.isEmpty, "quota"), (collect, "collect"), (!inspection.isEmpty, "inspect"),
+            (!quotas.isEmpty, "quota"), (collect, "collect"), (!inspection.isEmpty || bodySchema != nil || messageRule != nil, "inspect"),
             (repetition != nil, "replay"), (steering != nil, "steer"),
         ]
         return present.filter(\.0).map(\.1)
@@ -56,6 +56,8 @@ extension RouteDefinition {
         if let identity { result.append(("identify", "\(identity)")) }
         if let access { result.append(("authorize", "policy \(access)")) }
         for quota in quotas { result.append(("quota", "\(quota)")) }
+        if let bodySchema { result.append(("inspect", "\(bodySchema)")) }
+        if let messageRule { result.append(("inspect", "\(messageRule)")) }
         if let repetition { result.append(("replay", "\(repetition)")) }
         let limit =
             bodyLimit == .max ? "unlimited" : bodyLimit == 0 ? "none" : "up to \(Quantity.text(bytes: bodyLimit))"

@@ -17,6 +17,10 @@ public struct RouteDefinition: Sendable {
     public var grpcStatuses: [StatusName] = []
     /// What the stage `inspect` wants of messages.
     public var inspection: [FieldRule] = []
+    /// The same of whole messages; nil = whatever can be passed on.
+    public var messageRule: MessageRule?
+    /// What it wants of JSON bodies; nil = nothing.
+    public var bodySchema: BodySchema?
     /// Requests become calls of this method.
     public var call: CallDefinition?
     public var shield: ShieldLimit?

@@ -196,6 +196,7 @@ struct RouteReader {
         }
         if route.match.grpc { checkFacade(fields, route) }
         checkStreamedCall(fields, route)
+        checkInspection(fields, route)
         for case .operation(let operation) in route.targets where operation.answersCalls && !route.match.grpc {
             diagnostics.error(at: fields.position(of: "match"), "operation \(operation) answers gRPC calls: match 'grpc'")
         }

@@ -64,7 +64,8 @@ struct TableParts {
             calls.append(call)
         }
         // Of a request that becomes a call there is no message before it does; that is where it is inspected.
-        if !route.inspection.isEmpty, route.match.grpc { rule.stages.insert(StageSet(.inspect)) }
+        let inspectsMessages = route.match.grpc && (!route.inspection.isEmpty || route.messageRule != nil)
+        if inspectsMessages || route.bodySchema != nil { rule.stages.insert(StageSet(.inspect)) }
         if let steering = route.steering {
             rule.stages.insert(StageSet(.steer))
             rule.steeringKey = UInt16(steeringKeys.count)

@@ -12,6 +12,12 @@ public struct Configuration: Sendable, Equatable {
     public var descriptors: [PlacedPath] = []
     /// The folder with the events' schemas; nil = off. Line 0 = nobody has named it.
     public var eventSchemas: PlacedPath? = PlacedPath("contracts/events", at: SourcePosition(file: "contracts/events"))
+    /// The folder with the commands' schemas; nil = off. Line 0 = nobody has named it.
+    public var commandSchemas: PlacedPath? = PlacedPath("contracts/commands", at: SourcePosition(file: "contracts/commands"))
+    /// The API's description as clients know it, which routes and schemas must not break; nil = there is none.
+    public var publishedAPI: PlacedPath?
+    /// The same of the gRPC services: a set of descriptors.
+    public var publishedDescriptors: PlacedPath?
     /// How long running exchanges may finish after SIGTERM.
     public var drain: UInt32 = 30_000
     public var clusters: [Cluster] = []

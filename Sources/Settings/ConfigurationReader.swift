@@ -21,6 +21,15 @@ extension Configuration {
             if let value = contracts.value("event_schemas"), let path = value.string("event_schemas", diagnostics) {
                 result.eventSchemas = path == "off" ? nil : PlacedPath(path, at: value.position)
             }
+            if let value = contracts.value("command_schemas"), let path = value.string("command_schemas", diagnostics) {
+                result.commandSchemas = path == "off" ? nil : PlacedPath(path, at: value.position)
+            }
+            if let value = contracts.value("published"), let path = value.string("published", diagnostics) {
+                result.publishedAPI = path == "off" ? nil : PlacedPath(path, at: value.position)
+            }
+            if let value = contracts.value("published_descriptors"), let path = value.string("published_descriptors", diagnostics) {
+                result.publishedDescriptors = path == "off" ? nil : PlacedPath(path, at: value.position)
+            }
             contracts.finish()
         }
         result.drain = root.milliseconds("drain", in: 0...3_600_000) ?? result.drain

@@ -14,6 +14,16 @@ public struct SourcePosition: Sendable, Hashable, CustomStringConvertible {
     public var description: String { line == 0 ? file : "\(file):\(line):\(column)" }
 }
 
+extension SourcePosition {
+    /// The line and column of a byte of the file's text.
+    public init(file: String, offset: Int, in text: [UInt8]) {
+        let before = text.prefix(offset)
+        let line = before.count { $0 == UInt8(ascii: "\n") } + 1
+        let column = before.count - (before.lastIndex(of: UInt8(ascii: "\n")) ?? -1)
+        self.init(file: file, line: line, column: column)
+    }
+}
+
 /// One problem and where it is.
 public struct Diagnostic: Sendable, Hashable, CustomStringConvertible {
     public enum Severity: String, Sendable { case error, warning }

@@ -12,8 +12,9 @@ struct ConfigurationOptions: ParsableArguments {
     var config: String?
 
     /// The loaded files; prints warnings. With errors it prints every one and exits 78 (`EX_CONFIG`).
-    func load(vault: TicketVault = TicketVault()) throws -> LoadedConfiguration {
-        switch LoadedConfiguration.load(config, vault: vault) {
+    /// - Parameter breaking: what it is to break what was published; nil = nobody asks.
+    func load(vault: TicketVault = TicketVault(), breaking: Diagnostic.Severity? = nil) throws -> LoadedConfiguration {
+        switch LoadedConfiguration.load(config, vault: vault, breaking: breaking) {
         case .success(let loaded):
             ConfigurationOptions.report(loaded.warnings)
             return loaded
@@ -44,7 +45,7 @@ struct CheckCommand: ParsableCommand {
     @OptionGroup var options: ConfigurationOptions
 
     func run() throws {
-        let loaded = try options.load()
+        let loaded = try options.load(breaking: .error)
         let configuration = loaded.configuration
         func count(_ n: Int, _ noun: String) -> String { "\(n) \(noun)\(n == 1 ? "" : "s")" }
         for listener in configuration.allListeners { print("listener \(listener.name) \(listener.address)") }

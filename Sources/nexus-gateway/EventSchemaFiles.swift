@@ -36,13 +36,3 @@ extension EventSchemas {
         return schemas
     }
 }
-
-extension SourcePosition {
-    /// The line and column of a byte.
-    fileprivate init(file: String, offset: Int, in text: [UInt8]) {
-        let before = text.prefix(offset)
-        let line = before.count { $0 == UInt8(ascii: "\n") } + 1
-        let column = before.count - (before.lastIndex(of: UInt8(ascii: "\n")) ?? -1)
-        self.init(file: file, line: line, column: column)
-    }
-}

@@ -38,10 +38,11 @@ struct LoadedConfiguration: Sendable {
     /// Reads the configuration at `path` and the route files it names.
     ///
     /// - Parameters:
+    ///   - breaking: what it is to break what was published; nil = nobody asks.
     ///   - path: nil = the default file; when that is missing, the built-in defaults.
     ///   - vault: the ticket keys of the running gateway, if there is one.
     ///   - vocabulary: the commands and queries of the event core, in the order of their numbers.
-    static func load(_ path: String?, vault: TicketVault = TicketVault(), _ vocabulary: Vocabulary = .core)
+    static func load(_ path: String?, vault: TicketVault = TicketVault(), breaking: Diagnostic.Severity?, _ vocabulary: Vocabulary = .core)
         -> Result<LoadedConfiguration, Invalid>
     {
         let diagnostics = Diagnostics()
@@ -58,7 +59,10 @@ struct LoadedConfiguration: Sendable {
         vocabulary.methods = schema.map(Vocabulary.methods(of:)) ?? [:]
         let table = RouteCompiler.compile(configuration, vocabulary: vocabulary, diagnostics)
         let tls = TLSContexts.load(configuration, vault: vault, diagnostics)
-        let contracts = table.map { RouteContracts($0, schema, diagnostics) }
+        let bodySchemas = table.map { BodySchemas(configuration, $0, diagnostics) }
+        let contracts: RouteContracts? =
+            if let table, let bodySchemas { RouteContracts(table, schema, bodySchemas, diagnostics) } else { nil }
+        if let breaking, let contracts { PublishedContracts.compare(configuration, contracts, breaking, diagnostics) }
         let stages = table.map { StageTables(configuration, $0, schema, diagnostics) }
         let checkout = Checkout.load(configuration, diagnostics)
         let takesCommands = table?.routes.contains { $0.targets.contains(where: \.isCommand) } ?? false

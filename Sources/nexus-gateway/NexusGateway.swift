@@ -7,7 +7,7 @@ struct NexusGateway: ParsableCommand {
         commandName: "nexus-gateway", abstract: "A gateway for many protocols with an event-sourced core.",
         version: "0.1.0",
         subcommands: [
-            RunCommand.self, CheckCommand.self, RoutesCommand.self, ContractsCommand.self, ExplainCommand.self,
+            RunCommand.self, CheckCommand.self, RoutesCommand.self, ContractsCommand.self, OpenAPICommand.self, ExplainCommand.self,
             UpstreamsCommand.self, SagaCommand.self, DLQCommand.self, FlagsCommand.self, TokenCommand.self, RevokeCommand.self,
             RevocationsCommand.self, JWSCommand.self,
         ],

@@ -64,6 +64,9 @@ struct RevocationDesk: Sendable {
         var issuer = ""
         if let value = body["issuer"] {
             guard case .string(let text) = value else { return AdminAnswer(400, "'issuer' must be the name of an issuer") }
+            guard text.isEmpty || revocations.knows(issuer: text) else {
+                return AdminAnswer(400, "the configuration has no issuer of that name, so this would revoke nothing")
+            }
             issuer = text
         }
         guard (1...Self.mostText).contains(name.utf8.count), issuer.utf8.count <= Self.mostText else {

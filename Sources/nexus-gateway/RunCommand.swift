@@ -23,7 +23,7 @@ struct RunCommand: ParsableCommand {
         // Before any thread exists, so that all of them leave signals to the one that waits for them.
         let signals = Signals()
         let vault = TicketVault()
-        let loaded = try options.load(vault: vault)
+        let loaded = try options.load(vault: vault, breaking: .warning)
         let daemon = try Daemon(loaded, options: options, vault: vault)
         daemon.serve(loaded.contracts, until: signals)
     }
@@ -190,7 +190,7 @@ private struct Daemon {
     private func reload() {
         notice.reloading(monotonicNS: nx_monotonic_ns())
         defer { notice.ready(status: "serving") }
-        switch LoadedConfiguration.load(options.config, vault: vault) {
+        switch LoadedConfiguration.load(options.config, vault: vault, breaking: .warning) {
         case .failure(let invalid):
             ConfigurationOptions.report(invalid.diagnostics)
             meters.countReloadFailure()
@@ -203,6 +203,7 @@ private struct Daemon {
                 ("store", now.store != configuration.store),
                 ("contracts", now.eventSchemas != configuration.eventSchemas),
                 ("idempotency", now.idempotency != configuration.idempotency),
+                ("identity.tokens_in_memory", now.identity.tokensInMemory != configuration.identity.tokensInMemory),
                 ("checkout", now.checkout != configuration.checkout), ("bus", now.bus != configuration.bus),
                 ("listeners", now.allListeners.map(\.address) != configuration.allListeners.map(\.address)
                     || now.allListeners.map(\.name) != configuration.allListeners.map(\.name)),

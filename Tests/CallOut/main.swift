@@ -41,7 +41,7 @@ struct Files {
         }
         self.table = table
         tls = TLSContexts.load(configuration, vault: vault, diagnostics)
-        contracts = RouteContracts(table, schema, diagnostics)
+        contracts = RouteContracts(table, schema, BodySchemas(configuration, table, diagnostics), diagnostics)
         stages = StageTables(configuration, table, schema, diagnostics)
         guard diagnostics.errors == 0 else {
             say("\(diagnostics.sorted)")

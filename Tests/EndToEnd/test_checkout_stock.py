@@ -11,7 +11,7 @@ from harness.shop import Shop
 import httpx
 import pytest
 from harness import sockets
-from harness.gateway import ROOT, settings
+from harness.gateway import ROOT, open_routes, settings
 
 ADDRESS = {"streetAddress": "1 Harbour Street", "city": "Lisbon", "country": "Portugal", "zipCode": 1100}
 CARD = {"creditCardNumber": "4111111111111111", "creditCardCvv": 672, "creditCardExpirationYear": 2039, "creditCardExpirationMonth": 1}
@@ -287,9 +287,9 @@ def test_an_order_that_waits_for_its_payment_holds_its_stock_until_it_is_cancell
 # Below zero
 
 
-def test_stock_falls_below_zero_only_where_the_configuration_allows_it(stage):
+def test_stock_falls_below_zero_only_where_the_configuration_allows_it(stage, tmp_path):
     """What has happened stays so: the events say what was applied, and a replay asks no configuration."""
-    routes = [str(ROOT / f"routes/{name}.yaml") for name in ("inventory", "operations")]
+    routes = open_routes(tmp_path, "inventory", "operations")
 
     def configured(**over) -> dict:
         return settings(routes=routes, contracts={"event_schemas": str(ROOT / "contracts/events")}, **over)

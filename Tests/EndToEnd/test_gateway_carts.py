@@ -14,10 +14,10 @@ pb, rpc = compiled(gateways.ROOT / "contracts", "gateway")
 
 
 @pytest.fixture
-def running(stage):
+def running(stage, tmp_path):
     config = gateways.settings(
         contracts={"descriptors": str(gateways.ROOT / "contracts/descriptors.binpb")},
-        routes=["routes", str(gateways.ROOT / "routes/shop/gateway.yaml")])
+        routes=["routes", *gateways.open_routes(tmp_path, "shop/gateway")])
     return stage.gateway(config, [])
 
 

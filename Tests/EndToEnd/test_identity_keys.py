@@ -1,5 +1,6 @@
 """Issuers whose key sets cannot be had, or are no use: nobody gets in by them, and nobody else suffers."""
 
+import gzip
 import json
 import time
 
@@ -13,7 +14,24 @@ KEY = Key("k", "ES256")
 GOOD = json.dumps({"keys": [KEY.jwk]}).encode()
 SECRET = {"kty": "oct", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA", "kid": "k", "alg": "HS256"}
 
+
+
+def many(count: int) -> bytes:
+    """Ours is the last of so many."""
+    others = [{"kty": "EC", "crv": "P-256", "kid": f"o{i}", "x": KEY.jwk["x"], "y": KEY.jwk["y"]} for i in range(count - 1)]
+    return json.dumps({"keys": [*others, KEY.jwk]}).encode()
+
+
+# As much as there may be.
+EDGES = {"good": GOOD, "full": GOOD + b" " * ((256 << 10) - len(GOOD)), "keys": many(256), "bare": json.dumps({"keys": [{"kty": "x"}, KEY.jwk]}).encode()}
 LIES = {
+    "byte": respond("200 OK", GOOD + b" " * ((256 << 10) - len(GOOD) + 1)),
+    "many": respond("200 OK", many(257)),
+    "deep": respond("200 OK", b'{"keys":' + b"[" * 60_000),
+    "zipped": respond("200 OK", gzip.compress(GOOD), "Content-Encoding: gzip"),
+    "bomb": respond("200 OK", gzip.compress(b" " * (64 << 20)), "Content-Encoding: gzip"),
+    "moved-on": respond("307 Temporary Redirect", b"", "Location: /good"),
+    "drip": b"",
     "html": respond("200 OK", b"<html>please log in</html>", "Content-Type: text/html"),
     "empty": respond("200 OK", b'{"keys":[]}'),
     "nothing": respond("200 OK", b""),
@@ -36,8 +54,14 @@ def test_key_sets_that_are_no_use(stage):
     def publish(peer):
         while True:
             name = peer.read_request().target.strip("/")
-            if name == "good" or name in mended:
-                peer.send(respond("200 OK", GOOD))
+            if name in EDGES or name in mended:
+                peer.send(respond("200 OK", EDGES.get(name, GOOD)))
+            elif name == "drip":
+                peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(GOOD))
+                for at in range(40):
+                    peer.send(GOOD[at : at + 1])
+                    time.sleep(0.05)
+                return
             elif name == "slow":
                 peer.hold(5)
                 return
@@ -55,13 +79,14 @@ def test_key_sets_that_are_no_use(stage):
         settings(
             stage.backend().address,
             clusters={"keys": {"endpoints": [stage.backend(publish).address], "ejection": "off"}, "down": {"endpoints": ["127.0.0.1:1"]}},
-            identity={"issuers": [issuer(name) for name in ("good", *LIES)] + [down]}),
+            identity={"issuers": [issuer(name) for name in (*EDGES, *LIES)] + [down]}),
         [route(stages={"identify": "required"}), *OPERATIONS])
 
     def ask(name):
         return wire.once(gateway.address, wire.get("/1", f"Authorization: Bearer {Issuer(f'https://{name}.example/', KEY).token()}"))
 
-    assert ask("good").status == 200
+    for name in EDGES:
+        assert ask(name).status == 200, name
     for name in (*LIES, "down"):
         start = time.monotonic()
         reply = ask(name)
@@ -73,7 +98,7 @@ def test_key_sets_that_are_no_use(stage):
     wait_until(lambda: ask("html").status == 200, 8, "the mended key set")
     assert ask("good").status == 200
     text = wire.once(gateway.admin, wire.get("/metrics")).body.decode()
-    for name, reason in (("html", "unreadable"), ("empty", "empty"), ("huge", "too_large"), ("status", "wrong_status"),
+    for name, reason in (("html", "unreadable"), ("byte", "too_large"), ("many", "unreadable"), ("drip", "unreachable"), ("moved-on", "wrong_status"), ("empty", "empty"), ("huge", "too_large"), ("status", "wrong_status"),
                          ("slow", "unreachable"), ("down", "unreachable")):
         line = next(x for x in text.splitlines() if x.startswith(f'nexus_issuer_fetch_failures_total{{issuer="{name}",reason="{reason}"}}'))
         assert int(line.split()[-1]) >= 1, line

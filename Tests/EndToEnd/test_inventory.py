@@ -7,7 +7,7 @@ import subprocess
 import time
 
 from harness import sockets
-from harness.gateway import ROOT, listener, settings
+from harness.gateway import ROOT, listener, open_routes, settings
 from harness.grpc_stubs import compiled
 from harness.wire import Wire, get, once, post
 
@@ -22,7 +22,7 @@ pb, rpc = compiled(ROOT / "contracts", "inventory")
 def gateway(tmp_path_factory, shared_stage):
     contracts = tmp_path_factory.mktemp("contracts") / "all.binpb"
     subprocess.run([ROOT / "contracts/compile", contracts], check=True, stdin=subprocess.DEVNULL)
-    routes = [str(ROOT / "routes/inventory.yaml"), str(ROOT / "routes/shop/inventory.yaml")]
+    routes = open_routes(tmp_path_factory.mktemp("routes"), "inventory", "shop/inventory")
     address = f"127.0.0.1:{sockets.free_port()}"
     config = settings(workers=2, routes=routes, contracts={"descriptors": str(contracts)}, listeners=[listener(address=address)])
     return shared_stage.gateway(config, [])

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from harness.gateway import CARTS, ROOT, settings
+from harness.gateway import CARTS, ROOT, open_routes, settings
 from harness.grpc_stubs import compiled
 from harness.wire import Wire, get, once, post
 
@@ -83,9 +83,9 @@ def test_if_none_match(carts, tags, status):
     assert bool(reply.body) == (status == 200) and reply.field("content-length") != ("0" if status == 304 else None)
 
 
-def test_a_call_says_it_in_its_metadata(stage):
+def test_a_call_says_it_in_its_metadata(stage, tmp_path):
     config = settings(
-        contracts={"descriptors": str(ROOT / "contracts/descriptors.binpb")}, routes=["routes", str(ROOT / "routes/shop/gateway.yaml")])
+        contracts={"descriptors": str(ROOT / "contracts/descriptors.binpb")}, routes=["routes", *open_routes(tmp_path, "shop/gateway")])
     gateway = stage.gateway(config, CARTS)
     add(gateway, "e")
     with grpc.insecure_channel(gateway.address) as channel:

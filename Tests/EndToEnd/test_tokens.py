@@ -7,7 +7,8 @@ import stat
 import subprocess
 import time
 
-from harness.gateway import binary
+import pytest
+from harness.gateway import ROOT, binary
 
 
 def run(*words: str, cwd: pathlib.Path, text: str | None = None) -> subprocess.CompletedProcess:
@@ -73,3 +74,25 @@ def test_what_is_wrong_with_the_words(tmp_path):
         assert done.returncode == 1 and done.stdout == "" and done.stderr.startswith("error: ")
     (tmp_path / "bad.jwk").write_text("{}")
     assert run("token", "--sub", "u", "--key", "bad.jwk", cwd=tmp_path).returncode == 1
+
+
+VECTORS = ROOT.parent / "shared/vectors/json_web_signature_test.json"
+
+
+@pytest.mark.skipif(not VECTORS.exists(), reason="the public vectors are not beside the repository")
+def test_a_sample_of_the_public_vectors(tmp_path):
+    """The unit tests judge all of them; here the command says the same, for each kind of key one of each result."""
+    disputed = {346, 350, 367, 370, 372, 373}
+    seen: set[tuple] = set()
+    ends: set[bool] = set()
+    for group in json.loads(VECTORS.read_text())["testGroups"]:
+        key = group.get("public") or group["private"]
+        for vector in group["tests"]:
+            kind = (key.get("kty"), key.get("alg"), key.get("crv"), vector["result"])
+            if kind in seen or vector["tcId"] in disputed or not isinstance(vector["jws"], str):
+                continue
+            seen.add(kind)
+            done = run("jws", "verify", json.dumps(key), "-", cwd=tmp_path, text=vector["jws"])
+            assert done.returncode == (0 if vector["result"] == "valid" else 1), (vector, done)
+            ends.add(done.returncode == 0)
+    assert ends == {True, False} and len(seen) > 10

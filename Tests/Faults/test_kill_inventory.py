@@ -6,7 +6,7 @@ import os
 import threading
 import time
 
-from harness.gateway import ROOT, settings
+from harness.gateway import open_routes, settings
 from harness.wire import Wire, get, once, post
 
 ROUNDS = 30 if os.environ.get("NEXUS_LONG") == "1" else 3
@@ -51,8 +51,8 @@ class Client(threading.Thread):
             return
 
 
-def test_no_acknowledged_reservation_is_lost_or_doubled(stage):
-    gateway = stage.gateway(settings(workers=2, routes=[str(ROOT / "routes/inventory.yaml")]), [])
+def test_no_acknowledged_reservation_is_lost_or_doubled(stage, tmp_path):
+    gateway = stage.gateway(settings(workers=2, routes=open_routes(tmp_path, "inventory")), [])
 
     def command(verb: str, **body):
         return once(gateway.admin if verb == "adjust" else gateway.address, post(f"/api/commands/inventory.{verb}", json.dumps(body).encode(), JSON))
@@ -90,8 +90,8 @@ def test_no_acknowledged_reservation_is_lost_or_doubled(stage):
     assert sum(each["reserved"] for each in before.values()) - sum(each["reserved"] for each in after.values()) == 50
 
 
-def test_time_goes_on_while_the_gateway_is_dead(stage):
-    gateway = stage.gateway(settings(routes=[str(ROOT / "routes/inventory.yaml")]), [])
+def test_time_goes_on_while_the_gateway_is_dead(stage, tmp_path):
+    gateway = stage.gateway(settings(routes=open_routes(tmp_path, "inventory")), [])
 
     def command(verb: str, **body):
         reply = once(gateway.admin if verb == "adjust" else gateway.address, post(f"/api/commands/inventory.{verb}", json.dumps({"productId": "egg"} | body).encode(), JSON))

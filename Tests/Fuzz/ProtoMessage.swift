@@ -29,6 +29,9 @@ private func descriptors(_ bytes: [UInt8]) {
 
 private func message(_ bytes: Span<UInt8>, type: Int) {
     let type = type % schema.messages.count
+    if MessageCheck().fault(in: bytes, type: type, schema) != nil {
+        precondition(MessageCheck(refusesUnknown: true).fault(in: bytes, type: type, schema) != nil, "who wants more takes more")
+    }
     guard let text = printed(bytes, type) else { return }
     // Not always readable again: a required field may be missing, a Value printed as null.
     guard let again = written(text.span, type), let second = printed(again.span, type) else { return }

@@ -46,8 +46,8 @@ enum Minting {
 
     static func token(_ key: SigningKey, _ payload: String = claims) throws -> [UInt8] { try key.token(payload: Array(payload.utf8).span) }
 
-    static func taken(jwk text: [UInt8], takesPrivate: Bool = false) throws(KeyFault) -> VerificationKey {
-        try VerificationKey(jwk: text.span, takesSecret: true, takesPrivate: takesPrivate)
+    static func taken(jwk text: [UInt8], takesPrivate: Bool = false, prepares: Bool = false) throws(KeyFault) -> VerificationKey {
+        try VerificationKey(jwk: text.span, takesSecret: true, takesPrivate: takesPrivate, prepares: prepares)
     }
 
     static func decode(_ text: [UInt8]) -> [UInt8]? { Base64URL.decode(text.span) }

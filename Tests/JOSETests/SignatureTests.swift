@@ -62,9 +62,28 @@ import Testing
         0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
     ]
 
+    /// With a table of its multiples a key says of every signature what it says without.
+    @Test func aTableChangesNothing() throws {
+        var random = Seeded(state: 0x9256)
+        for _ in 0..<4 {
+            let signer = try SigningKey(new: .es256)
+            let plain = try Minting.taken(jwk: signer.publicJWK)
+            let prepared = try Minting.taken(jwk: signer.publicJWK, prepares: true)
+            for _ in 0..<60 {
+                var text = try Minting.token(signer, "{\"n\":\(random.count(0...1_000_000))}")
+                #expect(Minting.fault(text, with: prepared) == nil)
+                let parts = Minting.parts(text)
+                var signature = try #require(Minting.decode(parts[2]))
+                for _ in 0..<random.count(1...3) { signature[random.count(0...63)] ^= UInt8(1 << random.count(0...7)) }
+                text = Minting.join(parts[0], parts[1], Minting.encode(signature))
+                #expect(Minting.fault(text, with: prepared) == Minting.fault(text, with: plain))
+            }
+        }
+    }
+
     /// CVE-2022-21449 and its relatives.
-    @Test func ecdsaNumbersAreInRange() throws {
-        let key = try Minting.verification(.es256)
+    @Test(arguments: [false, true]) func ecdsaNumbersAreInRange(_ prepares: Bool) throws {
+        let key = try Minting.taken(jwk: try Minting.key(.es256).publicJWK, prepares: prepares)
         let parts = Minting.parts(try Minting.token(#"{"alg":"ES256"}"#))
         let zero = [UInt8](repeating: 0, count: 32)
         let one: [UInt8] = zero.dropLast() + [1]

@@ -31,6 +31,8 @@ import Testing
             var writer = JSONWriter<[UInt8]>([])
             jwk.write(to: &writer)
             let key = try? Minting.taken(jwk: writer.sink)
+            let prepared = try? Minting.taken(jwk: writer.sink, prepares: true)
+            #expect((key == nil) == (prepared == nil))
             for vector in group["tests"]?.items ?? [] {
                 guard case .number(let id)? = vector["tcId"], let number = Int(id), case .string(let token)? = vector["jws"],
                     case .string(let result)? = vector["result"], case .string(let comment)? = vector["comment"]
@@ -40,6 +42,7 @@ import Testing
                 }
                 let bytes = Array(token.utf8)
                 let holds = key.map { Minting.fault(bytes, with: $0) == nil } ?? false
+                #expect((prepared.map { Minting.fault(bytes, with: $0) == nil } ?? false) == holds, "case \(number), with a table")
                 #expect(holds == Self.disputed[number] ?? (result == "valid"), "case \(number): \(comment)")
                 if holds { accepted += 1 } else { refused += 1 }
             }

@@ -24,7 +24,7 @@ struct AuthorizeTests {
     private func decide(
         _ grants: [AccessRule], denying denials: [AccessRule] = [], _ principal: Principal, body: String? = nil, path: String = ""
     ) -> Authorize.Decision {
-        Authorize.decide(AccessPolicy(denials: denials, grants: grants), principal) { owner, principal in
+        Authorize.decide(AccessPolicy(denials: denials, grants: grants), principal) { owner, principal, unclear in
             switch owner {
             case .parameter: principal.subject == bytes(path)
             case .field: body.map { principal.subject == bytes($0) }
@@ -132,5 +132,15 @@ struct AuthorizeTests {
         #expect(decide([everybody], denying: [byBody], principal(roles: ["PARTNER"]), body: "bob") == .allowed(rule: 0))
         #expect(decide([everybody], denying: [byBody], principal()) == .allowed(rule: 0))
         #expect(decide([], denying: [byBody], principal(roles: ["PARTNER"])) == .denied(rule: nil, lacksScope: false), "refused either way: unread")
+    }
+
+    @Test func whatCannotBeReadIsNobodysAndGetsPastNoRefusal() {
+        let owner = rule(1) { $0.owner = .field(0) }
+        func decide(_ grants: [AccessRule], _ denials: [AccessRule] = []) -> Authorize.Decision {
+            Authorize.decide(AccessPolicy(denials: denials, grants: grants), principal()) { _, _, unclear in unclear }
+        }
+        #expect(decide([owner]) == .denied(rule: nil, lacksScope: false))
+        #expect(decide([rule(0)]) == .allowed(rule: 0))
+        #expect(decide([rule(0)], [owner]) == .denied(rule: 1, lacksScope: false))
     }
 }

@@ -127,7 +127,14 @@ struct RefusalTests {
         ),
         ("stages: { replay: x }", "5:21: error: 'replay' must be one of required, optional, not 'x'"),
         ("stages: { steer: { weight: 5, by: { header: x-user } } }", "5:13: error: the stage 'steer' needs a flag: what would it ask?"),
-        ("stages: { inspect: { a: required } }", "5:13: error: only messages are inspected: of a gRPC route, or one with 'transcode'"),
+        ("stages: { inspect: { a: required } }", "5:13: error: only messages are inspected by field: of a gRPC route, or one with 'transcode'; JSON has 'schema'"),
+        ("stages: { inspect: {} }", "5:22: error: the stage 'inspect' looks at no field"),
+        ("stages: { inspect: { schema: command } }", "5:32: error: the route submits no command whose schema that could be: name a file"),
+        ("stages: { inspect: { schema: a.json } }\n  body_limit: 17MiB", "6:3: error: a body that is held to a schema may have at most 16MiB"),
+        (
+            "stages: { inspect: { message: true } }",
+            "5:13: error: only a gRPC route has messages as they are sent; JSON is held to its method's message anyway"
+        ),
         ("stages: { sheild: {} }", "5:13: error: unknown key 'sheild' in the stages of a route (did you mean 'shield'?)"),
         ("stages: { shield: { per: 1s } }", "5:21: error: the stage 'shield' needs 'requests'"),
         ("stages: { shield: { requests: 0, per: 1s } }", "5:33: error: 'requests' must be from 1 to 1000000000, not 0"),

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 from . import sockets
-from .gateway import ROOT, listener, merged, settings
+from .gateway import ROOT, listener, merged, open_routes, settings
 from .grpc_stubs import compiled
 
 import grpc  # noqa: E402: after grpc_stubs, which settles how it forks
@@ -63,7 +63,8 @@ class Services:
 class Shop:
     """The services behind a gateway, and a stub for each. `weight` percent of the users have their carts
     in the event core, the others in the legacy service; orders of `checkout` percent are placed there, by `saga`. Services in
-    `elsewhere` are at those addresses. `over` goes into the configuration, `environment` to the gateway."""
+    `elsewhere` are at those addresses. `over` goes into the configuration, `environment` to the gateway. Whoever comes
+    is let in, as long as `over` does not name other `routes`."""
 
     # As in config/shop.yaml.
     HTTP2 = {"max_concurrent_streams": 1000, "resets": {"burst": 2000, "per_second": 500}, "control": {"burst": 5000, "per_second": 2000}}
@@ -83,7 +84,7 @@ class Shop:
         try:
             places = {name: [at] for name, at in self.services.ports.items()} | (elsewhere or {})
             clusters = {name: {"endpoints": at, "protocol": "http2"} for name, at in places.items()}
-            routes_read = [str(ROOT / "routes/shop"), *(str(ROOT / f"routes/{name}.yaml") for name in ("orders", "operations", "inventory"))]
+            routes_read = open_routes(folder, "shop", "orders", "operations", "inventory")
             given = {"saga": saga, "cart": "cart", "payment": {"unavailable": "not-done"}, "sagas": [str(ROOT / "config/sagas")]}
             config = settings(**merged(
                 {"listeners": [listener(address=address, http2=self.HTTP2)], "clusters": clusters, "routes": routes_read,

@@ -1,6 +1,6 @@
 import Exchanges
 
-/// Why bytes are not the protobuf wire format.
+/// Why bytes are not the protobuf wire format, or not the message that a contract describes.
 enum WireError: UInt8, Error {
     case truncated
     case varint
@@ -8,6 +8,8 @@ enum WireError: UInt8, Error {
     case groupEnd
     case tooDeep
     case utf8
+    // Of the contract.
+    case missing, mistyped, unknownField, unknownValue
 
     /// A constant, safe to show to whoever sent the bytes.
     var text: StaticString {
@@ -18,6 +20,10 @@ enum WireError: UInt8, Error {
         case .groupEnd: "a group ends that did not begin, or the other way round"
         case .tooDeep: "nested too deeply"
         case .utf8: "a string is not UTF-8"
+        case .missing: "is required"
+        case .mistyped: "is not written as its type is"
+        case .unknownField: "has a field that the contract does not know"
+        case .unknownValue: "has a value that the contract does not know"
         }
     }
 }
