@@ -172,6 +172,10 @@ extension Worker {
         let head = ReplyLines(status: answer.status)
         head.add(lines: answer.fields)
         if isRepeated { head.add(.other, "idempotent-replayed", "true") }
+        // As an origin would: a wire frames by what the head says.
+        if case .known(let bytes) = answer.size {
+            head.add(.contentLength, "content-length") { $0.append(decimal: bytes) }
+        }
         exchange.grpcStatus = answer.grpcStatus
         head.withHead { wire.start($0, size: answer.size, in: $1, of: exchange) }
         if !answer.body.isEmpty { wire.send(answer.body.span, of: exchange) }

@@ -21,7 +21,7 @@ import Testing
     @Test(arguments: [
         ("idempotency: { windows: 1h }", "16: error: unknown key 'windows' in idempotency"),
         ("idempotency: { window: 10ms }", "24: error: 'window' must be"), ("idempotency: { window: 31d }", "24: error: 'window' must be"),
-        ("idempotency: { window: 5s, lease: 6s }", "36: error: 'lease' must not be longer than 'window'"),
+        ("idempotency: { window: 5s, lease: 6s }", "28: error: 'lease' must not be longer than 'window'"),
         ("idempotency: { records: 0 }", "25: error: 'records' must be"), ("idempotency: 1", "14: error:"),
     ])
     func aMistakeIsToldAtItsPlace(_ text: String, _ problem: String) {
