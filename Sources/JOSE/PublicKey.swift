@@ -4,7 +4,7 @@ internal import Synchronization
 
 /// An asymmetric key of OpenSSL's, with what checking a signature needs kept ready.
 ///
-/// Setting up a check costs OpenSSL several lookups and allocations, a tenth of an RSA signature's whole cost. So a
+/// Setting up a check costs OpenSSL several lookups and allocations. So a
 /// context that was set up goes back to a small pool, and the next check of whatever thread takes it: a context is
 /// used by one thread at a time, while the key itself is shared (OpenSSL allows that for what only reads it).
 final class PublicKey: Sendable {
