@@ -155,13 +155,13 @@ final class StoringWire: Translation {
         finish(status)
     }
 
-    /// Nil for what is not to be kept: it is too large, or seems to hold a card's number (SPEC 24).
+    /// Nil for what is not to be kept: it is too large, or holds what looks like a card's number (SPEC 24).
     private func kept(_ answer: StoredAnswer) -> StoredAnswer? {
         var kept = answer
         kept.fields = keptFields.copyReadable()
         kept.trailers = answer.trailers.map(StoredAnswer.withoutCookies)
-        let isSuspicious = [kept.fields, kept.body, kept.trailers ?? []].contains { Masking.isSuspicious($0.span) }
-        return isSuspicious || kept.isTooLarge ? nil : kept
+        let holdsCard = [kept.fields, kept.body, kept.trailers ?? []].contains { Masking.holdsCard($0.span) }
+        return holdsCard || kept.isTooLarge ? nil : kept
     }
 
     func flush() {

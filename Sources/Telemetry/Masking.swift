@@ -33,6 +33,40 @@ public enum Masking {
         return false
     }
 
+    /// Is there a card's number in `text`, in one run or in the groups that cards are printed with? Of bytes that are
+    /// kept as they are: a parcel's number with hyphens that happens to have the right sum is none.
+    public static func holdsCard(_ text: borrowing Span<UInt8>) -> Bool {
+        var i = 0
+        var isInsideNumber = false
+        while i < text.count {
+            let escape = escapeLength(text, i)
+            if escape == 1, isDigit(text[i]), !isInsideNumber, let end = cardEnd(text, at: i),
+                isGroupedAsCard(text, i..<end)
+            {
+                return true
+            }
+            isInsideNumber = escape == 1 && isDigit(text[i])
+            i += escape
+        }
+        return false
+    }
+
+    /// One group, or fours with a rest, or as American Express and Diners print theirs.
+    private static func isGroupedAsCard(_ text: borrowing Span<UInt8>, _ range: Range<Int>) -> Bool {
+        var groups: [Int] = [0]
+        var i = range.lowerBound
+        while i < range.upperBound {
+            if isDigit(text[i]) {
+                groups[groups.count - 1] += 1
+                i += 1
+            } else {
+                groups.append(0)
+                i += max(1, separator(text, i))
+            }
+        }
+        return groups.count == 1 || groups.dropLast().allSatisfy { $0 == 4 } || groups == [4, 6, 5] || groups == [4, 6, 4]
+    }
+
     /// Appends `text` to `out`, masked. `out` must be empty; it may be shorter or longer than `text`.
     public static func mask(_ text: borrowing Span<UInt8>, into out: Buffer) {
         var i = 0

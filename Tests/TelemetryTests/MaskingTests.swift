@@ -37,6 +37,18 @@ import Testing
     }
 
     /// Nothing of a card longer than its last four digits survives, whatever stands around it.
+    @Test(arguments: [
+        ("4111111111111111", true), ("x=4111-1111-1111-1111;", true), ("%204111%201111%201111%201111", true), ("4111+1111+1111+1111", true),
+        ("3782 822463 10005", true), ("\u{0}\u{10}4111111111111111", true), ("a%2D4111111111111111", true),
+        ("4111111111111112", false), ("14111111111111111", false), ("AB-41111-111111111-11", false), ("jane@example.org", false), ("", false),
+        ("9f2c7a10-4111-4111-8111-111111111111", false),
+    ])
+    func cardsAreFoundWhereTheyAre(_ text: String, _ isThere: Bool) {
+        let bytes = Array(text.utf8)
+        let found = Masking.holdsCard(bytes.span)
+        #expect(found == isThere)
+    }
+
     @Test func noCardSurvivesRandomSurroundings() {
         var random = Identifiers(seed: (3, 1, 4, 1))
         let letters = Array("abcf27 /=&;:,.@%-é{}\"")
