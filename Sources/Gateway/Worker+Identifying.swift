@@ -16,7 +16,7 @@ extension Worker {
     }
 
     func identify(_ exchange: Exchange) -> Verdict {
-        guard let text = exchange.text, let session = exchange.wire?.session else { return .proceed }
+        guard let text = exchange.text, let session = exchange.wire?.session else { return refuse(.missing) }
         let era = era(of: exchange)
         let mode = era.table.identities[Int(exchange.rule.identity)].mode
         let found: Found = text.withReadable { text in

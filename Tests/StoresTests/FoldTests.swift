@@ -133,7 +133,7 @@ extension AnyAggregate {
                 }
             }
             // Each group waits for the disk.
-            for i in 0..<(group == 1 ? 250 : 900) {
+            for i in 0..<(group == 1 ? 400 : 900) {
                 let command = try commands.next()
                 let nowhere = Ticket(worker: 1, slot: 0, generation: 0)
                 let isTogether = i % 7 == 0
