@@ -52,6 +52,7 @@ private struct Daemon {
     private let meters: Meters
     private let accessLog: LogWriter?
     private let store: SQLiteEventStore
+    private let snapshots: SQLiteSnapshotStore
     private let gateway: Gateway
     private let writeSide: WriteSide
     private let notice = ServiceNotice()
@@ -76,6 +77,7 @@ private struct Daemon {
                 options: .init(mostBytes: configuration.store.maxBytes == 0 ? .max : Int(configuration.store.maxBytes)))
             self.store = store
             let snapshots = try SQLiteSnapshotStore(path: SQLiteSnapshotStore.path(ofEvents: configuration.store.path))
+            self.snapshots = snapshots
             let (meters, log) = (self.meters, self.log)
             var opened: WriteSide?
             gateway = try Gateway(
@@ -170,6 +172,7 @@ private struct Daemon {
                     return
                 }
             case .drained:
+                snapshots.close()
                 store.close()
                 log.info("stopped")
                 return

@@ -356,7 +356,7 @@ def test_decisions_have_ids(person, shop):
         reply = httpx.get(f"{shop.gateway.url}{path}", headers={**who.fields, "x-correlation-id": f"{uuid.uuid4()}"}, timeout=5)
         path_of_log = shop.gateway.folder / "access.log"
         mark = reply.request.headers["x-correlation-id"]
-        sockets.wait_until(lambda: mark in path_of_log.read_text(), 5, "the line")
+        sockets.wait_until(lambda: mark in path_of_log.read_text(), 15, "the line")
         line = next(json.loads(text) for text in path_of_log.read_text().splitlines() if mark in text)
         allowed.append((line["policy"], line["rule"], line["decision"]))
     assert allowed == [("own-cart", "owner-by-path", "allow"), ("own-cart", "staff", "allow"), ("own-order", "owner", "allow")]
