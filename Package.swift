@@ -62,6 +62,10 @@ let package = Package(
         room("WireHTTP", ["CNghttp2", "Exchanges"], requestPath),
         // gRPC: statuses, framing, deadlines; gRPC-Web. Sans I/O.
         room("WireGRPC", ["CZlib", "Exchanges"], requestPath),
+        // MQTT 3.1.1 and 5.0: packets, topics. Sans I/O.
+        room("WireMQTT", ["Exchanges"], requestPath),
+        // Who subscribes to what: sessions, their queues, retained messages.
+        room("Topics", ["Exchanges", "WireMQTT"]),
         // JSON, and protobuf: descriptors, and messages as JSON.
         room("Contracts", ["Exchanges"], requestPath),
         // The HTTP surface in OpenAPI's words, and what changes of it break.
@@ -79,7 +83,7 @@ let package = Package(
         // What the core calls: the legacy services, as the sagas' operations; checkout.
         room("Adapters", ["CShim", "COpenSSL", "Exchanges", "Settings", "WireGRPC", "Contracts", "EventCore", "Bus", "Sagas"]),
         // Where events are kept: SQLite.
-        room("Stores", ["CSQLite", "CShim", "Exchanges", "EventCore", "Contracts"]),
+        room("Stores", ["CSQLite", "CShim", "Exchanges", "EventCore", "Contracts", "WireMQTT", "Topics"]),
         // Counters, histograms, access log.
         room("Telemetry", ["CShim", "Exchanges"], requestPath),
         // The worker's advance/settle loop.
@@ -89,13 +93,13 @@ let package = Package(
             "Gateway",
             [
                 "CShim", "Exchanges", "Reactor", "TLS", "Settings", "Routes", "Policies", "WireHTTP", "WireGRPC",
-                "Contracts", "OpenAPI", "JOSE", "Identity", "EventCore", "Telemetry", "Pipeline",
+                "WireMQTT", "Topics", "Contracts", "OpenAPI", "JOSE", "Identity", "EventCore", "Telemetry", "Pipeline",
             ], requestPath),
         .executableTarget(
             name: "nexus-gateway",
             dependencies: [
                 "CShim", "Exchanges", "Reactor", "TLS", "Settings", "Routes", "WireHTTP", "Contracts", "OpenAPI", "JOSE", "Identity", "EventCore", "Bus", "Sagas",
-                "Adapters", "Stores", "Telemetry", "Pipeline", "Gateway", arguments,
+                "Adapters", "Stores", "WireMQTT", "Topics", "Telemetry", "Pipeline", "Gateway", arguments,
             ],
             swiftSettings: house),
         // Measures the store and the log without HTTP (`make bench`).
@@ -132,6 +136,8 @@ let package = Package(
         tests("PipelineTests", ["Pipeline", "Routes", "Settings", "Policies", "Exchanges", "WireHTTP"]),
         tests("WireHTTPTests", ["Seeded", "HTTP2Scripts", "WireHTTP", "Exchanges"]),
         tests("WireGRPCTests", ["Seeded", "WireGRPC", "Exchanges"]),
+        tests("WireMQTTTests", ["Seeded", "WireMQTT", "Exchanges"]),
+        tests("TopicsTests", ["Seeded", "Topics", "WireMQTT", "Exchanges"]),
         tests("ContractsTests", ["Seeded", "ProtoSets", "Contracts", "Exchanges"]),
         tests("OpenAPITests", ["OpenAPI", "Contracts"]),
         tests("JOSETests", ["Seeded", "JOSE", "Contracts", "Exchanges"]),
@@ -140,11 +146,11 @@ let package = Package(
         tests("BusTests", ["MemoryStores", "Seeded", "Bus", "EventCore", "Stores", "Contracts", "Exchanges"]),
         tests("SagasTests", ["MemoryStores", "Seeded", "Sagas", "Bus", "EventCore", "Contracts", "Settings", "Exchanges"]),
         tests("AdaptersTests", ["MemoryStores", "Seeded", "Adapters", "Sagas", "Bus", "Stores", "WireGRPC", "EventCore", "Contracts", "Settings", "Exchanges"]),
-        tests("StoresTests", ["MemoryStores", "CSQLite", "Stores", "EventCore", "Contracts", "Exchanges"]),
+        tests("StoresTests", ["MemoryStores", "CSQLite", "Stores", "EventCore", "Contracts", "Exchanges", "Topics", "WireMQTT"]),
         tests("TelemetryTests", ["Telemetry", "Exchanges"]),
         tests(
             "GatewayTests",
-            ["Seeded", "Gateway", "Settings", "Exchanges", "Policies", "Pipeline", "Reactor", "Routes", "Contracts", "EventCore", "WireGRPC"]),
+            ["Seeded", "Gateway", "Settings", "Exchanges", "Policies", "Pipeline", "Reactor", "Routes", "Contracts", "EventCore", "WireGRPC", "WireMQTT", "Topics"]),
         tests("TidyTests", []),
     ]
 )

@@ -115,7 +115,7 @@ struct LogWriter {
         case .query(let query): missing(query.target, for: submission)
         case .state(let name): missing(name, for: submission)
         case .together(let commands): commands.lazy.compactMap { missing($0.target, for: submission) }.first
-        case .recall, .remember, .claim: nil
+        case .recall, .remember, .claim, .releaseDelivery, .forgetDeliveries: nil
         }
     }
 
@@ -155,6 +155,7 @@ struct LogWriter {
                 repetitions.note(submission.repeatKey, accepted.first, at: stamp.time)
                 return .acceptedTogether(accepted)
             case .recall: return repeated(submission) ?? .notRepeated
+            case .releaseDelivery, .forgetDeliveries: return .releasedDelivery(isKnown: false)
             case .claim(let claim):
                 guard let key = submission.repeatKey else { return .notRepeated }
                 return repetitions.settle(claim, key, at: stamp.time)
@@ -327,6 +328,7 @@ struct LogWriter {
                 outcomes[i] = repeated(submission) ?? .refused(LogWriter.refusal(commands, conflicting))
             case .claim(let claim): outcomes[i] = claim.outcomeUnwritten(.refused(LogWriter.unavailable))
             case .remember: outcomes[i] = repeated(submission) ?? .refused(LogWriter.unavailable)
+            case .releaseDelivery, .forgetDeliveries: outcomes[i] = .refused(LogWriter.unavailable)
             case .query, .state, .recall: outcomes[i] = outcome(of: submission)
             }
         }
@@ -367,7 +369,7 @@ struct LogWriter {
         for (i, submission) in group.enumerated() where outcomes[i] != nil {
             switch submission.work {
             case .query, .state, .recall: queries += 1
-            case .command, .together, .remember, .claim: break
+            case .command, .together, .remember, .claim, .releaseDelivery, .forgetDeliveries: break
             }
         }
         var refused: UInt64 = 0

@@ -15,6 +15,11 @@ public struct Submission: Sendable {
         case remember(Accepted)
         /// Of a request that a cluster answers.
         case claim(UpstreamClaim)
+        /// The sender of a message with QoS 2 has heard that it was taken: its packet identifier is free. Answered by
+        /// `releasedDelivery`.
+        case releaseDelivery(session: UInt64, packetID: UInt16)
+        /// The session is over: nothing of it will come again. The gateway's own.
+        case forgetDeliveries(session: UInt64)
     }
 
     /// Whom the reply is for.
@@ -26,17 +31,21 @@ public struct Submission: Sendable {
     public var access: ObjectAccess?
     /// What makes it a repetition of another submission; nil = nothing does.
     public var repeatKey: RepeatKey?
+    /// The same for a message that is sent until it is answered; nil = it is not one.
+    public var delivery: DeliveryMark?
     /// Once, for an aggregate to be loaded: it does so at most once for each that is being loaded.
     var hasWaited = false
 
     public init(
-        ticket: Ticket, work: Work, metadata: Metadata = Metadata(), access: ObjectAccess? = nil, repeatKey: RepeatKey? = nil
+        ticket: Ticket, work: Work, metadata: Metadata = Metadata(), access: ObjectAccess? = nil, repeatKey: RepeatKey? = nil,
+        delivery: DeliveryMark? = nil
     ) {
         self.ticket = ticket
         self.work = work
         self.metadata = metadata
         self.access = access
         self.repeatKey = repeatKey
+        self.delivery = delivery
     }
 }
 
@@ -64,6 +73,10 @@ public struct Reply: Sendable {
         case upstreamRepeated(StoredAnswer)
         /// Of `release`.
         case released(Exchanges.Outcome)
+        /// It has come before, and was carried out then.
+        case delivered
+        /// Of `releaseDelivery`: was it remembered? Of `forgetDeliveries` the same.
+        case releasedDelivery(isKnown: Bool)
         /// A whole answer: what a checkout came to. `fields` are whole lines, CRLF each.
         case answered(status: UInt16, body: [UInt8], fields: [UInt8])
     }

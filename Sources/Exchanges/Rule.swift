@@ -59,6 +59,8 @@ public enum Target: Sendable, Hashable, BitwiseCopyable {
     case fixed(UInt16)
     /// Health, metrics and the like, answered by the gateway itself.
     case operation(Operation)
+    /// The broker: sessions, subscribers.
+    case topics
 }
 
 /// What the gateway answers about itself.

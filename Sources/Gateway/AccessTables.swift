@@ -178,7 +178,7 @@ extension TargetDefinition {
     fileprivate var isCore: Bool {
         switch self {
         case .command, .anyCommand, .query: true
-        case .cluster, .fixed, .operation: false
+        case .cluster, .fixed, .operation, .topics: false
         }
     }
 }

@@ -46,7 +46,7 @@ struct BodyInspection: Sendable {
                     guard let place = captures.firstIndex(of: capture) else { return nil }
                     choice = .named(capture: place, Registry.commands.indices.map { schema(of: $0) })
                     return
-                case .cluster, .query, .operation, .fixed: continue
+                case .cluster, .query, .operation, .fixed, .topics: continue
                 }
             }
             return nil

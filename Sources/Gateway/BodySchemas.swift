@@ -68,7 +68,7 @@ public struct BodySchemas: Sendable {
                     switch target {
                     case .command(let name, _): [name]
                     case .anyCommand: Registry.commands
-                    case .cluster, .query, .operation, .fixed: []
+                    case .cluster, .query, .operation, .fixed, .topics: []
                     }
                 if let name = needed.first(where: { missing.contains($0) }) {
                     diagnostics.error(

@@ -1,6 +1,7 @@
 public import EventCore
 public import Exchanges
 public import Identity
+public import Topics
 
 /// What of this process answers requests that the log alone cannot. Made once, before the workers start.
 public struct Desks: Sendable {
@@ -13,17 +14,20 @@ public struct Desks: Sendable {
     /// The weights in force.
     public var flags: FlagBoard
 
+    /// Nil = no listener speaks MQTT, and the target `topics` is refused.
+    public var broker: Broker?
     /// The key of the digests by which requests are told from their repetitions.
     public var repeatSecret: RepeatDigest.Key
 
     public init(
         checkout: (any CheckoutDesk)? = nil, admin: (any AdminDesk)? = nil, revocations: Revocations = Revocations(),
-        flags: FlagBoard = FlagBoard(), repeatSecret: RepeatDigest.Key = RepeatDigest.Key()
+        flags: FlagBoard = FlagBoard(), broker: Broker? = nil, repeatSecret: RepeatDigest.Key = RepeatDigest.Key()
     ) {
         self.checkout = checkout
         self.admin = admin
         self.revocations = revocations
         self.flags = flags
+        self.broker = broker
         self.repeatSecret = repeatSecret
     }
 }

@@ -28,7 +28,7 @@ struct Facade: Sendable {
             case .query(_, let query):
                 isCore = true
                 names = Registry.parameters(ofQuery: Int(query))
-            case .cluster, .anyCommand, .operation, .fixed: break
+            case .cluster, .anyCommand, .operation, .fixed, .topics: break
             }
         }
         guard isCore else { return nil }

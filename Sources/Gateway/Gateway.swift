@@ -9,6 +9,7 @@ public import Routes
 public import Settings
 import Synchronization
 public import Telemetry
+public import Topics
 import WireHTTP
 
 /// The running gateway: its workers, and the few things that may be asked of it from outside:
@@ -32,8 +33,8 @@ public final class Gateway: Sendable {
     /// - Parameters:
     ///   - inherited: sockets handed over by a supervisor, by listener name.
     ///   - startCore: makes the event log; its replies must be delivered through the given function.
-    ///   - openDesks: makes what answers beside the log, from the log, the way out for calls, and the function
-    ///     that replies are delivered through. Nothing is asked of them before it has returned; calls they make
+    ///   - openDesks: makes what answers beside the log, from the log, the way out for calls, and the functions
+    ///     that replies of the log and of the broker are delivered through. Nothing is asked of them before it has returned; calls they make
     ///     meanwhile begin with the workers.
     public init(
         configuration: Configuration, table: RouteTable, tls: TLSContexts, contracts: RouteContracts, stages: StageTables,
@@ -41,7 +42,7 @@ public final class Gateway: Sendable {
         log: Log, accessLog: LogWriter?,
         inherited: [String: ListeningSocket] = [:],
         startCore: (@escaping EventLog.Deliver) throws -> EventLog,
-        openDesks: (EventLog, any CallOut, @escaping EventLog.Deliver) throws -> Desks = { _, _, _ in Desks() }
+        openDesks: (EventLog, any CallOut, @escaping EventLog.Deliver, @escaping Broker.Deliver) throws -> Desks = { _, _, _, _ in Desks() }
     ) throws {
         let count: Int
         switch configuration.workers {
@@ -58,7 +59,8 @@ public final class Gateway: Sendable {
         let deliver: EventLog.Deliver = { worker, replies in _ = mailboxes[Int(worker)].post(.replies(replies)) }
         let core = try startCore(deliver)
         outbound = Outbound(mailboxes)
-        let desks = try openDesks(core, outbound, deliver)
+        let tell: Broker.Deliver = { worker, replies in mailboxes[Int(worker)].post(.topics(replies)) }
+        let desks = try openDesks(core, outbound, deliver, tell)
         let issuers = IssuerDirectory(
             calls: outbound, clock: { nx_monotonic_ns() / 1_000_000 },
             wake: { ticket in _ = mailboxes[Int(ticket.worker)].post(.wake(ticket)) }, note: { $0.write(to: log) })

@@ -34,7 +34,7 @@ extension Worker {
         switch exchange.rule.command {
         case .command(let command): index = Int(command)
         case .anyCommand(let place): index = Registry.command(named: String(decoding: captured(Int(place), exchange), as: UTF8.self))
-        case .upstream, .query, .fixed, .operation, nil: index = nil
+        case .upstream, .query, .fixed, .operation, .topics, nil: index = nil
         }
         guard let index else { return nil }
         guard let facade = facade(of: exchange) else { return try? decode(command: index, exchange, era).get() }
@@ -117,7 +117,7 @@ extension Worker {
     private func submit(_ exchange: Exchange, _ work: Submission.Work) {
         let submission = Submission(
             ticket: exchange.ticket, work: work, metadata: exchange.metadata, access: exchange.access,
-            repeatKey: exchange.repeatKey)
+            repeatKey: exchange.repeatKey, delivery: exchange.delivery)
         guard shared.core.submit(submission) else {
             return refuse(
                 exchange, Refusal(.upstreamUnavailable, "too many commands wait to be written", retryAfterMS: 1000))

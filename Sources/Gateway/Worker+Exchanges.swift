@@ -227,6 +227,7 @@ extension Worker {
         case .query(let index): query(Int(index), exchange, era: era)
         case .fixed(let index): exchange.wire?.answer(era.fixedReplies[Int(index)], of: exchange)
         case .operation(let operation): answer(operation, exchange, era: era)
+        case .topics: topics(exchange)
         }
     }
 

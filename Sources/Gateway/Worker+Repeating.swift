@@ -51,7 +51,7 @@ extension Worker {
         case .anyCommand(let place):
             digest.add(0 as UInt64)
             digest.add(captured(Int(place), exchange))
-        case .upstream, .query, .fixed, .operation, nil:
+        case .upstream, .query, .fixed, .operation, .topics, nil:
             digest.add(1 as UInt64)
             digest.add(era.routeNames[Int(exchange.route)])
         }
@@ -72,7 +72,7 @@ extension Rule {
         for side in [target, fallback] {
             switch side {
             case .command, .anyCommand: return side
-            case .upstream, .query, .fixed, .operation, nil: break
+            case .upstream, .query, .fixed, .operation, .topics, nil: break
             }
         }
         return nil

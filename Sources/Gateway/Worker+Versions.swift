@@ -41,7 +41,7 @@ extension Worker {
         // It may come to be.
         case .refused(let refusal): if refusal.outcome.code != .notFound { return false }
         case .accepted, .acceptedTogether, .state, .answered, .repeated, .notRepeated: return false
-        case .reserved, .underWay, .upstream, .upstreamRepeated, .released: return false
+        case .reserved, .underWay, .upstream, .upstreamRepeated, .released, .delivered, .releasedDelivery: return false
         }
         if exchange.wishes.waitsSinceMS == 0 { exchange.wishes.waitsSinceMS = max(1, loop.nowMS) }
         let waited = loop.nowMS - min(loop.nowMS, exchange.wishes.waitsSinceMS)

@@ -10,6 +10,7 @@ import Settings
 import Synchronization
 import TLS
 import Telemetry
+import Topics
 import WireHTTP
 
 /// What other threads may tell a worker.
@@ -17,6 +18,8 @@ enum WorkerMessage: Sendable {
     case generation(Generation)
     /// Answers of the core, for exchanges of this worker.
     case replies([Reply])
+    /// What the broker has to say to connections and exchanges of this worker.
+    case topics([BrokerReply])
     /// A whole answer made off the worker.
     case local(Ticket, LocalReply)
     case resolved(name: String, [SocketAddress])
@@ -157,6 +160,7 @@ final class Worker {
         switch message {
         case .generation(let generation): adopt(generation)
         case .replies(let replies): for reply in replies { deliver(reply) }
+        case .topics(let replies): for reply in replies { deliver(reply) }
         case .local(let ticket, let reply):
             if let exchange = exchange(ticket) { exchange.wire?.answer(reply, of: exchange) }
         case .resolved(let name, let found):

@@ -53,6 +53,8 @@ extension APIOperation {
                 "\(fixed.status)",
                 Answer(description: "Always the same.", schemas: type.isEmpty || fixed.body.isEmpty ? [] : [(type, .object([]))]))
         case .operation(let operation): addOperationAnswer(operation, &components)
+        // Of MQTT, which OpenAPI does not describe.
+        case .topics: break
         }
     }
 

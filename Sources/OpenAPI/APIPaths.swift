@@ -40,7 +40,7 @@ struct APIPaths {
         switch route.target {
         case .command, .anyCommand: ["POST"]
         case .query, .operation: ["GET"]
-        case .cluster, .fixed: ["GET", "PUT", "POST", "DELETE", "PATCH"]
+        case .cluster, .fixed, .topics: ["GET", "PUT", "POST", "DELETE", "PATCH"]
         }
     }
 

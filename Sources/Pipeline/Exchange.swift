@@ -24,6 +24,10 @@ public final class Exchange {
 
     /// Who asks, once `identify` has said so.
     public var principal: Principal?
+    /// Who its connection is, where that was settled when it was opened (MQTT): `identify` has nothing else to go by.
+    public var sessionPrincipal: Principal?
+    /// How its message is known when it is sent again.
+    public var delivery: DeliveryMark?
     /// Its session's id was made here: the client hears of it with the answer.
     public var isNewSession = false
     /// What the object's holder still has to check; nil = nothing.
@@ -104,6 +108,8 @@ public final class Exchange {
         route = Rule.none
         captures = Captures()
         principal = nil
+        sessionPrincipal = nil
+        delivery = nil
         isNewSession = false
         access = nil
         accessMark = AccessMark()

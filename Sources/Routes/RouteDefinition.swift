@@ -78,6 +78,9 @@ public struct RouteMatch: Sendable, Hashable {
     public var query: [HeaderCondition] = []
     /// Written as `grpc: package.Service/Method`: only the gRPC dialect matches.
     public var grpc = false
+    /// Written as `connect`, `publish` or `subscribe`: only what MQTT clients do there matches. The path is the client
+    /// identifier or the topic, level by level.
+    public var mqtt: MQTTAction?
 
     /// How many conditions beside host, path and method; more of them come first.
     public var conditionCount: Int { headers.count + query.count + (grpc ? 1 : 0) }
@@ -89,6 +92,11 @@ public struct RouteMatch: Sendable, Hashable {
             return false
         }
     }
+}
+
+/// What an MQTT client does that a route can be about.
+public enum MQTTAction: String, Sendable, Hashable, CaseIterable {
+    case connect, publish, subscribe
 }
 
 /// A header field, or a parameter of the query, that a request must have.
@@ -123,6 +131,8 @@ public enum TargetDefinition: Sendable, Hashable, CustomStringConvertible {
     case query(String, UInt16)
     case operation(Operation)
     case fixed(FixedAnswer)
+    /// The broker.
+    case topics
 
     public var isCluster: Bool {
         if case .cluster = self { return true }
@@ -137,6 +147,7 @@ public enum TargetDefinition: Sendable, Hashable, CustomStringConvertible {
         case .query(let name, _): "query \(name)"
         case .operation(let operation): "operation \(operation)"
         case .fixed(let answer): "fixed \(answer.status)"
+        case .topics: "topics"
         }
     }
 }

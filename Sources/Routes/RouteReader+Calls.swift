@@ -67,6 +67,7 @@ extension RouteReader {
             case .cluster: continue
             case .operation(let operation):
                 if !operation.answersCalls { diagnostics.error(at: place, "\(target) does not answer gRPC calls") }
+            case .topics: diagnostics.error(at: place, "\(target) take messages of MQTT, and no calls")
             case .fixed: diagnostics.error(at: place, "a gRPC route cannot have the answer \(target): it is no message")
             case .anyCommand: diagnostics.error(at: place, "\(target) is named by a path, and calls have that of their method")
             case .command, .query:
@@ -111,7 +112,7 @@ extension RouteReader {
         let isCore = route.targets.contains { target in
             switch target {
             case .command, .query: true
-            case .cluster, .anyCommand, .operation, .fixed: false
+            case .cluster, .anyCommand, .operation, .fixed, .topics: false
             }
         }
         if !route.match.grpc || !isCore {

@@ -134,7 +134,7 @@ extension RouteReader {
         let takesCommands = route.targets.contains { target in
             switch target {
             case .command, .anyCommand: true
-            case .cluster, .query, .operation, .fixed: false
+            case .cluster, .query, .operation, .fixed, .topics: false
             }
         }
         if schema.source == .command, !takesCommands {
@@ -143,7 +143,7 @@ extension RouteReader {
         for target in route.targets {
             switch target {
             case .query, .operation, .fixed: diagnostics.error(at: schema.position, "\(target) looks at no body")
-            case .command, .anyCommand, .cluster: continue
+            case .command, .anyCommand, .cluster, .topics: continue
             }
         }
         route.collect = true

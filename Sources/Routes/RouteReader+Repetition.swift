@@ -41,7 +41,7 @@ extension RouteReader {
             switch target {
             case .command, .anyCommand: break
             case .cluster: checkProxied(route, at: place)
-            case .query, .operation, .fixed:
+            case .query, .operation, .fixed, .topics:
                 diagnostics.error(at: place, "'replay' has no effect: \(target) may be asked as often as one likes")
             }
         }

@@ -89,7 +89,7 @@ struct RouteReader {
             case .operation(let operation): operation.takesBodies
             // What a query is asked for stands in the message.
             case .query: route.match.grpc
-            case .cluster, .fixed: false
+            case .cluster, .fixed, .topics: false
             }
         }
         route.collect = route.collect || isCollected

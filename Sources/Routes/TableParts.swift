@@ -112,6 +112,7 @@ struct TableParts {
         case .anyCommand(let capture): return .anyCommand(UInt16(captures.firstIndex(of: capture) ?? 0))
         case .query(_, let number): return .query(number)
         case .operation(let operation): return .operation(operation)
+        case .topics: return .topics
         case .fixed(let answer):
             fixed.append(answer)
             return .fixed(UInt16(fixed.count - 1))

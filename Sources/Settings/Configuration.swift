@@ -37,6 +37,7 @@ public struct Configuration: Sendable, Equatable {
     public var idempotency = IdempotencySettings()
     /// The file of the flags; nil = there are none but those that routes weigh themselves.
     public var flags: PlacedPath?
+    public var mqtt = MQTTSettings()
 
     public init() {}
 
@@ -76,6 +77,8 @@ public struct Listener: Sendable, Equatable {
     public var http2: HTTP2? = HTTP2()
     /// Nil = plain.
     public var tls: ListenerTLS?
+    /// Nil = it speaks HTTP; otherwise MQTT and nothing else.
+    public var mqtt: ListenerMQTT?
 
     /// What one request may be on the wire, in bytes (`fields`: a count).
     public struct Limits: Sendable, Equatable {

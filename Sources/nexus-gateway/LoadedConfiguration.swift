@@ -126,7 +126,7 @@ extension TargetDefinition {
     fileprivate var isCommand: Bool {
         switch self {
         case .command, .anyCommand: true
-        case .cluster, .query, .operation, .fixed: false
+        case .cluster, .query, .operation, .fixed, .topics: false
         }
     }
 }

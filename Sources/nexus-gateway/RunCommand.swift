@@ -101,7 +101,7 @@ private struct Daemon {
                     meters.add { CoreSeries.families(of: core) }
                     return core
                 },
-                openDesks: { core, calls, deliver in
+                openDesks: { core, calls, deliver, _ in
                     let side = try WriteSide(loaded, core: core, store: store, calls: calls, log: log, deliver: deliver)
                     opened = side
                     let (flags, known) = (side.flags, loaded.table.flags)

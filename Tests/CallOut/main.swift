@@ -106,7 +106,7 @@ let gateway = try Gateway(
     configuration: files.configuration, table: files.table, tls: files.tls, contracts: files.contracts,
     stages: files.stages, meters: meters, log: Log(service: "call-out"), accessLog: accessLog,
     startCore: { deliver in try EventLog(store: store, deliver: deliver) },
-    openDesks: { _, _, deliver in
+    openDesks: { _, _, deliver, _ in
         hasDesks ? Desks(checkout: ScriptedCheckout(deliver: deliver), admin: EchoingDesk()) : Desks()
     })
 for (name, address) in gateway.listening { say("listening \(name) \(address)") }

@@ -49,7 +49,7 @@ private func summary(_ replies: [(worker: UInt16, reply: Reply)]) -> [String] {
         case .answered(let status, _, _): "\(status)"
         case .repeated(let accepted): "again \(accepted.version)"
         case .notRepeated: "new"
-        case .reserved, .underWay, .upstream, .upstreamRepeated, .released: "?"
+        case .reserved, .underWay, .upstream, .upstreamRepeated, .released, .delivered, .releasedDelivery: "?"
         }
     }
 }

@@ -38,6 +38,8 @@ extension Reply.Outcome {
         case .upstream(let answer): "answer \(answer.status)"
         case .upstreamRepeated(let answer): "again \(answer.status)"
         case .released(let outcome): "released \(outcome.code.name)"
+        case .delivered: "delivered"
+        case .releasedDelivery(let isKnown): isKnown ? "let go" : "unknown"
         }
     }
 }

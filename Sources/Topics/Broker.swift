@@ -1,0 +1,57 @@
+/// The one place that knows which session subscribes to what: a thread that carries out what workers ask, commits what has
+/// to survive in groups, and answers after the commit (as the event log does, DESIGN 1.5).
+///
+/// Close it: its thread keeps it alive until then.
+public final class Broker: Sendable {
+    /// Takes the replies for one worker, in order, on the broker's thread; it must not block. False = the worker's mailbox is
+    /// full, and nothing was taken: deliveries with QoS 0 are dropped then, all else is tried again later.
+    public typealias Deliver = @Sendable (_ worker: UInt16, _ replies: [BrokerReply]) -> Bool
+
+    /// Bounds; all have defaults.
+    public struct Options: Sendable {
+        /// Requests waiting or in work.
+        public var queue = 65_536
+        /// Sessions, connected or not.
+        public var sessions = 100_000
+        /// Seconds that a session without a connection lives, at most.
+        public var sessionExpiry: UInt32 = 7 * 24 * 3600
+        /// Filters of one session.
+        public var subscriptions = 128
+        /// Messages waiting for one session, sent ones included.
+        public var queuedMessages = 1000
+        /// Bytes of them.
+        public var queuedBytes = 1 << 20
+        /// Bytes of all queues together.
+        public var allQueuedBytes = 256 << 20
+        /// Messages on their way to one client, at most (its Receive Maximum may be lower).
+        public var inFlight: UInt16 = 64
+        /// Topics with a retained message.
+        public var retained = 100_000
+        /// Bytes of them.
+        public var retainedBytes = 64 << 20
+        /// Refused messages that are kept; older ones are dropped.
+        public var refused = 10_000
+
+        public init() {}
+    }
+
+    /// - Parameters:
+    ///   - store: nil = nothing survives the process.
+    ///   - workers: how many there are: wills of sessions whose worker is not known go to one of them.
+    /// - Throws: when the store cannot be read.
+    public init(
+        store: (any SessionStore)?, options: Options = Options(), workers: Int, deliver: @escaping Deliver
+    ) throws(SessionStoreFault) {
+        preconditionFailure("not written yet")
+    }
+
+    /// Hands in a request, from any thread. False when the queue is full or closed; then nothing happens, and no answer comes.
+    public func submit(_ request: BrokerRequest) -> Bool {
+        preconditionFailure("not written yet")
+    }
+
+    /// Carries out all that was handed in, then ends the thread. Not from `deliver`.
+    public func close() {
+        preconditionFailure("not written yet")
+    }
+}

@@ -1,0 +1,96 @@
+public import Exchanges
+
+/// What a CONNACK says (MQTT 5.0 section 3.2). Properties whose value is the protocol's default are left out.
+public struct ConnectAnswer: Sendable {
+    public var sessionPresent = false
+    public var reason = ReasonCode.success
+    /// Nil = as asked.
+    public var sessionExpiry: UInt32?
+    public var receiveMaximum: UInt16 = 65_535
+    public var maximumQoS = QoS.exactlyOnce
+    public var retainAvailable = true
+    /// Nil = no bound.
+    public var maximumPacketSize: UInt32?
+    /// Empty = the client's own.
+    public var assignedClientID: [UInt8] = []
+    public var topicAliasMaximum: UInt16 = 0
+    /// Empty = none, or the client does not want any.
+    public var reasonString: [UInt8] = []
+    /// Nil = the client's own.
+    public var serverKeepAlive: UInt16?
+
+    public init() {}
+}
+
+/// A PUBLISH on its way out.
+public struct OutgoingPublish: Sendable {
+    public var topic: [UInt8]
+    public var payload: [UInt8]
+    public var qos: QoS
+    public var dup: Bool
+    public var retain: Bool
+    public var packetID: UInt16
+    /// As `PublishProperties.forwarded` has them.
+    public var properties: [UInt8]
+    /// Seconds that are left; nil = it does not expire.
+    public var messageExpiry: UInt32?
+    public var subscriptionIdentifiers: [UInt32]
+
+    public init(
+        topic: [UInt8], payload: [UInt8], qos: QoS = .atMostOnce, dup: Bool = false, retain: Bool = false, packetID: UInt16 = 0,
+        properties: [UInt8] = [], messageExpiry: UInt32? = nil, subscriptionIdentifiers: [UInt32] = []
+    ) {
+        self.topic = topic
+        self.payload = payload
+        self.qos = qos
+        self.dup = dup
+        self.retain = retain
+        self.packetID = packetID
+        self.properties = properties
+        self.messageExpiry = messageExpiry
+        self.subscriptionIdentifiers = subscriptionIdentifiers
+    }
+}
+
+/// Writes packets. MQTT 3.1.1's forms leave out what it does not know; reasons become its return codes.
+public enum PacketWriter {
+    public static func connack(_ answer: ConnectAnswer, version: MQTTVersion, into out: Buffer) {
+        preconditionFailure("not written yet")
+    }
+
+    /// - Returns: bytes the packet would have, so that the client's maximum packet size can be kept.
+    public static func count(of publish: OutgoingPublish, version: MQTTVersion) -> Int {
+        preconditionFailure("not written yet")
+    }
+
+    public static func publish(_ publish: OutgoingPublish, version: MQTTVersion, into out: Buffer) {
+        preconditionFailure("not written yet")
+    }
+
+    /// PUBACK, PUBREC, PUBREL or PUBCOMP. MQTT 3.1.1 has no place for reason and text.
+    /// - Parameter text: the reason string; empty = none.
+    public static func acknowledgement(
+        _ type: PacketType, _ packetID: UInt16, _ reason: ReasonCode, text: borrowing Span<UInt8>, version: MQTTVersion,
+        into out: Buffer
+    ) {
+        preconditionFailure("not written yet")
+    }
+
+    public static func suback(_ packetID: UInt16, _ reasons: [ReasonCode], version: MQTTVersion, into out: Buffer) {
+        preconditionFailure("not written yet")
+    }
+
+    /// MQTT 3.1.1 has no reasons here.
+    public static func unsuback(_ packetID: UInt16, _ reasons: [ReasonCode], version: MQTTVersion, into out: Buffer) {
+        preconditionFailure("not written yet")
+    }
+
+    public static func pingresp(into out: Buffer) {
+        preconditionFailure("not written yet")
+    }
+
+    /// Only MQTT 5 servers may send it.
+    public static func disconnect(_ reason: ReasonCode, text: borrowing Span<UInt8>, into out: Buffer) {
+        preconditionFailure("not written yet")
+    }
+}
