@@ -10,7 +10,7 @@ extension RouteTable {
                 route.name,
                 route.match.listeners.isEmpty ? "-" : route.match.listeners.joined(separator: ","),
                 route.match.hosts.isEmpty ? "any" : route.match.hosts.map { "\($0)" }.joined(separator: ","),
-                route.match.grpc ? "gRPC" : route.methods.isEmpty ? "any" : route.methods.joined(separator: ","),
+                route.match.mqtt.map { "MQTT \($0)" } ?? (route.match.grpc ? "gRPC" : route.methods.isEmpty ? "any" : route.methods.joined(separator: ",")),
                 route.template,
                 "\(route.target)",
                 route.stageNames.isEmpty ? "-" : route.stageNames.joined(separator: ","),
@@ -121,6 +121,18 @@ extension CallDefinition {
     }
 }
 
+extension RouteMatch {
+    /// What `path` is called among those who ask.
+    fileprivate var addressName: String {
+        switch mqtt {
+        case nil: "path"
+        case .connect: "client"
+        case .publish: "topic"
+        case .subscribe: "filter"
+        }
+    }
+}
+
 /// Text in columns.
 enum Columns {
     /// Each column as wide as its widest cell, two spaces between; no spaces at the end.
@@ -151,7 +163,7 @@ extension Explanation {
         switch match {
         case .route(let number):
             let route = table.routes[Int(number)]
-            var lines = [("route", "\(route.name)  (\(route.position))"), ("path", route.template)]
+            var lines = [("route", "\(route.name)  (\(route.position))"), (route.match.addressName, route.template)]
             for (name, value) in captures { lines.append(("", "\(name) = \(value.isEmpty ? "(empty)" : value)")) }
             lines.append(("target", "\(route.target)"))
             if route.targets.contains(where: \.isCluster) { lines.append(("upstream", "path \(upstreamPath)")) }
@@ -159,12 +171,15 @@ extension Explanation {
             lines.append(("stages", stages))
             lines += route.settings.map { ($0.what, $0.value) }
             text += lines.map { "\($0.0.padded(to: 10)) \($0.1)\n" }.joined()
+        case .methodNotAllowed(let methods) where isMQTT:
+            let others = MQTTAction.allCases.filter { methods.contains(MethodSet($0.verb)) }.map(\.rawValue)
+            text += "no route   METHOD_NOT_ALLOWED, only for \(others.joined(separator: " and "))\n"
         case .methodNotAllowed(let methods):
             let buffer = Buffer(capacity: 64)
             table.appendAllow(methods, into: buffer)
             text += "no route   405 METHOD_NOT_ALLOWED, Allow: \(buffer.withReadable { $0.text })\n"
         case .none:
-            text += "no route   404 NO_ROUTE\n"
+            text += isMQTT ? "no route   NO_ROUTE\n" : "no route   404 NO_ROUTE\n"
         }
         return text + renderOthers(table)
     }
