@@ -114,6 +114,7 @@ struct LogWriter {
         case .command(let command, _): missing(command.target, for: submission)
         case .query(let query): missing(query.target, for: submission)
         case .state(let name): missing(name, for: submission)
+        case .stateAfter(let command): missing(command.target, for: submission)
         case .together(let commands): commands.lazy.compactMap { missing($0.target, for: submission) }.first
         case .recall, .remember, .claim, .releaseDelivery, .forgetDeliveries: nil
         }
@@ -165,6 +166,10 @@ struct LogWriter {
                 return .accepted(accepted)
             case .state(let name):
                 let place = try place(of: name)
+                return .state(aggregates[place])
+            case .stateAfter(let command):
+                _ = try execute(command, .any, submission.metadata)
+                let place = try place(of: command.target)
                 return .state(aggregates[place])
             }
         } catch {
@@ -324,6 +329,7 @@ struct LogWriter {
             switch submission.work {
             case .command(let command, _):
                 outcomes[i] = repeated(submission) ?? .refused(LogWriter.refusal([command], conflicting))
+            case .stateAfter(let command): outcomes[i] = .refused(LogWriter.refusal([command], conflicting))
             case .together(let commands):
                 outcomes[i] = repeated(submission) ?? .refused(LogWriter.refusal(commands, conflicting))
             case .claim(let claim): outcomes[i] = claim.outcomeUnwritten(.refused(LogWriter.unavailable))
@@ -369,7 +375,7 @@ struct LogWriter {
         for (i, submission) in group.enumerated() where outcomes[i] != nil {
             switch submission.work {
             case .query, .state, .recall: queries += 1
-            case .command, .together, .remember, .claim, .releaseDelivery, .forgetDeliveries: break
+            case .command, .stateAfter, .together, .remember, .claim, .releaseDelivery, .forgetDeliveries: break
             }
         }
         var refused: UInt64 = 0
