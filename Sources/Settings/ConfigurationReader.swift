@@ -56,6 +56,7 @@ extension Configuration {
             result.flags = path == "off" ? nil : PlacedPath(path, at: value.position)
         }
         if let mqtt = root.fields("mqtt", "what MQTT clients have in common") { result.mqtt.read(mqtt) }
+        result.bridges = BridgeSettings.readAll(root)
         root.finish()
         return result
     }
