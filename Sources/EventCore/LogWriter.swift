@@ -117,6 +117,7 @@ struct LogWriter {
         case .command(let command, _): missing(command.target, for: submission)
         case .query(let query): missing(query.target, for: submission)
         case .state(let name): missing(name, for: submission)
+        case .stateAfter(let command): missing(command.target, for: submission)
         case .together(let commands): commands.lazy.compactMap { missing($0.target, for: submission) }.first
         case .recall, .remember, .claim, .releaseDelivery, .forgetDeliveries: nil
         }
@@ -169,6 +170,10 @@ struct LogWriter {
                 return .accepted(accepted)
             case .state(let name):
                 let place = try place(of: name)
+                return .state(aggregates[place])
+            case .stateAfter(let command):
+                _ = try execute(command, .any, submission.metadata)
+                let place = try place(of: command.target)
                 return .state(aggregates[place])
             }
         } catch {
@@ -338,6 +343,7 @@ struct LogWriter {
             switch submission.work {
             case .command(let command, _):
                 outcomes[i] = repeated(submission) ?? .refused(LogWriter.refusal([command], conflicting))
+            case .stateAfter(let command): outcomes[i] = .refused(LogWriter.refusal([command], conflicting))
             case .together(let commands):
                 outcomes[i] = repeated(submission) ?? .refused(LogWriter.refusal(commands, conflicting))
             case .claim(let claim): outcomes[i] = claim.outcomeUnwritten(.refused(LogWriter.unavailable))
@@ -383,7 +389,7 @@ struct LogWriter {
         for (i, submission) in group.enumerated() where outcomes[i] != nil {
             switch submission.work {
             case .query, .state, .recall: queries += 1
-            case .command, .together, .remember, .claim, .releaseDelivery, .forgetDeliveries: break
+            case .command, .stateAfter, .together, .remember, .claim, .releaseDelivery, .forgetDeliveries: break
             }
         }
         var refused: UInt64 = 0
