@@ -2,6 +2,7 @@
 say of them and of MQTT."""
 
 import json
+import pathlib
 
 import pytest
 
@@ -41,17 +42,10 @@ ROUTES = [
 ]
 
 
-def config(**over) -> dict:
-    return settings(
-        contracts={"command_schemas": str(ROOT / "contracts/commands"), "event_schemas": str(ROOT / "contracts/events")},
-        tables={"skus": "config/skus.yaml"},
-        **over,
-    )
-
-
-def write(folder, text: str) -> None:
-    (folder / "config").mkdir(exist_ok=True)
-    (folder / "config/skus.yaml").write_text(text)
+def config(skus: pathlib.Path, text: str, **over) -> dict:
+    skus.write_text(text)
+    schemas = {"command_schemas": str(ROOT / "contracts/commands"), "event_schemas": str(ROOT / "contracts/events")}
+    return settings(contracts=schemas, tables={"skus": str(skus)}, **over)
 
 
 def ask(gateway, request: bytes):
@@ -60,10 +54,9 @@ def ask(gateway, request: bytes):
 
 
 def test_a_table_translates(stage, tmp_path):
-    files = stage.files(config(), ROUTES)
-    write(files.folder, 'A-1: first\n"7": second\n')
-    gateway = files.start()
-    body = json.dumps({"delta": 5, "reason": "delivery", "ts": "2026-03-01T09:45:00Z"})
+    skus = tmp_path / "skus.yaml"
+    gateway = stage.gateway(config(skus, 'A-1: first\n"7": second\n'), ROUTES[:3])
+    body = json.dumps({"delta": 5, "reason": "delivery", "ts": "2026-03-01T09:45:00Z"}).encode()
     assert ask(gateway, post("/shelf/A-1/delta", body, "Content-Type: application/json"))[0] == 202
     assert ask(gateway, get("/shelf/A-1"))[1]["onHand"] == 5
     assert ask(gateway, get("/stock/first"))[1]["onHand"] == 5
@@ -73,19 +66,17 @@ def test_a_table_translates(stage, tmp_path):
         status, problem = ask(gateway, request)
         assert (status, problem["code"], problem["fields"][0]["field"]) == (404, "NOT_FOUND", "/sku")
     # The body may say it too, and must then say the same.
-    other = json.dumps({"productId": "second", "delta": 5, "reason": "delivery"})
+    other = json.dumps({"productId": "second", "delta": 5, "reason": "delivery"}).encode()
     assert ask(gateway, post("/shelf/A-1/delta", other, "Content-Type: application/json"))[0] == 400
-    write(files.folder, "A-1: second\nB-1: first\n")
+    skus.write_text("A-1: second\nB-1: first\n")
     gateway.reload()
     assert ask(gateway, get("/shelf/B-1"))[1]["onHand"] == 5
     assert ask(gateway, get("/shelf/A-1"))[0] == 404
 
 
 @pytest.fixture
-def files(stage):
-    made = stage.files(config(listeners=[listener(), DEVICES]), ROUTES)
-    write(made.folder, "A-1: first\n")
-    return made
+def files(stage, tmp_path):
+    return stage.files(config(tmp_path / "skus.yaml", "A-1: first\n", listeners=[listener(), DEVICES]), ROUTES)
 
 
 @pytest.mark.parametrize(
@@ -116,8 +107,6 @@ def test_routes_lists_them(files):
     assert "MQTT publish" in text and "iot/{sku}/delta" in text
 
 
-def test_without_a_listener_mqtt_cannot_be_explained(stage):
-    made = stage.files(config(), ROUTES)
-    write(made.folder, "{}\n")
-    done = made.run("explain", "--mqtt", "publish", "a")
+def test_without_a_listener_mqtt_cannot_be_explained(stage, tmp_path):
+    done = stage.files(config(tmp_path / "skus.yaml", "{}\n"), ROUTES).run("explain", "--mqtt", "publish", "a")
     assert done.returncode > 1 and "no listener speaks MQTT" in done.stderr
