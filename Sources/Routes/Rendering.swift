@@ -101,6 +101,12 @@ extension SteeringDefinition {
     fileprivate var setting: String {
         var parts = ["on for \(Percentage.text(basisPoints: weight)) %"]
         if !keys.isEmpty { parts.append("by " + keys.map { "\($0)" }.joined(separator: " or ")) }
+        switch affinity {
+        case .none: break
+        case .start: parts.append("what it begins stays on its side")
+        case .follow: parts.append("on the side where it was begun")
+        case .finish: parts.append("ends on the side where it was begun")
+        }
         if let place { parts.append("as \(place) says") }
         return parts.joined(separator: ", ")
     }
