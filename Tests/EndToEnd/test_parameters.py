@@ -102,9 +102,11 @@ def test_explain_of_http_does_not(files):
     assert files.run("explain", "POST", "/iot/A-1/delta").returncode == 1
 
 
-def test_routes_lists_them(files):
+def test_routes_lists_them_and_openapi_does_not(files):
     text = files.run("routes").stdout
     assert "MQTT publish" in text and "iot/{sku}/delta" in text
+    described = files.run("openapi")
+    assert described.returncode == 0 and "/shelf/{sku}/delta" in described.stdout and "iot" not in described.stdout
 
 
 def test_without_a_listener_mqtt_cannot_be_explained(stage, tmp_path):
