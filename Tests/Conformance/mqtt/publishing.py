@@ -49,11 +49,11 @@ def a_packet_identifier_is_free_after_PUBACK_whatever_DUP_says(scene: Scene, ver
     assert [each.payload for each in watcher.messages(2)] == [b"1", b"2"]
 
 
-@case("4.3.3-10")
-def a_repeated_QoS_2_message_is_delivered_once(scene: Scene, version: int):
+@each("4.3.3-10", (("once", 1), ("five times", 5)))
+def a_QoS_2_message_is_delivered_once_and_repeated(scene: Scene, version: int, _: str, times: int):
     place = topic()
     watcher, client = scene.watcher(version, place), scene.client(version)
-    for dup in (False, True, True):
+    for dup in [False] + times * [True]:
         client.send(publish(place, b"once", 2, 6, version=version, dup=dup))
         assert client.expect(Type.PUBREC, 6).reason in (0, 0x10)
     client.release(6)

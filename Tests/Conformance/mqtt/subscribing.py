@@ -1,6 +1,6 @@
 """SUBSCRIBE, UNSUBSCRIBE and their options (MQTT 5.0 sections 3.8 to 3.11)."""
 
-from harness.mqtt import Type, unique
+from harness.mqtt import Closed, Type, unique
 from harness.mqtt_packets import V3, V5, acknowledge, options, subscribe, unsubscribe
 
 from .case import Scene, case, each, lasting, refused, topic
@@ -64,7 +64,11 @@ BAD_FILTERS = ["", "a/#/b", "#/a", "a#", "a/b#", "a+", "+a", "a/+b/c", "a/b+", "
 def filter_that_is_none(scene: Scene, version: int, name: str):
     client = scene.client(version)
     client.send(subscribe(5, ("" if name == "(empty)" else name, 0), version=version))
-    answer = client.receive()
+    try:
+        answer = client.receive()
+    except Closed:
+        assert version == V3, "closed without a reason"
+        return
     if answer.type == Type.SUBACK:
         assert answer.reasons in ([0x8F], [0x80]), f"granted {answer.reasons}"
     else:
