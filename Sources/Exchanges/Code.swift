@@ -127,4 +127,85 @@ public enum Code: UInt8, Sendable, BitwiseCopyable, CaseIterable {
         case .internalError: 13  // INTERNAL
         }
     }
+
+    /// The reason code of MQTT 5 in PUBACK and PUBREC.
+    public var mqttReason: UInt8 {
+        switch self {
+        case .ok: 0x00
+        case .accepted: 0x00
+        case .validationError: 0x99
+        case .idempotencyKeyRequired: 0x83
+        case .idempotencyKeyReused: 0x83
+        case .requestInProgress: 0x83
+        case .unauthenticated: 0x87
+        case .forbidden: 0x87
+        case .notFound: 0x90
+        case .noRoute: 0x90
+        case .methodNotAllowed: 0x90
+        case .versionConflict: 0x83
+        case .illegalState: 0x83
+        case .tooLarge: 0x97
+        case .rateLimited: 0x97
+        case .upstreamUnavailable: 0x83
+        case .badUpstream: 0x83
+        case .deadline: 0x83
+        case .cancelled: 0x83
+        case .unsupported: 0x83
+        case .internalError: 0x80
+        }
+    }
+
+    /// The same in CONNACK.
+    public var mqttConnectReason: UInt8 {
+        switch self {
+        case .ok: 0x00
+        case .accepted: 0x00
+        case .validationError: 0x83
+        case .idempotencyKeyRequired: 0x83
+        case .idempotencyKeyReused: 0x83
+        case .requestInProgress: 0x83
+        case .unauthenticated: 0x86
+        case .forbidden: 0x87
+        case .notFound: 0x85
+        case .noRoute: 0x85
+        case .methodNotAllowed: 0x85
+        case .versionConflict: 0x83
+        case .illegalState: 0x83
+        case .tooLarge: 0x95
+        case .rateLimited: 0x97
+        case .upstreamUnavailable: 0x88
+        case .badUpstream: 0x88
+        case .deadline: 0x83
+        case .cancelled: 0x83
+        case .unsupported: 0x83
+        case .internalError: 0x80
+        }
+    }
+
+    /// The same in SUBACK, where nothing was granted.
+    public var mqttSubscribeReason: UInt8 {
+        switch self {
+        case .ok: 0x00
+        case .accepted: 0x00
+        case .validationError: 0x83
+        case .idempotencyKeyRequired: 0x83
+        case .idempotencyKeyReused: 0x83
+        case .requestInProgress: 0x83
+        case .unauthenticated: 0x87
+        case .forbidden: 0x87
+        case .notFound: 0x8F
+        case .noRoute: 0x8F
+        case .methodNotAllowed: 0x8F
+        case .versionConflict: 0x83
+        case .illegalState: 0x83
+        case .tooLarge: 0x97
+        case .rateLimited: 0x97
+        case .upstreamUnavailable: 0x83
+        case .badUpstream: 0x83
+        case .deadline: 0x83
+        case .cancelled: 0x83
+        case .unsupported: 0x83
+        case .internalError: 0x80
+        }
+    }
 }

@@ -160,6 +160,7 @@ extension Worker {
     func deliver(_ reply: Reply) {
         // Its time may have been over meanwhile: then its client has heard so already.
         guard let exchange = unanswered(reply.ticket), let wire = exchange.wire else { return giveUp(reply) }
+        if deliver(affinity: reply.outcome, exchange) { return }
         guard !isTooOld(reply, exchange) else { return }
         exchange.isRepetition = reply.isRepetition
         noteAccess(exchange, reply.outcome)
