@@ -1,9 +1,8 @@
 """A device that does what the standard says when its connection is lost: it comes back to its session and sends again."""
 
-import contextlib
 import json
 import random
-import socket
+import select
 import threading
 import time
 
@@ -95,19 +94,20 @@ class Flood(threading.Thread):
         self.stopped = threading.Event()
 
     def run(self) -> None:
-        handle = self.client.socket
-        handle.settimeout(0.05)
-        while not self.stopped.is_set():
-            burst = memoryview(b"".join(self.make(self.count + number) for number in range(50)))
-            self.count += 50
-            try:
-                while burst and not self.stopped.is_set():
-                    with contextlib.suppress(TimeoutError, BlockingIOError):
-                        handle.recv(1 << 16, socket.MSG_DONTWAIT)
-                    with contextlib.suppress(TimeoutError):
-                        burst = burst[handle.send(burst) :]
-            except OSError:
-                return
+        handle, burst = self.client.socket, memoryview(b"")
+        handle.setblocking(False)
+        try:
+            while not self.stopped.is_set():
+                if not burst:
+                    burst = memoryview(b"".join(self.make(self.count + number) for number in range(50)))
+                    self.count += 50
+                readable, writable, _ = select.select([handle], [handle], [], 0.05)
+                if readable and not handle.recv(1 << 16):
+                    return
+                if writable:
+                    burst = burst[handle.send(burst) :]
+        except OSError:
+            return
 
     def stop(self) -> None:
         self.stopped.set()
