@@ -12,7 +12,7 @@ from harness.mqtt import Mosquitto
 # Routes of a plain broker: whoever comes may publish and subscribe whatever he likes.
 ROUTES = [
     {"name": "session", "match": {"connect": "{client}"}, "target": {"topics": "session"}},
-    {"name": "relay", "match": {"publish": "{topic...}"}, "target": {"topics": "relay"}},
+    {"name": "relay", "match": {"publish": "{topic...}"}, "target": {"topics": "relay"}, "body_limit": "256KiB"},
     {"name": "subscriptions", "match": {"subscribe": "{topic...}"}, "target": {"topics": "subscribe"}},
 ]
 

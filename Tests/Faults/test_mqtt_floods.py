@@ -25,7 +25,7 @@ MUTATIONS = 50_000 if LONG else 2_000
 ROUTES = [
     {"name": "session", "match": {"connect": "{client}"}, "target": {"topics": "session"}},
     {"name": "delta", "match": {"publish": "iot/inventory/{productId}/delta"}, "target": {"command": "inventory.adjust"}, "stages": {"inspect": {"schema": "command"}}},
-    {"name": "relay", "match": {"publish": "{topic...}"}, "target": {"topics": "relay"}},
+    {"name": "relay", "match": {"publish": "{topic...}"}, "target": {"topics": "relay"}, "body_limit": "256KiB"},
     {"name": "subscriptions", "match": {"subscribe": "{topic...}"}, "target": {"topics": "subscribe"}},
     {"name": "stock", "match": {"method": "GET", "path": "/api/inventory/{productId}"}, "target": {"query": "inventory.get"}},
     *OPERATIONS,
