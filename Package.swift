@@ -107,7 +107,7 @@ let package = Package(
             swiftSettings: house),
         // Measures the store and the log without HTTP (`make bench`).
         .executableTarget(
-            name: "store-bench", dependencies: ["EventCore", "Bus", "Stores", "Contracts", "Exchanges"], path: "Benchmarks/store-bench",
+            name: "store-bench", dependencies: ["EventCore", "Bus", "Stores", "Contracts", "Exchanges", "Topics", "WireMQTT"], path: "Benchmarks/store-bench",
             swiftSettings: house),
         // Measures tokens without HTTP.
         .executableTarget(name: "jose-bench", dependencies: ["JOSE"], path: "Benchmarks/jose-bench", swiftSettings: house),
