@@ -54,12 +54,18 @@ public final class Gateway: Sendable {
         let orders = configuration.checkout.map { $0.inFlight + $0.waiting } ?? 0
         let capacity =
             configuration.store.queue + orders + 2 * Outbound.mostCalls + AccessSettings.OPA.mostPending
-            + configuration.identity.issuers.count * Issuer.mostWaiting + 8192
+            + configuration.identity.issuers.count * Issuer.mostWaiting + PostCount.most + 8192
         let mailboxes = try (0..<count).map { _ in try Mailbox<WorkerMessage>(capacity: capacity) }
         let deliver: EventLog.Deliver = { worker, replies in _ = mailboxes[Int(worker)].post(.replies(replies)) }
         let core = try startCore(deliver)
         outbound = Outbound(mailboxes)
-        let tell: Broker.Deliver = { worker, replies in mailboxes[Int(worker)].post(.topics(replies)) }
+        let topicsPosted = mailboxes.map { _ in PostCount() }
+        let tell: Broker.Deliver = { worker, replies in
+            guard topicsPosted[Int(worker)].take() else { return false }
+            if mailboxes[Int(worker)].post(.topics(replies)) { return true }
+            topicsPosted[Int(worker)].subtract(1)
+            return false
+        }
         let desks = try openDesks(core, outbound, deliver, tell)
         let issuers = IssuerDirectory(
             calls: outbound, clock: { nx_monotonic_ns() / 1_000_000 },
@@ -79,7 +85,7 @@ public final class Gateway: Sendable {
             policyAgent: policyAgent,
             listeners: configuration.allListeners.map {
                 ListenerShare($0, isInherited: inherited[$0.name] != nil)
-            }, mailboxes: mailboxes)
+            }, mailboxes: mailboxes, topicsPosted: topicsPosted)
         let sockets = try Self.bind(configuration, workers: count, inherited: inherited)
         let generation = Generation(number: 1, configuration: configuration, table: table, tls: tls, contracts: contracts,
             stages: stages)
