@@ -2,6 +2,7 @@ import Exchanges
 import Identity
 import Pipeline
 import Reactor
+import Settings
 import Telemetry
 import Topics
 import WireMQTT

@@ -2,6 +2,7 @@ import EventCore
 import Exchanges
 import Pipeline
 import Reactor
+import Settings
 import Telemetry
 import Topics
 import WireMQTT
@@ -42,7 +43,8 @@ extension MQTTConnection {
             guard place < aliases.count, !aliases[place].isEmpty else {
                 throw MQTTFault(.protocolError, "a topic alias that stands for nothing")
             }
-            fits = publish.fill(packet, bytes, topic: aliases[place].span, version: version)
+            let topic = aliases[place]
+            fits = publish.fill(packet, bytes, topic: topic.span, version: version)
         } else {
             let topic = bytes.extracting(packet.topic)
             guard topic.count <= TopicPath.longest, TopicName.isValid(topic, mostLevels: grants.levels) else {

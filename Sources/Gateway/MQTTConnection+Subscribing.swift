@@ -1,6 +1,7 @@
 import Exchanges
 import Pipeline
 import Reactor
+import Settings
 import Telemetry
 import Topics
 import WireMQTT

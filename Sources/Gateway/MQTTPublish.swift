@@ -2,6 +2,7 @@ import Contracts
 import EventCore
 import Exchanges
 import Pipeline
+import Settings
 import Telemetry
 import Topics
 import WireMQTT
@@ -71,8 +72,8 @@ final class MQTTPublish: Wire {
         expiresMS = message.expiresMS
         payload.append(message.payload)
         forwarded = message.properties
-        guard beginText(message.topic.span) else { return false }
-        let properties = message.properties
+        let (topic, properties) = (message.topic, message.properties)
+        guard beginText(topic.span) else { return false }
         MQTTFields.append(userProperties: 0..<properties.count, in: properties.span, to: &head, text)
         endText()
         return true

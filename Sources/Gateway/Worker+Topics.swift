@@ -1,5 +1,6 @@
 import EventCore
 import Exchanges
+import Identity
 import Pipeline
 import Topics
 import WireMQTT
