@@ -23,25 +23,37 @@ private final class Submitter: Sendable {
     }
 
     /// Keeps `clients` commands in flight until `end`; each client waits for its answer.
-    func run(_ log: EventLog, worker: UInt16, clients: Int, users: [Identifier], keyed: Bool, until end: UInt64) -> Durations {
+    func run(_ log: EventLog, worker: UInt16, clients: Int, users: [Identifier], repeats: Repeats, until end: UInt64) -> Durations {
         var durations = Durations()
         var started = [UInt64](repeating: 0, count: clients)
         var free = (0..<clients).map { UInt32($0) }
         var inFlight = 0
         var random = SystemRandomNumberGenerator()
+        var messages = [UInt16](repeating: 0, count: clients)
+        var releasing = [Bool](repeating: false, count: clients)
         let metadata = Metadata(correlationId: "019523a4-0000-7000-8000-0123456789ab", source: "http")
         guard let product = Identifier("OLJCESPC7Z") else { return durations }
         while true {
             let now = monotonicNanoseconds()
             if now < end {
                 for slot in free {
+                    let session = UInt64(worker) << 32 | UInt64(slot)
+                    if releasing[Int(slot)] {
+                        let release = Submission.Work.releaseDelivery(session: session, packetID: messages[Int(slot)])
+                        if log.submit(Submission(ticket: Ticket(worker: worker, slot: slot, generation: 0), work: release)) {
+                            inFlight += 1
+                        }
+                        continue
+                    }
+                    messages[Int(slot)] = messages[Int(slot)] % .max + 1
                     started[Int(slot)] = now
                     let user = users[Int.random(in: 0..<users.count, using: &random)]
                     let sent = log.submit(
                         Submission(
                             ticket: Ticket(worker: worker, slot: slot, generation: 0),
                             work: .command(.cart(user, .add(product: product, quantity: 1)), expected: .any),
-                            metadata: metadata, repeatKey: keyed ? .random(using: &random) : nil))
+                            metadata: metadata, repeatKey: repeats == .keys ? .random(using: &random) : nil,
+                            delivery: repeats.mark(session, messages[Int(slot)], user)))
                     if sent { inFlight += 1 }
                 }
             }
@@ -50,9 +62,28 @@ private final class Submitter: Sendable {
             bell.wait()
             answered.withLock { swap(&$0, &free) }
             let then = monotonicNanoseconds()
-            for slot in free { durations.add(then - started[Int(slot)]) }
+            for slot in free {
+                // Of QoS 2 the answer is the first half.
+                if repeats == .qos2 { releasing[Int(slot)].toggle() }
+                if repeats != .qos2 || releasing[Int(slot)] { durations.add(then - started[Int(slot)]) }
+            }
             inFlight -= free.count
         }
+    }
+}
+
+/// By what a command would be known when it comes again.
+enum Repeats: String {
+    case nothing = ""
+    case keys = " with keys"
+    case qos1 = " with marks of QoS 1"
+    case qos2 = " with marks of QoS 2, and their release"
+
+    fileprivate func mark(_ session: UInt64, _ packetID: UInt16, _ user: Identifier) -> DeliveryMark? {
+        guard self == .qos1 || self == .qos2 else { return nil }
+        return DeliveryMark(
+            session: session, packetID: packetID, isExactlyOnce: self == .qos2, isResent: false,
+            fingerprint: UInt64(truncatingIfNeeded: user.hashValue), window: 64)
     }
 }
 
@@ -63,8 +94,8 @@ extension RepeatKey {
     }
 }
 
-/// - Parameter keyed: every command has an idempotency key of its own.
-func measureLog(path: String, clients: Int, seconds: Double, _ schemas: EventSchemas, keyed: Bool = false) throws {
+/// - Parameter repeats: what every command has of its own.
+func measureLog(path: String, clients: Int, seconds: Double, _ schemas: EventSchemas, repeats: Repeats = .nothing) throws {
     removeStore(path)
     let store = try SQLiteEventStore(path: path)
     let threads = min(clients, 2)
@@ -81,7 +112,7 @@ func measureLog(path: String, clients: Int, seconds: Double, _ schemas: EventSch
     let running = submitters.enumerated().map { worker, submitter in
         joinableThread {
             let durations = submitter.run(
-                log, worker: UInt16(worker), clients: clients / threads, users: users, keyed: keyed, until: end)
+                log, worker: UInt16(worker), clients: clients / threads, users: users, repeats: repeats, until: end)
             all.withLock { $0.add(durations) }
         }
     }
@@ -92,10 +123,10 @@ func measureLog(path: String, clients: Int, seconds: Double, _ schemas: EventSch
     snapshots.close()
     store.close()
     let figures = log.meters.read()
-    let commands = Double(figures.commands)
+    let commands = Double(figures.commands) / (repeats == .qos2 ? 2 : 1)
     let refused = submitters.reduce(0) { $0 + $1.refusals }
     show(
-        "log\(keyed ? " with keys" : ""): \(padded("\(clients)", 4)) clients  \(padded(decimal(commands / took, 0), 7)) commands/s"
+        "log\(repeats.rawValue): \(padded("\(clients)", 4)) clients  \(padded(decimal(commands / took, 0), 7)) commands/s"
             + "  \(decimal(used / commands * 1e6, 1)) CPU us/command  answer \(all.withLock { $0 }.summary)"
             + "  group \(decimal(commands / Double(max(figures.commits, 1)), 1))"
             + "  commit mean \(decimal(figures.commitSeconds.sum / Double(max(figures.commits, 1)) * 1e3, 2)) ms"

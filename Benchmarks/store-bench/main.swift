@@ -12,8 +12,12 @@ import Glibc
 ///
 /// `store-bench keys PATH`: only the log, in turn without idempotency keys and with one a command.
 ///
+/// `store-bench marks PATH`: the same with the marks that messages of MQTT clients leave, QoS 1 and 2.
+///
 /// `store-bench append PATH`: appends through the log until killed, printing what was acknowledged; the
 /// crash tests kill it. `store-bench checkpoint PATH`: the same for what consumers remember.
+///
+/// `store-bench deliver PATH`: the same with messages of devices.
 ///
 /// `store-bench bus [DIRECTORY]`: only how events come to consumers.
 let arguments = CommandLine.arguments
@@ -35,11 +39,20 @@ if arguments.count == 3 && arguments[1] == "append" {
 } else if arguments.count == 3 && arguments[1] == "keys" {
     let schemas = try eventSchemas(in: "contracts/events")
     for _ in 0..<5 {
-        for keyed in [false, true] { try measureLog(path: arguments[2], clients: 1024, seconds: 3, schemas, keyed: keyed) }
+        for repeats in [Repeats.nothing, .keys] { try measureLog(path: arguments[2], clients: 1024, seconds: 3, schemas, repeats: repeats) }
     }
+} else if arguments.count == 3 && arguments[1] == "marks" {
+    let schemas = try eventSchemas(in: "contracts/events")
+    for _ in 0..<3 {
+        for repeats in [Repeats.nothing, .qos1, .qos2] {
+            try measureLog(path: arguments[2], clients: 1024, seconds: 3, schemas, repeats: repeats)
+        }
+    }
+} else if arguments.count == 3 && arguments[1] == "deliver" {
+    try deliverUntilKilled(path: arguments[2])
 } else if arguments.count <= 2 {
     try measure(directory: arguments.count == 2 ? arguments[1] : ".build/store-bench")
 } else {
-    print("usage: store-bench [DIRECTORY] | store-bench loads|mixed|log|keys|append|checkpoint PATH | store-bench bus [DIRECTORY]")
+    print("usage: store-bench [DIRECTORY] | store-bench loads|mixed|log|keys|marks|append|checkpoint|deliver PATH | store-bench bus [DIRECTORY]")
     exit(64)
 }

@@ -52,12 +52,16 @@ extension Checkout {
         }
     }
 
-    /// What the core holds; if that is nothing, what the cart service holds, where there is one: of two arms of a
+    /// Where its flag's affinity says that it was begun. Where that says nothing: what the core holds; if that is nothing, what the cart service holds, where there is one: of two arms of a
     /// canary a customer's cart is in one. Nobody's cart is empty.
     private func cart(of user: Identifier?, _ frame: CallFrame) async throws(Refusal) -> [ShopItem] {
         guard let user else { return [] }
+        let isOn: Bool?
         do throws(Refusal) {
-            if case .cart(let cart) = try await log.state(of: AggregateName(kind: .cart, id: user)), !cart.items.isEmpty {
+            isOn = try await sideOfCart(user)
+            if isOn != false, case .cart(let cart) = try await log.state(of: AggregateName(kind: .cart, id: user)),
+                isOn == true || !cart.items.isEmpty
+            {
                 return cart.items.map { ShopItem(product: $0.product.description, quantity: $0.quantity) }
             }
         } catch {
@@ -68,6 +72,14 @@ extension Checkout {
         } catch {
             throw .legacy(.noCart, error)
         }
+    }
+
+    /// The side of the carts' flag on which this one was begun; nil = none that is known of.
+    private func sideOfCart(_ user: Identifier) async throws(Refusal) -> Bool? {
+        guard let flag = settings.cartFlag?.name, let id = Affinity.id(flag: flag, entity: user.bytes),
+            case .affinity(let affinity) = try await log.state(of: AggregateName(kind: .affinity, id: id))
+        else { return nil }
+        return affinity.holding?.isOn
     }
 
     /// What the client gets who has been accepted: that, or, if it waits and there is one in time, the end.

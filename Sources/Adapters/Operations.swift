@@ -37,7 +37,7 @@ extension Operations {
             ShipOrder(services: services),
             CancelShipment(services: services),
             ConfirmByEmail(services: services),
-            EmptyCart(services: services),
+            EmptyCart(services: services, flag: settings.cartFlag?.name),
         ])
     }
 }

@@ -27,6 +27,8 @@ struct EmptyCart: StepOperation {
     let name = "cart.empty"
     let isIdempotent = true
     let services: ShopServices
+    /// That carts stay on one side of.
+    let flag: String?
 
     func announce(_ context: StepContext) -> [Command] { [] }
 
@@ -34,7 +36,9 @@ struct EmptyCart: StepOperation {
         guard let user = context.state.priced?.user else { return .done([]) }
         do throws(ServiceFault) {
             try await services.emptyCart(of: user.description, context.frame)
-            return .done([.cart(user, .empty)])
+            // The next cart goes by the weight.
+            let affinity = flag.flatMap { Affinity.id(flag: $0, entity: user.bytes) }
+            return .done([.cart(user, .empty)] + (affinity.map { [.affinity($0, .release)] } ?? []))
         } catch {
             return error.result()
         }

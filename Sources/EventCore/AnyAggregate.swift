@@ -2,7 +2,7 @@ import Exchanges
 
 /// The types of aggregates, in memory; the store knows them by name.
 public enum AggregateKind: UInt8, Sendable, CaseIterable {
-    case cart, inventory, order, product, flashSale, saga, flag
+    case cart, inventory, order, product, flashSale, saga, flag, affinity
 
     public var type: String {
         switch self {
@@ -13,6 +13,7 @@ public enum AggregateKind: UInt8, Sendable, CaseIterable {
         case .flashSale: FlashSale.type
         case .saga: Saga.type
         case .flag: Flag.type
+        case .affinity: Affinity.type
         }
     }
 
@@ -48,6 +49,7 @@ extension Command {
         case .flashSale(let sale, _): AggregateName(kind: .flashSale, id: sale)
         case .saga(let saga, _): AggregateName(kind: .saga, id: saga)
         case .flag(let flag, _): AggregateName(kind: .flag, id: flag)
+        case .affinity(let affinity, _): AggregateName(kind: .affinity, id: affinity)
         }
     }
 }
@@ -75,6 +77,7 @@ public enum AnyAggregate: Sendable {
     indirect case flashSale(FlashSale)
     indirect case saga(Saga)
     indirect case flag(Flag)
+    indirect case affinity(Affinity)
 
     /// Holds no memory of its own.
     static let nothing = AnyAggregate.cart(Cart())
@@ -89,6 +92,7 @@ public enum AnyAggregate: Sendable {
         case .flashSale: self = .flashSale(FlashSale())
         case .saga: self = .saga(Saga())
         case .flag: self = .flag(Flag())
+        case .affinity: self = .affinity(Affinity())
         }
     }
 
@@ -103,6 +107,7 @@ public enum AnyAggregate: Sendable {
         case .flashSale(let state): state.version
         case .saga(let state): state.version
         case .flag(let state): state.version
+        case .affinity(let state): state.version
         }
     }
 
@@ -115,6 +120,7 @@ public enum AnyAggregate: Sendable {
         case .flashSale(let state): state.cost
         case .saga(let state): state.cost
         case .flag(let state): state.cost
+        case .affinity(let state): state.cost
         }
     }
 
@@ -128,6 +134,7 @@ public enum AnyAggregate: Sendable {
         case .flashSale(_, let action): try execute(action, as: FlashSale.self, &stamp)
         case .saga(_, let action): try execute(action, as: Saga.self, &stamp)
         case .flag(_, let action): try execute(action, as: Flag.self, &stamp)
+        case .affinity(_, let action): try execute(action, as: Affinity.self, &stamp)
         }
     }
 
@@ -152,6 +159,7 @@ public enum AnyAggregate: Sendable {
         case .flashSale: replay(event, as: FlashSale.self)
         case .saga: replay(event, as: Saga.self)
         case .flag: replay(event, as: Flag.self)
+        case .affinity: replay(event, as: Affinity.self)
         }
     }
 
@@ -171,6 +179,7 @@ public enum AnyAggregate: Sendable {
         case .flashSale(let state): try state.body(of: id, at: now)
         case .saga(let state): try state.body(of: id, at: now)
         case .flag(let state): try state.body(of: id, at: now)
+        case .affinity(let state): try state.body(of: id, at: now)
         }
     }
 }

@@ -62,3 +62,12 @@ extension Flag {
 
     var boxed: AnyAggregate { .flag(self) }
 }
+
+extension Affinity {
+    init?(_ any: AnyAggregate) {
+        guard case .affinity(let state) = any else { return nil }
+        self = state
+    }
+
+    var boxed: AnyAggregate { .affinity(self) }
+}

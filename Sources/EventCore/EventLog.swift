@@ -21,6 +21,7 @@ public final class EventLog: Sendable {
         public var schemas: EventSchemas
         public var rules: DecisionRules
         public var repetitions: RepetitionLimits
+        public var deliveries: DeliveryLimits
         /// Is told of events that do not fit, on the log's thread, once a second at most.
         public var onInvalid: @Sendable (InvalidEvent) -> Void
 
@@ -28,7 +29,7 @@ public final class EventLog: Sendable {
             queue: Int = 65_536, group: Int = 4096, aggregates: Int = 100_000, bytes: Int = 256 << 20,
             snapshots: SnapshotRule = SnapshotRule(), schemas: EventSchemas = EventSchemas(),
             rules: DecisionRules = DecisionRules(), repetitions: RepetitionLimits = RepetitionLimits(),
-            onInvalid: @escaping @Sendable (InvalidEvent) -> Void = { _ in }
+            deliveries: DeliveryLimits = DeliveryLimits(), onInvalid: @escaping @Sendable (InvalidEvent) -> Void = { _ in }
         ) {
             self.queue = max(1, queue)
             self.group = max(1, group)
@@ -38,6 +39,7 @@ public final class EventLog: Sendable {
             self.schemas = schemas
             self.rules = rules
             self.repetitions = repetitions
+            self.deliveries = deliveries
             self.onInvalid = onInvalid
         }
     }
@@ -65,6 +67,7 @@ public final class EventLog: Sendable {
         let head = try store.head()
         let last = head == 0 ? nil : try store.read(after: head - 1, limit: 1).last
         let repetitions = try Repetitions(store: store, limits: options.repetitions)
+        let deliveries = try Deliveries(store: store, limits: options.deliveries)
         feed.begin(at: head)
         meters.update { $0.head = head }
         let (meters, feed, asked) = (meters, feed, asked)
@@ -81,7 +84,7 @@ public final class EventLog: Sendable {
         let id = joinableThread {
             var writer = LogWriter(
                 store: store, loader: loader, ahead: ahead, snapshotter: snapshotter, options: options, meters: meters, feed: feed,
-                repetitions: repetitions, head: head,
+                repetitions: repetitions, deliveries: deliveries, head: head,
                 lastTimestamp: last?.event.timestamp ?? Timestamp(microseconds: 0))
             var taken: [Submission] = []
             var arrivals: [AheadLoader.Arrival] = []

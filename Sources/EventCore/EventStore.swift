@@ -35,8 +35,12 @@ public struct Appended: Sendable, Equatable {
 public protocol EventStore: Sendable {
     /// Appends all batches or none; several may name the same aggregate and follow each other. When it
     /// returns, the events are on disk.
-    /// - Parameter repetitions: done in the same transaction, or not at all.
-    func append(_ batches: [Batch], _ repetitions: RepetitionChanges) throws(StoreError) -> Appended
+    /// - Parameters:
+    ///   - repetitions: done in the same transaction, or not at all.
+    ///   - deliveries: the same, one after the other.
+    func append(
+        _ batches: [Batch], _ repetitions: RepetitionChanges, _ deliveries: [DeliveryChange]
+    ) throws(StoreError) -> Appended
 
     /// Events of one aggregate with `from` <= version <= `through`, in order, `limit` at most.
     func read(
@@ -56,10 +60,18 @@ public protocol EventStore: Sendable {
 
     /// Records of requests after a position, in order.
     func repetitions(after position: UInt64, limit: Int) throws(StoreError) -> [RepetitionRecord]
+
+    /// Records of messages, session by session, in the order of slots; from the one after `place` on, nil = from the first.
+    func deliveries(after place: DeliveryRecord?, limit: Int) throws(StoreError) -> [DeliveryRecord]
+
+    /// Those of one session, in the order of slots.
+    func deliveries(of session: UInt64) throws(StoreError) -> [DeliveryRecord]
 }
 
 extension EventStore {
     /// Of events alone.
     @discardableResult
-    public func append(_ batches: [Batch]) throws(StoreError) -> Appended { try append(batches, RepetitionChanges()) }
+    public func append(_ batches: [Batch], _ repetitions: RepetitionChanges = RepetitionChanges()) throws(StoreError) -> Appended {
+        try append(batches, repetitions, [])
+    }
 }

@@ -28,10 +28,12 @@ public final class LogMeters: Sendable {
         public var failedCommits: UInt64 = 0
         public var events: UInt64 = 0
         public var commands: UInt64 = 0
-        /// Commands that repeated an earlier one, and got its outcome.
+        /// Commands that repeated an earlier one, and got its outcome; messages that had come before.
         public var repeated: UInt64 = 0
         /// Records of requests in memory.
         public var remembered = 0
+        /// Sessions of which messages are remembered.
+        public var deliverySessions = 0
         public var queries: UInt64 = 0
         /// Commands and queries answered with a refusal.
         public var refused: UInt64 = 0

@@ -29,6 +29,7 @@ struct LogWriter {
     private var head: UInt64
     private var snapshots: DueSnapshots
     private var repetitions: Repetitions
+    private var deliveries: Deliveries
     private let onInvalid: @Sendable (InvalidEvent) -> Void
     private var nextReport = Timestamp(microseconds: 0)
 
@@ -47,8 +48,8 @@ struct LogWriter {
 
     init(
         store: any EventStore, loader: AggregateLoader, ahead: AheadLoader, snapshotter: Snapshotter?,
-        options: EventLog.Options, meters: LogMeters, feed: ChangeFeed, repetitions: Repetitions, head: UInt64,
-        lastTimestamp: Timestamp
+        options: EventLog.Options, meters: LogMeters, feed: ChangeFeed, repetitions: Repetitions, deliveries: Deliveries,
+        head: UInt64, lastTimestamp: Timestamp
     ) {
         self.store = store
         self.loader = loader
@@ -57,6 +58,7 @@ struct LogWriter {
         self.meters = meters
         self.feed = feed
         self.repetitions = repetitions
+        self.deliveries = deliveries
         self.head = head
         stamp = EventStamp(time: lastTimestamp, schemas: options.schemas, rules: options.rules)
         onInvalid = options.onInvalid
@@ -80,6 +82,7 @@ struct LogWriter {
     mutating func process(_ group: ArraySlice<Submission>, _ deliver: EventLog.Deliver) -> Int {
         // One time for the group, never before the last group's: order by time is order by position.
         stamp.time = max(stamp.time, .now())
+        deliveries.beginGroup()
         for submission in group {
             if let name = missing(for: submission) {
                 park(submission, for: name)
@@ -114,6 +117,7 @@ struct LogWriter {
         case .command(let command, _): missing(command.target, for: submission)
         case .query(let query): missing(query.target, for: submission)
         case .state(let name): missing(name, for: submission)
+        case .stateAfter(let command): missing(command.target, for: submission)
         case .together(let commands): commands.lazy.compactMap { missing($0.target, for: submission) }.first
         case .recall, .remember, .claim, .releaseDelivery, .forgetDeliveries: nil
         }
@@ -147,24 +151,29 @@ struct LogWriter {
             case .command(let command, let expected):
                 if let known = repeated(submission) { return known }
                 let accepted = try execute(command, expected, submission.metadata, submission.access)
-                repetitions.note(submission.repeatKey, accepted, at: stamp.time)
+                note(submission, accepted)
                 return .accepted(accepted)
             case .together(let commands):
                 if let known = repeated(submission) { return known }
                 let accepted = try execute(together: commands, submission.metadata, submission.access)
-                repetitions.note(submission.repeatKey, accepted.first, at: stamp.time)
+                note(submission, accepted.first)
                 return .acceptedTogether(accepted)
             case .recall: return repeated(submission) ?? .notRepeated
-            case .releaseDelivery, .forgetDeliveries: return .releasedDelivery(isKnown: false)
+            case .releaseDelivery(let session, let packetID): return deliveries.release(session, packetID)
+            case .forgetDeliveries(let session): return deliveries.forget(session: session)
             case .claim(let claim):
                 guard let key = submission.repeatKey else { return .notRepeated }
                 return repetitions.settle(claim, key, at: stamp.time)
             case .remember(let accepted):
                 if let known = repeated(submission) { return known }
-                repetitions.note(submission.repeatKey, accepted, at: stamp.time)
+                note(submission, accepted)
                 return .accepted(accepted)
             case .state(let name):
                 let place = try place(of: name)
+                return .state(aggregates[place])
+            case .stateAfter(let command):
+                _ = try execute(command, .any, submission.metadata)
+                let place = try place(of: command.target)
                 return .state(aggregates[place])
             }
         } catch {
@@ -185,8 +194,14 @@ struct LogWriter {
 
     /// The answer to a repetition, which is not carried out; nil for any other submission.
     private mutating func repeated(_ submission: Submission) -> Reply.Outcome? {
-        guard let key = submission.repeatKey else { return nil }
-        return repetitions.answer(to: key, at: stamp.time)
+        if let key = submission.repeatKey, let known = repetitions.answer(to: key, at: stamp.time) { return known }
+        return submission.delivery.flatMap { deliveries.answer(to: $0) }
+    }
+
+    /// It has been carried out, if what it causes gets to the disk.
+    private mutating func note(_ submission: Submission, _ accepted: Accepted?) {
+        repetitions.note(submission.repeatKey, accepted, at: stamp.time)
+        deliveries.note(submission.delivery)
     }
 
     private mutating func execute(
@@ -257,11 +272,12 @@ struct LogWriter {
     /// Appends what was decided.
     /// - Returns: the seconds of the transaction, nil without one.
     private mutating func commit(_ group: ArraySlice<Submission>) -> (seconds: Double?, failed: Bool) {
-        while !batches.isEmpty || repetitions.hasChanges {
+        while !batches.isEmpty || repetitions.hasChanges || deliveries.hasChanges {
             let before = monotonicSeconds()
             do throws(StoreError) {
                 head = try append().head
                 repetitions.committed()
+                deliveries.committed()
                 return (monotonicSeconds() - before, false)
             } catch {
                 guard case .conflict(let batch, _) = error else {
@@ -285,10 +301,11 @@ struct LogWriter {
     private mutating func append() throws(StoreError) -> Appended {
         let begin = monotonicSeconds()
         let changes = repetitions.changes(at: stamp.time)
+        let delivered = deliveries.changesOfGroup()
         var attempts = 1
         while true {
             do throws(StoreError) {
-                return try store.append(batches, changes)
+                return try store.append(batches, changes, delivered)
             } catch {
                 guard case .io(_, undecided: false) = error, attempts < LogWriter.mostAttempts,
                     monotonicSeconds() - begin < LogWriter.patience
@@ -305,6 +322,7 @@ struct LogWriter {
         touched.removeAll(keepingCapacity: true)
         snapshots.forget()
         repetitions.forget()
+        deliveries.undo()
         stamp.invalid = []
         for (i, submission) in group.enumerated() where outcomes[i] != nil { outcomes[i] = outcome(of: submission) }
     }
@@ -320,10 +338,12 @@ struct LogWriter {
     private mutating func giveUp(_ group: ArraySlice<Submission>, conflicting: AggregateKey?) {
         for name in touched { aggregates.evict(name) }
         repetitions.forget(isUncertain: true)
+        deliveries.undo()
         for (i, submission) in group.enumerated() where outcomes[i] != nil {
             switch submission.work {
             case .command(let command, _):
                 outcomes[i] = repeated(submission) ?? .refused(LogWriter.refusal([command], conflicting))
+            case .stateAfter(let command): outcomes[i] = .refused(LogWriter.refusal([command], conflicting))
             case .together(let commands):
                 outcomes[i] = repeated(submission) ?? .refused(LogWriter.refusal(commands, conflicting))
             case .claim(let claim): outcomes[i] = claim.outcomeUnwritten(.refused(LogWriter.unavailable))
@@ -369,14 +389,17 @@ struct LogWriter {
         for (i, submission) in group.enumerated() where outcomes[i] != nil {
             switch submission.work {
             case .query, .state, .recall: queries += 1
-            case .command, .together, .remember, .claim, .releaseDelivery, .forgetDeliveries: break
+            case .command, .stateAfter, .together, .remember, .claim, .releaseDelivery, .forgetDeliveries: break
             }
         }
         var refused: UInt64 = 0
         var repeated: UInt64 = 0
         for outcome in outcomes {
             if case .refused = outcome { refused += 1 }
-            if case .repeated = outcome { repeated += 1 }
+            switch outcome {
+            case .repeated, .delivered: repeated += 1
+            default: break
+            }
         }
         let events = committed.reduce(0) { $0 + $1.events.count }
         meters.update { figures in
@@ -385,6 +408,7 @@ struct LogWriter {
             figures.refused += refused
             figures.repeated += repeated
             figures.remembered = repetitions.count
+            figures.deliverySessions = deliveries.count
             figures.events += UInt64(events)
             figures.conflicts += conflicts
             figures.invalidEvents += UInt64(stamp.invalid.count)

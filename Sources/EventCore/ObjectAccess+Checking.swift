@@ -34,7 +34,7 @@ extension AnyAggregate {
         switch self {
         case .cart: id
         case .order(let order): order.priced?.user
-        case .inventory, .product, .flashSale, .saga, .flag: nil
+        case .inventory, .product, .flashSale, .saga, .flag, .affinity: nil
         }
     }
 
@@ -49,7 +49,7 @@ extension AnyAggregate {
         switch self {
         case .order(let order) where order.state == nil: Order.unknown
         case .saga(let saga) where saga.version == 0: Refusal(.notFound, "there is no such saga", field: "/sagaId")
-        case .order, .saga, .cart, .inventory, .product, .flashSale, .flag: nil
+        case .order, .saga, .cart, .inventory, .product, .flashSale, .flag, .affinity: nil
         }
     }
 }

@@ -8,6 +8,8 @@ public enum Command: Sendable, Equatable {
     case saga(Identifier, SagaAction)
     /// The gateway's own: no route names it.
     case flag(Identifier, FlagAction)
+    /// The gateway's own, too.
+    case affinity(Identifier, AffinityAction)
 }
 
 /// A request that reads.

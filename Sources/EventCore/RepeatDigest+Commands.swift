@@ -51,6 +51,7 @@ extension RepeatDigest {
         case .order(let order, let action): begin("order \(action)", order)
         case .saga(let saga, let action): begin("saga \(action)", saga)
         case .flag(let flag, let action): begin("flag \(action)", flag)
+        case .affinity(let affinity, let action): begin("affinity \(action)", affinity)
         }
     }
 

@@ -110,6 +110,7 @@ extension AnyAggregate {
             case .flashSale: read(FlashSale.self)
             case .saga: read(Saga.self)
             case .flag: read(Flag.self)
+            case .affinity: read(Affinity.self)
             }
         guard let found else { return nil }
         self = found
@@ -128,6 +129,7 @@ extension AnyAggregate {
         case .flashSale(let state): return of(state)
         case .saga(let state): return of(state)
         case .flag(let state): return of(state)
+        case .affinity(let state): return of(state)
         }
     }
 }

@@ -9,6 +9,8 @@ public struct Submission: Sendable {
         case together([Command])
         /// The aggregate as it is. The gateway's own.
         case state(AggregateName)
+        /// The aggregate as the command leaves it. The gateway's own.
+        case stateAfter(Command)
         /// What the first request with this key came to, if there was one: nothing is done. The gateway's own.
         case recall
         /// This has been done, in answer to the request with this key. The gateway's own.

@@ -134,6 +134,18 @@ public enum HostRewrite: Sendable, Hashable, BitwiseCopyable {
     case literal(UInt16)
 }
 
+/// What a request is to the thing that stays on one side of a flag until it is finished (SPEC R-5).
+public enum AffinityRole: UInt8, Sendable, BitwiseCopyable, CaseIterable {
+    /// Nothing: the weight decides.
+    case none
+    /// It begins it, or adds to it.
+    case start
+    /// It looks at it.
+    case follow
+    /// With its success the thing is over.
+    case finish
+}
+
 /// One compiled route: plain bits and indices into the tables of its generation. No references.
 public struct Rule: Sendable, BitwiseCopyable {
     /// Index into the table's routes (name, template, source position): the label of metrics and logs.
@@ -173,6 +185,8 @@ public struct Rule: Sendable, BitwiseCopyable {
     public var call: UInt16 = Rule.none
     /// Index into the generation's steering keys: who or what a request is counted for; `none` = the stage is off.
     public var steeringKey: UInt16 = Rule.none
+    /// What its flag's affinity has to do with it.
+    public var affinity = AffinityRole.none
 
     @inlinable public static var none: UInt16 { .max }
     public init() {}

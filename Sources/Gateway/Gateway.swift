@@ -86,6 +86,9 @@ public final class Gateway: Sendable {
             listeners: configuration.allListeners.map {
                 ListenerShare($0, isInherited: inherited[$0.name] != nil)
             }, mailboxes: mailboxes, topicsPosted: topicsPosted)
+        _ = core.feed.subscribe { [affinities = shared.affinities, flags = shared.flags] committed in
+            affinities.follow(committed, flags, nowS: UInt32(truncatingIfNeeded: nx_monotonic_ns() / 1_000_000_000))
+        }
         let sockets = try Self.bind(configuration, workers: count, inherited: inherited)
         let generation = Generation(number: 1, configuration: configuration, table: table, tls: tls, contracts: contracts,
             stages: stages)
@@ -164,7 +167,7 @@ public final class Gateway: Sendable {
         return (0..<workers).map { index in columns.map { $0[index] } }
     }
 
-    private static func cpu(_ affinity: Affinity, _ index: Int) -> Int32? {
+    private static func cpu(_ affinity: Settings.Affinity, _ index: Int) -> Int32? {
         switch affinity {
         case .none: nil
         case .sequential: Int32(index)

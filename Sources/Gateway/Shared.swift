@@ -28,6 +28,8 @@ final class Shared: Sendable {
     let tallies = Mutex<[IdentityTally]>([])
     let policyAgent: PolicyAgent
     let flags: FlagBoard
+    /// What stays on one side of its flag.
+    let affinities = AffinityBoard()
     let upstreams = Upstreams()
     /// The way to each worker.
     let mailboxes: [Mailbox<WorkerMessage>]

@@ -163,6 +163,7 @@ extension Worker {
         // Its time may have been over meanwhile: then its client has heard so already.
         if case .releasedDelivery(let isKnown) = reply.outcome { return releasedDelivery(reply.ticket, isKnown: isKnown) }
         guard let exchange = unanswered(reply.ticket), let wire = exchange.wire else { return giveUp(reply) }
+        if deliver(affinity: reply.outcome, exchange) { return }
         guard !isTooOld(reply, exchange) else { return }
         exchange.isRepetition = reply.isRepetition
         noteAccess(exchange, reply.outcome)

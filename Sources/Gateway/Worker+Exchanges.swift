@@ -49,6 +49,7 @@ extension Worker {
     func discard(_ exchange: Exchange) {
         let era = exchange.era
         if !exchange.charges.isEmpty { settleCharges(exchange) }
+        if exchange.affinity.word != .none { settleAffinity(exchange) }
         replay.lose(exchange)
         freeExchanges.append(exchange.ticket.slot)
         exchange.recycle()

@@ -46,6 +46,10 @@ public final class Exchange {
     public var isParked = false
     /// Which side of its route's flag it is on.
     public var arm = Arm.none
+    /// Why, where something that was begun there decided it.
+    public var affinity = AffinityMark()
+    /// Whose that is; its room stays over the lives. Nil before the first that asks.
+    public var entity: Buffer?
 
     public var done: StageSet = []
     public var trail = Trail()
@@ -119,6 +123,8 @@ public final class Exchange {
         isRepetition = false
         isParked = false
         arm = .none
+        affinity = AffinityMark()
+        entity?.clear()
         done = []
         trail = Trail()
         requestBody = .none

@@ -12,8 +12,9 @@ enum Conflicts {
             } else {
                 names[route.name] = route.position
             }
-            // A listener that could not be read has been reported already.
-            if route.match.listenerMask == 0, diagnostics.errors == 0 {
+            // A listener that could not be read has been reported already. Routes of MQTT may stand there while nothing
+            // listens for it.
+            if route.match.listenerMask == 0, route.match.mqtt == nil, diagnostics.errors == 0 {
                 diagnostics.warning(at: route.position, "no listener serves route '\(route.name)', so nothing reaches it")
             }
             var reported = false
@@ -53,6 +54,7 @@ enum Conflicts {
         let headers: [HeaderCondition]
         let query: [HeaderCondition]
         let grpc: Bool
+        let mqtt: MQTTAction?
 
         init(_ host: HostPattern?, _ match: RouteMatch) {
             self.host = host
@@ -66,6 +68,7 @@ enum Conflicts {
             headers = match.headers
             query = match.query
             grpc = match.grpc
+            mqtt = match.mqtt
         }
     }
 

@@ -5,7 +5,7 @@ public import Exchanges
 public struct Explanation: Sendable {
     /// What a route wants and the request is not.
     public enum Reason: Sendable, Hashable, CustomStringConvertible {
-        case listener, host, path, dialect
+        case listener, host, path, dialect, otherProtocol
         case header(HeaderCondition)
         case query(HeaderCondition)
         case method
@@ -16,6 +16,7 @@ public struct Explanation: Sendable {
             case .host: "other host"
             case .path: "other path"
             case .dialect: "not a gRPC request"
+            case .otherProtocol: "other protocol"
             case .header(let condition): "header not as wanted (\(condition))"
             case .query(let condition): "query not as wanted (\(condition))"
             case .method: "other method"
@@ -41,6 +42,8 @@ public struct Explanation: Sendable {
 
     /// Set when the gateway answers for a route, by its CORS rules; `match` says what else would have been.
     public var preflight: Preflight?
+    /// What is asked is MQTT's.
+    public var isMQTT = false
     /// The method that a preflight asks for.
     var askedMethod = ""
 
@@ -70,6 +73,7 @@ extension RouteTable {
         }
         candidates.sort { distance($0) < distance($1) }
         var result = Explanation(match: decision, candidates: candidates)
+        result.isMQTT = head.dialect == .mqtt
         if let preflight = preflight(head, in: text, listener: listener) {
             result.preflight = preflight
             result.askedMethod = text.extracting(preflight.method.range).text
@@ -100,7 +104,10 @@ extension RouteMatch {
         if listener >= 64 || listenerMask >> UInt64(listener) & 1 == 0 { reasons.append(.listener) }
         let host = RouteMatch.host(text.extracting(head.authority.range).text)
         if !hosts.isEmpty, !hosts.contains(where: { $0.matches(host) }) { reasons.append(.host) }
-        if !accepts(path: text.extracting(head.path.range).bytes) { reasons.append(.path) }
+        let path: [UInt8] = text.extracting(head.path.range).bytes
+        let fits = mqtt.map { accepts(levels: path, of: $0) } ?? accepts(path: path)
+        if !fits { reasons.append(.path) }
+        if (mqtt != nil) != (head.dialect == .mqtt) { reasons.append(.otherProtocol) }
         if grpc, !head.dialect.callsGRPC { reasons.append(.dialect) }
         for condition in headers {
             let name = Array(condition.name.utf8)
@@ -118,11 +125,31 @@ extension RouteMatch {
             let values = parameters.filter { $0.name == Array(condition.name.utf8) }.map(\.value)
             if !condition.test.holds(for: values) { reasons.append(.query(condition)) }
         }
+        if let mqtt {
+            if head.verb != mqtt.verb { reasons.append(.method) }
+            return reasons
+        }
         let method = head.verb.token ?? text.extracting(head.method.range).text
         if !methods.isEmpty, !methods.contains(method), !(method == "HEAD" && methods.contains("GET")) {
             reasons.append(.method)
         }
         return reasons
+    }
+
+    /// The same of topics, filters and client identifiers.
+    private func accepts(levels path: [UInt8], of action: MQTTAction) -> Bool {
+        let levels = path.dropFirst().split(separator: 0x2f, omittingEmptySubsequences: false)
+        let isReserved = action != .connect && levels.first?.first == 0x24
+        for (i, segment) in self.path.segments.enumerated() {
+            if case .rest = segment { return !(isReserved && i == 0) }
+            guard i < levels.count else { return false }
+            switch segment {
+            case .literal(let bytes): if !levels[i].elementsEqual(bytes) { return false }
+            case .parameter: if levels[i].elementsEqual([0x23]) || (isReserved && i == 0) { return false }
+            case .rest: break
+            }
+        }
+        return levels.count == self.path.segments.count
     }
 
     /// An authority without its port, its trailing dot and its case.

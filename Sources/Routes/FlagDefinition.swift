@@ -11,6 +11,11 @@ public struct FlagDefinition: Sendable, Equatable {
     public var salt: String
     /// The first that fits says the side, before the weight does.
     public var targets: [FlagTarget] = []
+    /// Milliseconds for which what was begun on one side stays there without being added to; 0 = the weight decides
+    /// each time anew.
+    public var affinity = FlagDefinition.affinityByDefault
+    public static let affinityByDefault: UInt32 = 30 * 86_400_000
+
     /// False = no flag file knows it, and its routes weigh it.
     public var isOfFile = true
 

@@ -58,6 +58,7 @@ struct FlagReader {
         if !fields.has("weight") { diagnostics.error(at: fields.position, "a flag needs a 'weight' in percent; 0 = off") }
         let salt = fields.value("salt").flatMap { text("salt", $0) }
         let targets = readTargets(fields, segments)
+        let affinity = readAffinity(fields)
         guard let value = fields.value("name") else {
             diagnostics.error(at: fields.position, "a flag needs a name")
             return nil
@@ -69,7 +70,15 @@ struct FlagReader {
         flag.weight = weight ?? 0
         flag.salt = salt ?? name
         flag.targets = targets
+        flag.affinity = affinity ?? flag.affinity
         return flag
+    }
+
+    /// `affinity: 30d`, or `off`.
+    private func readAffinity(_ fields: Fields) -> UInt32? {
+        guard let value = fields.value("affinity") else { return nil }
+        if case .scalar("off", _) = value.shape { return 0 }
+        return value.milliseconds("affinity", in: 1_000...4_233_600_000, diagnostics)
     }
 
     private func readTargets(_ fields: Fields, _ segments: [String: SegmentDefinition]) -> [FlagTarget] {

@@ -60,6 +60,34 @@ public struct PathTemplate: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
+    /// What a route matches of a topic, a filter or a client identifier of MQTT: `iot/inventory/{sku}/delta`. Literal
+    /// levels are written as MQTT clients write them; `{name}` stands for one level, which may be empty, and
+    /// `{name...}` for all that follow, which may be none.
+    public init(topic text: String) throws(Problem) {
+        self.text = text
+        guard !text.isEmpty else { throw Problem(message: "a topic has at least one byte") }
+        guard text.utf8.count <= 2048 else { throw Problem(message: "a topic of a route has at most 2048 bytes") }
+        let parts = text.utf8.split(separator: 0x2f, omittingEmptySubsequences: false)
+        guard parts.count <= PathTemplate.segmentLimit else {
+            throw Problem(message: "a topic of a route has at most \(PathTemplate.segmentLimit) levels")
+        }
+        var result: [Segment] = []
+        for (i, part) in parts.enumerated() {
+            let segment = try PathTemplate.level(Array(part))
+            if case .rest(let name) = segment, i < parts.count - 1 {
+                throw Problem(message: "{\(name)...} takes all that is left, so it must be the last level")
+            }
+            result.append(segment)
+        }
+        segments = result
+        guard captureNames.count <= PathTemplate.captureLimit else {
+            throw Problem(message: "a topic has at most \(PathTemplate.captureLimit) parameters")
+        }
+        for (i, name) in captureNames.enumerated() where captureNames[..<i].contains(name) {
+            throw Problem(message: "the parameter '\(name)' stands twice in the topic")
+        }
+    }
+
     /// Parts that are known to be right.
     init(segments: [Segment], text: String) {
         self.segments = segments
@@ -98,6 +126,18 @@ public struct PathTemplate: Sendable, Hashable, CustomStringConvertible {
         }
         let word = String(decoding: name, as: UTF8.self)
         return rest ? .rest(word) : .parameter(word)
+    }
+
+    private static func level(_ bytes: [UInt8]) throws(Problem) -> Segment {
+        if bytes.contains(0x7b) || bytes.contains(0x7d) { return try segment(bytes) }
+        let text = String(decoding: bytes, as: UTF8.self)
+        if bytes.contains(0x2b) || bytes.contains(0x23) {
+            throw Problem(message: "'\(text)': a route has {name} for one level and {name...} for the rest, not + and #")
+        }
+        guard bytes.allSatisfy({ $0 >= 0x20 && $0 != 0x7f }) else {
+            throw Problem(message: "a topic has no control characters")
+        }
+        return .literal(Array(TopicPath.path(of: text, isFilter: false).utf8.dropFirst()))
     }
 
     /// Refuses what the normal form never contains: dot segments, a query, raw bytes that need

@@ -10,7 +10,7 @@ extension RouteTable {
                 route.name,
                 route.match.listeners.isEmpty ? "-" : route.match.listeners.joined(separator: ","),
                 route.match.hosts.isEmpty ? "any" : route.match.hosts.map { "\($0)" }.joined(separator: ","),
-                route.match.grpc ? "gRPC" : route.methods.isEmpty ? "any" : route.methods.joined(separator: ","),
+                route.match.mqtt.map { "MQTT \($0)" } ?? (route.match.grpc ? "gRPC" : route.methods.isEmpty ? "any" : route.methods.joined(separator: ",")),
                 route.template,
                 "\(route.target)",
                 route.stageNames.isEmpty ? "-" : route.stageNames.joined(separator: ","),
@@ -100,6 +100,12 @@ extension SteeringDefinition {
     fileprivate var setting: String {
         var parts = ["on for \(Percentage.text(basisPoints: weight)) %"]
         if !keys.isEmpty { parts.append("by " + keys.map { "\($0)" }.joined(separator: " or ")) }
+        switch affinity {
+        case .none: break
+        case .start: parts.append("what it begins stays on its side")
+        case .follow: parts.append("on the side where it was begun")
+        case .finish: parts.append("ends on the side where it was begun")
+        }
         if let place { parts.append("as \(place) says") }
         return parts.joined(separator: ", ")
     }
@@ -118,6 +124,18 @@ extension CallDefinition {
         if ignoresUnknown { parts.append("unknown members ignored") }
         if writesDefaults { parts.append("defaults written") }
         return parts.joined(separator: "; ")
+    }
+}
+
+extension RouteMatch {
+    /// What `path` is called among those who ask.
+    fileprivate var addressName: String {
+        switch mqtt {
+        case nil: "path"
+        case .connect: "client"
+        case .publish: "topic"
+        case .subscribe: "filter"
+        }
     }
 }
 
@@ -151,7 +169,7 @@ extension Explanation {
         switch match {
         case .route(let number):
             let route = table.routes[Int(number)]
-            var lines = [("route", "\(route.name)  (\(route.position))"), ("path", route.template)]
+            var lines = [("route", "\(route.name)  (\(route.position))"), (route.match.addressName, route.template)]
             for (name, value) in captures { lines.append(("", "\(name) = \(value.isEmpty ? "(empty)" : value)")) }
             lines.append(("target", "\(route.target)"))
             if route.targets.contains(where: \.isCluster) { lines.append(("upstream", "path \(upstreamPath)")) }
@@ -159,12 +177,15 @@ extension Explanation {
             lines.append(("stages", stages))
             lines += route.settings.map { ($0.what, $0.value) }
             text += lines.map { "\($0.0.padded(to: 10)) \($0.1)\n" }.joined()
+        case .methodNotAllowed(let methods) where isMQTT:
+            let others = MQTTAction.allCases.filter { methods.contains(MethodSet($0.verb)) }.map(\.rawValue)
+            text += "no route   METHOD_NOT_ALLOWED, only for \(others.joined(separator: " and "))\n"
         case .methodNotAllowed(let methods):
             let buffer = Buffer(capacity: 64)
             table.appendAllow(methods, into: buffer)
             text += "no route   405 METHOD_NOT_ALLOWED, Allow: \(buffer.withReadable { $0.text })\n"
         case .none:
-            text += "no route   404 NO_ROUTE\n"
+            text += isMQTT ? "no route   NO_ROUTE\n" : "no route   404 NO_ROUTE\n"
         }
         return text + renderOthers(table)
     }

@@ -97,6 +97,24 @@ public struct RouteMatch: Sendable, Hashable {
 /// What an MQTT client does that a route can be about.
 public enum MQTTAction: String, Sendable, Hashable, CaseIterable {
     case connect, publish, subscribe
+
+    /// The verb of its exchanges.
+    public var verb: Verb {
+        switch self {
+        case .connect: .connect
+        case .publish: .publish
+        case .subscribe: .subscribe
+        }
+    }
+
+    /// What the route file calls the broker's part in it.
+    var target: String {
+        switch self {
+        case .connect: "session"
+        case .publish: "relay"
+        case .subscribe: "subscribe"
+        }
+    }
 }
 
 /// A header field, or a parameter of the query, that a request must have.

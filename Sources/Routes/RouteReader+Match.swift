@@ -8,6 +8,7 @@ extension RouteReader {
             diagnostics.error(at: route.position, "\(label) needs a match")
             return nil
         }
+        if let action = readAction(fields) { return readTopicMatch(fields, action) }
         let path = readAddress(fields, label)
         let (listeners, mask) = readListeners(fields)
         var match = RouteMatch(listeners: listeners, listenerMask: mask, path: path ?? .root)
@@ -28,7 +29,7 @@ extension RouteReader {
         let path = fields.value("path")
         guard let grpc = fields.value("grpc") else {
             guard let path else {
-                diagnostics.error(at: fields.position, "the match of \(label) needs a path (or grpc)")
+                diagnostics.error(at: fields.position, "the match of \(label) needs a path (or grpc, or connect, publish, subscribe of MQTT)")
                 return nil
             }
             return path.string("path", diagnostics).flatMap { template($0, at: path.position) }
@@ -62,10 +63,12 @@ extension RouteReader {
         }
     }
 
-    private func readListeners(_ fields: Fields) -> ([String], UInt64) {
+    /// - Parameter mqtt: those that speak MQTT, or those that do not.
+    func readListeners(_ fields: Fields, mqtt: Bool = false) -> ([String], UInt64) {
         let all = configuration.allListeners.map(\.name)
+        let speakers = configuration.allListeners.filter { ($0.mqtt != nil) == mqtt }.map(\.name)
         guard let given = fields.strings("listener") else {
-            let names = all.filter { $0 != Listener.adminName }
+            let names = speakers.filter { $0 != Listener.adminName }
             return (names, mask(of: names, in: all))
         }
         if given.isEmpty { diagnostics.error(at: fields.position(of: "listener"), "'listener' names no listener") }
@@ -73,8 +76,14 @@ extension RouteReader {
         for (name, position) in given {
             if names.contains(name) {
                 diagnostics.error(at: position, "the listener '\(name)' is named twice")
-            } else if all.contains(name) {
+            } else if speakers.contains(name) {
                 names.append(name)
+            } else if all.contains(name) {
+                diagnostics.error(
+                    at: position,
+                    mqtt
+                        ? "the listener '\(name)' speaks HTTP, and this route is of MQTT: name one with 'mqtt'"
+                        : "the listener '\(name)' speaks MQTT: match 'connect', 'publish' or 'subscribe', or name another")
             } else if name == Listener.adminName {
                 diagnostics.warning(at: position, "the listener 'admin' is off, so it does not serve this route")
             } else {
@@ -128,7 +137,7 @@ extension RouteReader {
         return hosts
     }
 
-    private func readConditions(_ fields: Fields) -> [HeaderCondition] {
+    func readConditions(_ fields: Fields) -> [HeaderCondition] {
         guard let headers = fields.fields("headers", "the headers of a match") else { return [] }
         var conditions: [HeaderCondition] = []
         for entry in headers.named() {

@@ -1,3 +1,4 @@
+import Exchanges
 import Settings
 
 extension RouteReader {
@@ -6,6 +7,7 @@ extension RouteReader {
         guard let section = stages.fields("steer", "the stage 'steer'") else { return }
         let weight = section.value("weight")
         let keys = readSteeringKeys(section, route)
+        let affinity = readAffinity(section, keys)
         section.finish()
         guard let flag = route.flag else {
             return diagnostics.error(at: stages.position(of: "steer"), "the stage 'steer' needs a flag: what would it ask?")
@@ -18,7 +20,7 @@ extension RouteReader {
             if !section.has("by") {
                 diagnostics.error(at: section.position, "'steer' needs 'by': whose side is it that '\(flag)' is asked for?")
             }
-            route.steering = SteeringDefinition(weight: known.weight, keys: keys, place: "\(known.position)")
+            route.steering = SteeringDefinition(weight: known.weight, keys: keys, affinity: affinity, place: "\(known.position)")
             return
         }
         guard let weight else {
@@ -34,7 +36,17 @@ extension RouteReader {
             diagnostics.error(
                 at: section.position, "a part of the requests needs 'by': whoever is on one side has to stay there")
         }
-        route.steering = SteeringDefinition(weight: share, keys: keys)
+        route.steering = SteeringDefinition(weight: share, keys: keys, affinity: affinity)
+    }
+
+    /// `affinity: start | follow | finish`
+    private func readAffinity(_ section: Fields, _ keys: [SteeringKey]) -> AffinityRole {
+        let words: [(String, AffinityRole)] = [("start", .start), ("follow", .follow), ("finish", .finish)]
+        guard let word = section.choice("affinity", words.map(\.0)) else { return .none }
+        if keys.isEmpty, !section.has("by") {
+            diagnostics.error(at: section.position(of: "affinity"), "'affinity' needs 'by': whose is it that stays on one side?")
+        }
+        return words.first { $0.0 == word }?.1 ?? .none
     }
 
     /// What only shows once the stages have been read: a flag that nobody asks, or that nobody knows.

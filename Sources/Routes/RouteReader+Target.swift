@@ -2,10 +2,10 @@ import Exchanges
 import Settings
 
 extension RouteReader {
-    /// `target` or `fallback`: exactly one of the five kinds. Nil when it is missing or wrong.
-    func readTarget(_ route: Fields, _ key: String, _ label: String) -> TargetDefinition? {
+    /// `target` or `fallback`: exactly one of the kinds. Nil when it is missing or wrong.
+    func readTarget(_ route: Fields, _ key: String, _ label: String, of action: MQTTAction?) -> TargetDefinition? {
         guard let fields = route.fields(key, "the \(key) of a route") else { return nil }
-        let kinds = ["cluster", "command", "query", "operation", "fixed"]
+        let kinds = ["cluster", "command", "query", "operation", "fixed", "topics"]
         let given = kinds.filter { fields.value($0) != nil }
         fields.finish()
         guard given.count == 1, let kind = given.first, let value = fields.value(kind) else {
@@ -14,6 +14,7 @@ extension RouteReader {
             return nil
         }
         if kind == "fixed" { return readFixed(Fields(value, "a fixed answer", diagnostics)).map { .fixed($0) } }
+        if kind == "topics" { return readTopics(value, of: action) }
         guard let name = value.string(kind, diagnostics) else { return nil }
         func number(in names: [String]) -> UInt16? {
             if let index = names.firstIndex(of: name) { return UInt16(exactly: index) }

@@ -22,14 +22,15 @@ struct RouteReader {
         let name = readName(fields)
         let label = name.map { "route '\($0)'" } ?? "a route"
         let match = readMatch(fields, label)
-        let target = readTarget(fields, "target", label)
+        let action = statedAction(fields)
+        let target = readTarget(fields, "target", label, of: action)
         if !fields.has("target") { diagnostics.error(at: value.position, "\(label) needs a target") }
 
         var route = RouteDefinition(
             name: name ?? "", position: value.position,
             match: match ?? RouteMatch(listeners: [], listenerMask: 0, path: .root),
             target: target ?? .operation(.live))
-        route.fallback = readTarget(fields, "fallback", label)
+        route.fallback = readTarget(fields, "fallback", label, of: action)
         readFlag(fields, &route)
         readTranscode(fields, &route)
         readStatuses(fields, &route)
@@ -40,6 +41,7 @@ struct RouteReader {
             // A stream of messages has no whole that could be too large; what is collected has.
             if !route.collect { route.bodyLimit = .max }
         }
+        if let action = route.match.mqtt { route.bodyLimit = action == .publish ? RouteReader.messageLimit : 0 }
         readBodyLimit(fields, &route)
         if let timeouts = fields.fields("timeouts", "the timeouts of a route") { route.timeouts.read(timeouts) }
         readRetry(fields, &route)
@@ -92,7 +94,7 @@ struct RouteReader {
             case .cluster, .fixed, .topics: false
             }
         }
-        route.collect = route.collect || isCollected
+        route.collect = route.collect || isCollected || route.match.mqtt == .publish
         guard let stages = fields.fields("stages", "the stages of a route") else { return }
         if let shield = stages.fields("shield", "the stage 'shield'") { route.shield = readShield(shield) }
         if let collect = stages.bool("collect") {
@@ -166,6 +168,7 @@ struct RouteReader {
     /// What single keys cannot see.
     private func checkCombinations(_ fields: Fields, _ route: RouteDefinition) {
         let proxied = route.targets.contains(where: \.isCluster)
+        if let action = route.match.mqtt { checkTopics(fields, route, action) }
         if route.upgrade {
             let place = fields.position(of: "upgrade")
             if route.collect {

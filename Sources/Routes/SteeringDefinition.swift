@@ -1,3 +1,5 @@
+public import Exchanges
+
 /// How a route asks its flag: for which share of whom.
 public struct SteeringDefinition: Sendable, Hashable {
     /// In 1/10,000 of the users: those go to the target, the others to the fallback. The flag file's, where that
@@ -5,6 +7,8 @@ public struct SteeringDefinition: Sendable, Hashable {
     public var weight: UInt16
     /// Tried in this order until one names somebody.
     public var keys: [SteeringKey] = []
+    /// What its requests are to the thing that stays on one side; `none` = nothing stays.
+    public var affinity = AffinityRole.none
     /// Where the flag file speaks of the flag; nil = the route weighs it itself.
     public var place: String?
 }

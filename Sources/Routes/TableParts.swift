@@ -69,6 +69,7 @@ struct TableParts {
         if let steering = route.steering {
             rule.stages.insert(StageSet(.steer))
             rule.steeringKey = UInt16(steeringKeys.count)
+            rule.affinity = steering.affinity
             steeringKeys.append(steering.keys)
         }
         if route.collect { rule.stages.insert(StageSet(.collect)) }

@@ -33,6 +33,21 @@ struct Trie: Sendable {
         var text: Slice
     }
 
+    /// What the path of a request is. Routes of one kind never see the requests of another.
+    enum Space: UInt8, Sendable, BitwiseCopyable {
+        case http
+        /// Of MQTT: topics, and filters of topics.
+        case topics
+        /// Client identifiers of MQTT.
+        case clients
+
+        init(_ head: borrowing Head) {
+            self = head.dialect != .mqtt ? .http : head.verb == .connect ? .clients : .topics
+        }
+
+        init(_ action: MQTTAction?) { self = action == nil ? .http : action == .connect ? .clients : .topics }
+    }
+
     /// A route at its place, as conditions that are left once host and path agree. Entries of a run
     /// stand in order of precedence: the first that fits wins.
     struct Entry: Sendable, BitwiseCopyable {
@@ -42,6 +57,7 @@ struct Trie: Sendable {
         var conditions: Run
         var rule: UInt16
         var grpc: Bool
+        var space: Space
     }
 
     struct Condition: Sendable, BitwiseCopyable {
@@ -97,6 +113,9 @@ extension Trie {
         var method: MethodSet
         var listener: UInt64
         var grpc: Bool
+        var space: Space
+        /// Where a topic begins that wildcards do not match, because its first byte is `$`; else -1.
+        var reserved = -1
         /// Methods of candidates that had everything but the method.
         var allowed = MethodSet()
     }
@@ -108,8 +127,11 @@ extension Trie {
         captures.count = 0
         guard listener < 64, !head.path.isEmpty else { return .none }
         var asked = Asked(
-            method: methodBit(head, in: text), listener: 1 << UInt64(listener), grpc: head.dialect.callsGRPC)
+            method: methodBit(head, in: text), listener: 1 << UInt64(listener), grpc: head.dialect.callsGRPC,
+            space: Space(head))
         let start = Int(head.path.start)
+        // MQTT 5, 4.7.2.
+        if asked.space == .topics, head.path.count > 1, text[start &+ 1] == 0x24 { asked.reserved = start &+ 1 }
         let slash = text[start] == 0x2f
         guard slash || (head.path.count == 1 && text[start] == 0x2a) else { return .none }
         var host = exactHosts.isEmpty && wildcardHosts.isEmpty ? 0 : findHost(head.authority, in: text)
@@ -148,16 +170,17 @@ extension Trie {
             if child != Trie.none {
                 let rule =
                     last
-                    ? choose(nodes[Int(child)].entries, head, in: text, &asked)
+                    ? finish(at: child, end, head, in: text, &asked, &captures)
                     : descend(from: child, at: stop &+ 1, end: end, head, in: text, &asked, &captures)
                 if rule != Rule.none { return rule }
             }
         }
-        if node.parameter != Trie.none, stop > begin {
+        guard begin != asked.reserved else { return Rule.none }
+        if node.parameter != Trie.none, asked.space != .http ? !isAllBelow(Slice(begin, stop), in: text) : stop > begin {
             captures.push(Slice(begin, stop))
             let rule =
                 last
-                ? choose(nodes[Int(node.parameter)].entries, head, in: text, &asked)
+                ? finish(at: node.parameter, end, head, in: text, &asked, &captures)
                 : descend(from: node.parameter, at: stop &+ 1, end: end, head, in: text, &asked, &captures)
             if rule != Rule.none { return rule }
             captures.pop()
@@ -170,6 +193,25 @@ extension Trie {
             }
         }
         return Rule.none
+    }
+
+    /// The route of a path that ends at `node`. Of MQTT it is also one whose `{rest...}` would follow: that stands for
+    /// no level at all too, as `#` does.
+    @inline(__always) private func finish(
+        at node: UInt32, _ end: Int, _ head: borrowing Head, in text: borrowing Span<UInt8>, _ asked: inout Asked,
+        _ captures: inout Captures
+    ) -> UInt16 {
+        let node = nodes[Int(node)]
+        let rule = choose(node.entries, head, in: text, &asked)
+        guard rule == Rule.none, asked.space != .http, node.rest.count > 0 else { return rule }
+        let behind = choose(node.rest, head, in: text, &asked)
+        if behind != Rule.none { captures.push(Slice(end, end)) }
+        return behind
+    }
+
+    /// Is the level `#`? A filter that ends so asks for whatever is below, which only `{rest...}` covers.
+    @inline(__always) private func isAllBelow(_ level: Slice, in text: borrowing Span<UInt8>) -> Bool {
+        level.count == 1 && text[Int(level.start)] == 0x23
     }
 
     /// The child behind the literal `segment`: a scan where there are few, else a search by hash.
@@ -214,7 +256,7 @@ extension Trie {
         while i < end {
             let entry = entries[i]
             i &+= 1
-            guard entry.listeners & asked.listener != 0, asked.grpc || !entry.grpc else { continue }
+            guard entry.listeners & asked.listener != 0, asked.grpc || !entry.grpc, asked.space == entry.space else { continue }
             if entry.conditions.count > 0, !hold(entry.conditions, head, in: text) { continue }
             if !entry.methods.isDisjoint(with: asked.method) { return entry.rule }
             asked.allowed.formUnion(entry.methods)

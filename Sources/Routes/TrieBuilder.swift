@@ -109,6 +109,7 @@ struct TrieBuilder {
 
     /// The methods a route answers: those it names, HEAD with GET; every one when it names none.
     private mutating func methodSet(_ match: RouteMatch) -> MethodSet? {
+        if let action = match.mqtt { return MethodSet(action.verb) }
         if match.methods.isEmpty { return .any }
         var set = MethodSet()
         for token in match.methods {
@@ -160,7 +161,8 @@ struct TrieBuilder {
             trie.entries.append(
                 Trie.Entry(
                     methods: candidate.methods, listeners: candidate.match.listenerMask, conditions: conditions,
-                    rule: candidate.rule, grpc: candidate.match.grpc))
+                    rule: candidate.rule, grpc: candidate.match.grpc,
+                    space: Trie.Space(candidate.match.mqtt)))
         }
         return run
     }

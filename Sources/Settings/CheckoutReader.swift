@@ -14,6 +14,12 @@ extension CheckoutSettings {
             result.cart = .cluster(name)
             Service.check(name, speaks: .http2, at: value.position, among: clusters, fields.diagnostics)
         }
+        if let value = fields.value("cart_flag"), let name = value.string("cart_flag", fields.diagnostics), name != "off" {
+            result.cartFlag = PlacedName(name, at: value.position)
+            if result.cart == .core {
+                fields.diagnostics.error(at: value.position, "'cart_flag' needs a 'cart' that is a cluster: on the flag's other side there is no cart")
+            }
+        }
         result.catalogue.read("catalogue", [], fields, clusters)
         result.currency.read("currency", [], fields, clusters)
         result.shipping.read("shipping", [.rest, .quote, .capabilities, .undo("cancel")], fields, clusters)

@@ -17,6 +17,10 @@ public struct CheckoutSettings: Sendable, Equatable {
         case cluster(String)
     }
 
+    /// The flag that carts stay on one side of: a customer's is where that says, and with the order it is over. Nil = of two
+    /// carts the core's comes first.
+    public var cartFlag: PlacedName?
+
     public var catalogue = Service(cluster: "catalogue", timeout: 5_000)
     public var currency = Service(cluster: "currency", timeout: 5_000)
     /// A second parcel can be called back.

@@ -32,6 +32,9 @@ extension Configuration {
             } else if var listener = admin {
                 let fields = Fields(value, "the admin listener", diagnostics)
                 listener.read(fields)
+                if listener.mqtt != nil {
+                    diagnostics.error(at: fields.position(of: "mqtt"), "the admin listener speaks HTTP: give MQTT one of 'listeners'")
+                }
                 admin = listener
                 places.append((listener, value.position))
             }
@@ -76,6 +79,7 @@ extension Listener {
             }
         }
         tls = ListenerTLS.read(fields)
+        mqtt = ListenerMQTT.read(fields)
         backlog = fields.integer("backlog", in: 1...65_535) ?? backlog
         maxConnections = fields.integer("max_connections", in: 1...10_000_000) ?? maxConnections
         maxConnectionsPerAddress =
@@ -94,6 +98,10 @@ extension Listener {
             timeouts.head = section.milliseconds("head", in: 1...3_600_000) ?? timeouts.head
             timeouts.maxAge = section.milliseconds("max_age", in: 0...86_400_000) ?? timeouts.maxAge
             timeouts.keepAlive = section.milliseconds("keep_alive", in: 0...86_400_000) ?? timeouts.keepAlive
+            if mqtt != nil, section.has("keep_alive") {
+                diagnostics.error(
+                    at: section.position(of: "keep_alive"), "MQTT clients say themselves how often they are heard of; 'mqtt' has a 'keep_alive' for those who do not")
+            }
             timeouts.linger = section.milliseconds("linger", in: 0...60_000) ?? timeouts.linger
             timeouts.send = section.milliseconds("send", in: 1...3_600_000) ?? timeouts.send
             section.finish()
@@ -106,6 +114,12 @@ extension Listener {
                 var settings = http2 ?? HTTP2()
                 settings.read(section)
                 http2 = settings
+            }
+        }
+        if mqtt != nil {
+            http2 = nil
+            for key in ["http2", "limits", "trusted_proxies"] where fields.has(key) {
+                diagnostics.error(at: fields.position(of: key), "'\(key)' is of HTTP, and this listener speaks MQTT")
             }
         }
         fields.finish()

@@ -12,6 +12,19 @@ public struct PlacedPath: Sendable, Equatable {
     public static func == (a: PlacedPath, b: PlacedPath) -> Bool { a.path == b.path }
 }
 
+/// The name of something that another file speaks of, and where it was said. Equal when the names are.
+public struct PlacedName: Sendable, Equatable {
+    public var name: String
+    public var position: SourcePosition
+
+    public init(_ name: String, at position: SourcePosition) {
+        self.name = name
+        self.position = position
+    }
+
+    public static func == (a: PlacedName, b: PlacedName) -> Bool { a.name == b.name }
+}
+
 /// A certificate chain and its key.
 public struct CertificateFiles: Sendable, Equatable {
     /// PEM: the certificate first, then those above it.

@@ -70,12 +70,14 @@ public final class SQLiteEventStore: EventStore {
 
     // MARK: - Writing
 
-    public func append(_ batches: [Batch], _ repetitions: RepetitionChanges) throws(StoreError) -> Appended {
+    public func append(
+        _ batches: [Batch], _ repetitions: RepetitionChanges, _ deliveries: [DeliveryChange]
+    ) throws(StoreError) -> Appended {
         try side.withLock { side throws(StoreError) in
             try heal(&side)
             let before: (head: UInt64, record: UInt64)
             let failure: StoreError
-            switch attempt(batches, repetitions, on: side) {
+            switch attempt(batches, repetitions, deliveries, on: side) {
             case .success(let appended): return appended
             case .failure(let failed):
                 guard case .io = failed.error else { throw failed.error }
@@ -85,6 +87,7 @@ public final class SQLiteEventStore: EventStore {
             // everything is closed, opened, written and synced anew, and then asked.
             side = .broken
             let fresh = try reopened()
+            // Of marks alone nothing tells; they are written again, which comes to the same.
             let landed = fresh.head > before.head || fresh.lastRecord > before.record
             let appended = landed ? Appended(head: fresh.head, versions: try fresh.versions(of: batches)) : nil
             side = .open(fresh)
@@ -101,13 +104,13 @@ public final class SQLiteEventStore: EventStore {
 
     /// Its own function, so that nobody holds the writer when the database has to be closed.
     private func attempt(
-        _ batches: [Batch], _ repetitions: RepetitionChanges, on side: Side
+        _ batches: [Batch], _ repetitions: RepetitionChanges, _ deliveries: [DeliveryChange], on side: Side
     ) -> Result<Appended, Failed> {
         guard case .open(let writer) = side else { return .failure(Failed(error: .closed, head: 0)) }
         let (head, record) = (writer.head, writer.lastRecord)
         do throws(StoreError) {
             try writer.limit(to: quota.load(ordering: .relaxed))
-            let appended = try writer.append(batches, repetitions)
+            let appended = try writer.append(batches, repetitions, deliveries)
             checkpointer.committed(writer)
             return .success(appended)
         } catch {
@@ -170,6 +173,14 @@ public final class SQLiteEventStore: EventStore {
 
     public func repetitions(after position: UInt64, limit: Int) throws(StoreError) -> [RepetitionRecord] {
         try reading { reader throws(StoreError) in try reader.repetitions(after: position, limit: limit) }
+    }
+
+    public func deliveries(after place: DeliveryRecord?, limit: Int) throws(StoreError) -> [DeliveryRecord] {
+        try reading { reader throws(StoreError) in try reader.deliveries(after: place, limit: limit) }
+    }
+
+    public func deliveries(of session: UInt64) throws(StoreError) -> [DeliveryRecord] {
+        try reading { reader throws(StoreError) in try reader.deliveries(of: session) }
     }
 
     public func head() throws(StoreError) -> UInt64 {

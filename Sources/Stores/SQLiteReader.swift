@@ -8,6 +8,8 @@ final class SQLiteReader {
     private let byPosition: SQLiteStatement
     private let last: SQLiteStatement
     private let records: SQLiteStatement
+    private let marks: SQLiteStatement
+    private let marksOfOne: SQLiteStatement
     private let findName: SQLiteStatement
     private let findText: SQLiteStatement
     private var texts: [Int64: String] = [:]
@@ -44,6 +46,8 @@ final class SQLiteReader {
             SELECT position, identity, fingerprint, time, kind, outcome FROM repetitions
             WHERE position > ? ORDER BY position LIMIT ?
             """)
+        marks = try connection.prepare(SQLiteDeliveryMarks.all)
+        marksOfOne = try connection.prepare(SQLiteDeliveryMarks.ofSession)
         findName = try connection.prepare("SELECT name FROM names WHERE text = ?")
         findText = try connection.prepare("SELECT text FROM names WHERE name = ?")
     }
@@ -90,6 +94,18 @@ final class SQLiteReader {
                     time: Timestamp(microseconds: records.integer(3)), kind: kind, outcome: records.bytes(5)))
         }
         return found
+    }
+
+    func deliveries(after place: DeliveryRecord?, limit: Int) throws(StoreError) -> [DeliveryRecord] {
+        marks.bind(1, place.map { Int64(bitPattern: $0.session) } ?? .min)
+        marks.bind(2, place.map { Int64($0.slot) } ?? -1)
+        marks.bind(3, bounded(limit))
+        return try SQLiteDeliveryMarks.read(marks)
+    }
+
+    func deliveries(of session: UInt64) throws(StoreError) -> [DeliveryRecord] {
+        marksOfOne.bind(1, Int64(bitPattern: session))
+        return try SQLiteDeliveryMarks.read(marksOfOne)
     }
 
     func head() throws(StoreError) -> UInt64 {

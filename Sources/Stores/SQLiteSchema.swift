@@ -95,6 +95,18 @@ enum SQLiteSchema {
           outcome BLOB NOT NULL
         ) STRICT;
         """,
+        // Messages that devices may send again. A session has one row a slot: with QoS 1 they go round, and a row is written
+        // over; with QoS 2 (slots from 65536 on) it goes when the message is released. The index is in memory.
+        """
+        CREATE TABLE delivery_marks (
+          session INTEGER NOT NULL,
+          slot INTEGER NOT NULL,
+          packet INTEGER NOT NULL,
+          fingerprint INTEGER NOT NULL,
+          sequence INTEGER NOT NULL,
+          PRIMARY KEY (session, slot)
+        ) STRICT, WITHOUT ROWID;
+        """,
     ]
 
     /// Makes or migrates the tables; refuses files that are not ours or from a later version.

@@ -13,6 +13,7 @@ final class SQLiteWriter {
     private let insertName: SQLiteStatement
     private let insertRecord: SQLiteStatement
     private let deleteRecords: SQLiteStatement
+    private let marks: SQLiteDeliveryMarks
     private var names: [String: Int64] = [:]
     private var streams: [StreamName: Stream] = [:]
     private var nextStream: Int64
@@ -74,6 +75,7 @@ final class SQLiteWriter {
         insertRecord = try connection.prepare(
             "INSERT INTO repetitions (position, identity, fingerprint, time, kind, outcome) VALUES (?, ?, ?, ?, ?, ?)")
         deleteRecords = try connection.prepare("DELETE FROM repetitions WHERE position <= ?")
+        marks = try SQLiteDeliveryMarks(connection)
         head = 0
         lastRecord = 0
         nextStream = 0
@@ -133,7 +135,9 @@ final class SQLiteWriter {
 
     // MARK: - Append
 
-    func append(_ batches: [Batch], _ repetitions: RepetitionChanges) throws(StoreError) -> Appended {
+    func append(
+        _ batches: [Batch], _ repetitions: RepetitionChanges, _ deliveries: [DeliveryChange]
+    ) throws(StoreError) -> Appended {
         var position = head
         var versions: [UInt64] = []
         versions.reserveCapacity(batches.count)
@@ -143,6 +147,7 @@ final class SQLiteWriter {
                 versions.append(try append(batch, index: i, &position))
             }
             try record(repetitions)
+            try marks.write(deliveries)
             try commit.run()
         } catch {
             giveUp()

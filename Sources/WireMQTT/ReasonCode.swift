@@ -48,6 +48,21 @@ public enum ReasonCode: UInt8, Sendable, BitwiseCopyable, CaseIterable {
 
     /// What it refers to was not done.
     @inlinable public var isError: Bool { rawValue >= 0x80 }
+
+    /// The return code of a CONNACK of MQTT 3.1.1 (section 3.2.2.3) that comes nearest: what another attempt may mend is
+    /// "server unavailable", what it will not is "not authorized".
+    var connectReturnCode: UInt8 {
+        switch self {
+        case _ where !isError: 0
+        case .unsupportedProtocolVersion: 1
+        case .clientIdentifierNotValid: 2
+        case .badUserNameOrPassword: 4
+        case .unspecifiedError, .implementationSpecificError, .serverUnavailable, .serverBusy, .serverShuttingDown,
+            .messageRateTooHigh, .quotaExceeded, .useAnotherServer, .serverMoved, .connectionRateExceeded:
+            3
+        default: 5
+        }
+    }
 }
 
 /// A packet that breaks the protocol: the connection ends with this reason.

@@ -1,5 +1,3 @@
-public import Exchanges
-
 /// What a CONNACK says (MQTT 5.0 section 3.2). Properties whose value is the protocol's default are left out.
 public struct ConnectAnswer: Sendable {
     public var sessionPresent = false
@@ -14,7 +12,7 @@ public struct ConnectAnswer: Sendable {
     /// Empty = the client's own.
     public var assignedClientID: [UInt8] = []
     public var topicAliasMaximum: UInt16 = 0
-    /// Empty = none, or the client does not want any.
+    /// Cut at `PacketWriter.longestReason`. Empty = none, or the client does not want any.
     public var reasonString: [UInt8] = []
     /// Nil = the client's own.
     public var serverKeepAlive: UInt16?
@@ -49,48 +47,5 @@ public struct OutgoingPublish: Sendable {
         self.properties = properties
         self.messageExpiry = messageExpiry
         self.subscriptionIdentifiers = subscriptionIdentifiers
-    }
-}
-
-/// Writes packets. MQTT 3.1.1's forms leave out what it does not know; reasons become its return codes.
-public enum PacketWriter {
-    public static func connack(_ answer: ConnectAnswer, version: MQTTVersion, into out: Buffer) {
-        preconditionFailure("not written yet")
-    }
-
-    /// - Returns: bytes the packet would have, so that the client's maximum packet size can be kept.
-    public static func count(of publish: OutgoingPublish, version: MQTTVersion) -> Int {
-        preconditionFailure("not written yet")
-    }
-
-    public static func publish(_ publish: OutgoingPublish, version: MQTTVersion, into out: Buffer) {
-        preconditionFailure("not written yet")
-    }
-
-    /// PUBACK, PUBREC, PUBREL or PUBCOMP. MQTT 3.1.1 has no place for reason and text.
-    /// - Parameter text: the reason string; empty = none.
-    public static func acknowledgement(
-        _ type: PacketType, _ packetID: UInt16, _ reason: ReasonCode, text: borrowing Span<UInt8>, version: MQTTVersion,
-        into out: Buffer
-    ) {
-        preconditionFailure("not written yet")
-    }
-
-    public static func suback(_ packetID: UInt16, _ reasons: [ReasonCode], version: MQTTVersion, into out: Buffer) {
-        preconditionFailure("not written yet")
-    }
-
-    /// MQTT 3.1.1 has no reasons here.
-    public static func unsuback(_ packetID: UInt16, _ reasons: [ReasonCode], version: MQTTVersion, into out: Buffer) {
-        preconditionFailure("not written yet")
-    }
-
-    public static func pingresp(into out: Buffer) {
-        preconditionFailure("not written yet")
-    }
-
-    /// Only MQTT 5 servers may send it.
-    public static func disconnect(_ reason: ReasonCode, text: borrowing Span<UInt8>, into out: Buffer) {
-        preconditionFailure("not written yet")
     }
 }

@@ -65,6 +65,10 @@ struct LoadedConfiguration: Sendable {
         if let breaking, let contracts { PublishedContracts.compare(configuration, contracts, breaking, diagnostics) }
         let stages = table.map { StageTables(configuration, $0, schema, diagnostics) }
         let checkout = Checkout.load(configuration, diagnostics)
+        if let flag = configuration.checkout?.cartFlag, let known = table?.flags.map(\.name), !known.contains(flag.name) {
+            diagnostics.error(
+                at: flag.position, "unknown flag '\(flag.name)': neither the flag file nor a route has it" + Spelling.hint(flag.name, among: known))
+        }
         let takesCommands = table?.routes.contains { $0.targets.contains(where: \.isCommand) } ?? false
         let eventSchemas = EventSchemas.load(
             configuration, takesCommands: takesCommands || configuration.checkout != nil, diagnostics)

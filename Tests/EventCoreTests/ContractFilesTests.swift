@@ -72,6 +72,11 @@ import Testing
         try readsAndWritesItsExamples(type) { FlagEvent($0).map { ($0.type, $0.payload) } }
     }
 
+    @Test(arguments: ["AffinityTaken", "AffinityReleased"])
+    func affinityEventsReadAndWriteTheirExamples(_ type: String) throws {
+        try readsAndWritesItsExamples(type) { AffinityEvent($0).map { ($0.type, $0.payload) } }
+    }
+
     @Test(arguments: ["FlashSaleStarted", "FlashSalePriceChanged", "FlashSaleEnded"])
     func flashSaleEventsReadAndWriteTheirExamples(_ type: String) throws {
         try readsAndWritesItsExamples(type) { FlashSaleEvent($0).map { ($0.type, $0.payload) } }

@@ -31,10 +31,14 @@ private final class SlowStore: EventStore {
         return memory.read(aggregate, from: from, through: through, limit: limit)
     }
 
-    func append(_ batches: [Batch], _ repetitions: RepetitionChanges) throws(StoreError) -> Appended {
-        try memory.append(batches, repetitions)
+    func append(
+        _ batches: [Batch], _ repetitions: RepetitionChanges, _ deliveries: [DeliveryChange]
+    ) throws(StoreError) -> Appended {
+        try memory.append(batches, repetitions, deliveries)
     }
     func repetitions(after position: UInt64, limit: Int) -> [RepetitionRecord] { [] }
+    func deliveries(after place: DeliveryRecord?, limit: Int) -> [DeliveryRecord] { [] }
+    func deliveries(of session: UInt64) -> [DeliveryRecord] { [] }
     func read(type: String, from: Timestamp, until: Timestamp, limit: Int) -> [StoredEvent] { [] }
     func read(after position: UInt64, limit: Int) -> [StoredEvent] { memory.read(after: position, limit: limit) }
     func head() -> UInt64 { memory.head() }

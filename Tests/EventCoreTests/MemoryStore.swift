@@ -12,7 +12,9 @@ final class MemoryStore: EventStore {
         var reads = 0
         var failure: StoreError?
         var records: [RepetitionRecord] = []
+        var marks: [UInt64: [UInt32: DeliveryRecord]] = [:]
         var losesAnswer = false
+        var marksFailure: StoreError?
     }
 
     let state = Mutex(State())
@@ -32,7 +34,9 @@ final class MemoryStore: EventStore {
     var reads: Int { state.withLock { $0.reads } }
     var events: [StoredEvent] { state.withLock { $0.events } }
 
-    func append(_ batches: [Batch], _ repetitions: RepetitionChanges) throws(StoreError) -> Appended {
+    func append(
+        _ batches: [Batch], _ repetitions: RepetitionChanges, _ deliveries: [DeliveryChange]
+    ) throws(StoreError) -> Appended {
         try state.withLock { state throws(StoreError) in
             state.attempts += 1
             if !state.next.isEmpty { throw state.next.removeFirst() }
@@ -55,6 +59,14 @@ final class MemoryStore: EventStore {
             state.events = grown
             state.records += repetitions.records
             state.records.removeAll { $0.position <= repetitions.forgetsThrough }
+            for change in deliveries {
+                switch change {
+                case .put(let record): state.marks[record.session, default: [:]][record.slot] = record
+                case .release(let session, let packetID):
+                    state.marks[session]?[DeliveryRecord.firstHeld + UInt32(packetID)] = nil
+                case .forget(let session): state.marks[session] = nil
+                }
+            }
             if state.losesAnswer {
                 state.losesAnswer = false
                 throw .io("nobody knows", undecided: true)
@@ -82,6 +94,24 @@ final class MemoryStore: EventStore {
 
     func repetitions(after position: UInt64, limit: Int) -> [RepetitionRecord] {
         state.withLock { Array($0.records.filter { $0.position > position }.prefix(limit)) }
+    }
+
+    /// One session's marks cannot be read.
+    func failMarks(with error: StoreError?) { state.withLock { $0.marksFailure = error } }
+    var marks: [DeliveryRecord] { state.withLock { $0.marks.values.flatMap(\.values) } }
+
+    func deliveries(after place: DeliveryRecord?, limit: Int) -> [DeliveryRecord] {
+        state.withLock { state in
+            let all = state.marks.keys.sorted().flatMap { state.marks[$0, default: [:]].values.sorted { $0.slot < $1.slot } }
+            return Array(all.drop { mark in place.map { (mark.session, mark.slot) <= ($0.session, $0.slot) } ?? false }.prefix(limit))
+        }
+    }
+
+    func deliveries(of session: UInt64) throws(StoreError) -> [DeliveryRecord] {
+        try state.withLock { state throws(StoreError) in
+            if let failure = state.marksFailure { throw failure }
+            return (state.marks[session] ?? [:]).values.sorted { $0.slot < $1.slot }
+        }
     }
 
     func head() -> UInt64 { UInt64(events.count) }

@@ -9,6 +9,7 @@ public final class MemoryEventStore: EventStore {
         var failure: StoreError?
         var reads = 0
         var records: [RepetitionRecord] = []
+        var marks: [UInt64: [UInt32: DeliveryRecord]] = [:]
     }
 
     private let state = Mutex(State())
@@ -21,7 +22,9 @@ public final class MemoryEventStore: EventStore {
     public var events: [StoredEvent] { state.withLock { $0.events } }
     public var reads: Int { state.withLock { $0.reads } }
 
-    public func append(_ batches: [Batch], _ repetitions: RepetitionChanges) throws(StoreError) -> Appended {
+    public func append(
+        _ batches: [Batch], _ repetitions: RepetitionChanges, _ deliveries: [DeliveryChange]
+    ) throws(StoreError) -> Appended {
         try state.withLock { state throws(StoreError) in
             var counts: [AggregateKey: Int] = [:]
             for (i, batch) in batches.enumerated() {
@@ -43,6 +46,14 @@ public final class MemoryEventStore: EventStore {
             }
             state.records += repetitions.records
             state.records.removeAll { $0.position <= repetitions.forgetsThrough }
+            for change in deliveries {
+                switch change {
+                case .put(let record): state.marks[record.session, default: [:]][record.slot] = record
+                case .release(let session, let packetID):
+                    state.marks[session]?[DeliveryRecord.firstHeld + UInt32(packetID)] = nil
+                case .forget(let session): state.marks[session] = nil
+                }
+            }
             return Appended(head: UInt64(state.events.count), versions: versions)
         }
     }
@@ -75,6 +86,17 @@ public final class MemoryEventStore: EventStore {
 
     public func repetitions(after position: UInt64, limit: Int) throws(StoreError) -> [RepetitionRecord] {
         try reading { Array($0.records.lazy.filter { $0.position > position }.prefix(limit)) }
+    }
+
+    public func deliveries(after place: DeliveryRecord?, limit: Int) throws(StoreError) -> [DeliveryRecord] {
+        try reading { state in
+            let all = state.marks.keys.sorted().flatMap { state.marks[$0, default: [:]].values.sorted { $0.slot < $1.slot } }
+            return Array(all.drop { mark in place.map { (mark.session, mark.slot) <= ($0.session, $0.slot) } ?? false }.prefix(limit))
+        }
+    }
+
+    public func deliveries(of session: UInt64) throws(StoreError) -> [DeliveryRecord] {
+        try reading { state in (state.marks[session] ?? [:]).values.sorted { $0.slot < $1.slot } }
     }
 
     public func head() throws(StoreError) -> UInt64 { try reading { UInt64($0.events.count) } }

@@ -55,6 +55,17 @@ private func compile(flags: String, stages: String = "steer: { by: { header: x-u
         #expect(table?.render().contains("flag       f (on for 12.5 %, by header x-user, as f.yaml:4:5 says)") == true)
     }
 
+    @Test func whatStaysOnItsSide() throws {
+        let file = "flags: [{ name: f, weight: 1, affinity: 7d }, { name: g, weight: 0 }, { name: h, weight: 0, affinity: off }]"
+        for role in [AffinityRole.start, .follow, .finish] {
+            let (table, problems) = compile(flags: file, stages: "steer: { by: { header: u }, affinity: \(role) }")
+            let made = try #require(table, "\(problems)")
+            #expect(made.rules[0].affinity == role && made.flags.map(\.affinity) == [604_800_000, 2_592_000_000, 0])
+        }
+        #expect(compile(flags: file).table?.rules[0].affinity == AffinityRole.none)
+        #expect(compile(flags: file, stages: "steer: { by: { header: u }, affinity: start }").table?.render().contains("by header u, what it begins stays on its side, as") == true)
+    }
+
     @Test func keysAreTriedInOrder() throws {
         let (table, problems) = compile(
             flags: "flags: [{ name: f, weight: 1 }]",
@@ -92,6 +103,8 @@ private func compile(flags: String, stages: String = "steer: { by: { header: x-u
         ("segments: { staff: { roles: A } }\nflags: [{ name: f, weight: 1, targets: [{ segment: stuff, side: on }] }]", "f.yaml:2:52: error: unknown segment 'stuff' (did you mean 'staff'?)"),
         ("segments: { staff: {} }\nflags: [{ name: f, weight: 1 }]", "f.yaml:1:20: error: a segment needs a condition: kind, issuer, roles, scopes or claim"),
         ("segments: { staff: { kind: robot } }\nflags: [{ name: f, weight: 1 }]", "f.yaml:1:28: error: 'kind' must be one of user, service, session, anonymous, not 'robot'"),
+        ("flags: [{ name: f, weight: 1, affinity: 10ms }]", "f.yaml:1:41: error: 'affinity' must be from 1s to 49d, not 10ms"),
+        ("flags: [{ name: f, weight: 1, affinity: on }]", "f.yaml:1:41: error: 'affinity' must be a duration such as 250ms, 10s, 5m or 1h, not 'on'"),
         ("segments: { staff: { role: A } }\nflags: [{ name: f, weight: 1 }]", "f.yaml:1:22: error: unknown key 'role' in a segment (did you mean 'roles'?)"),
     ])
     func mistakesOfTheFile(_ flags: String, _ expected: String) {
@@ -115,6 +128,7 @@ private func compile(flags: String, stages: String = "steer: { by: { header: x-u
         ("f", "steer: { by: user }", "r.yaml:7:26: error: 'by' is principal, or exactly one of header, parameter, field, not 'user'"),
         ("f", "steer: { by: [] }", "r.yaml:7:22: error: 'by' is empty: whom would a request be counted for?"),
         ("f", "steer: { by: [{ header: u }, { header: U }] }", "r.yaml:7:22: error: 'by' has header u twice"),
+        ("f", "steer: { by: { header: u }, affinity: begin }", "r.yaml:7:49: error: 'affinity' must be one of start, follow, finish, not 'begin'"),
     ])
     func mistakesOfRoutes(_ flag: String, _ stages: String, _ expected: String) {
         let problems = compile(flags: "flags: [{ name: f, weight: 1 }]", stages: stages, flag: flag).problems

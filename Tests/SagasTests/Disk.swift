@@ -12,14 +12,16 @@ final class Disk: EventStore {
     /// The next so many appends fail.
     func fail(_ error: StoreError, times: Int) { failing.withLock { $0 = (error, times) } }
 
-    func append(_ batches: [Batch], _ repetitions: RepetitionChanges) throws(StoreError) -> Appended {
+    func append(
+        _ batches: [Batch], _ repetitions: RepetitionChanges, _ deliveries: [DeliveryChange]
+    ) throws(StoreError) -> Appended {
         let error: StoreError? = failing.withLock { failing in
             guard let (error, times) = failing else { return nil }
             failing = times > 1 ? (error, times - 1) : nil
             return error
         }
         if let error { throw error }
-        return try store.append(batches, repetitions)
+        return try store.append(batches, repetitions, deliveries)
     }
 
     func read(_ aggregate: AggregateKey, from: UInt64, through: UInt64, limit: Int) throws(StoreError) -> [StoredEvent] {
@@ -33,6 +35,12 @@ final class Disk: EventStore {
     func read(after position: UInt64, limit: Int) throws(StoreError) -> [StoredEvent] {
         try store.read(after: position, limit: limit)
     }
+
+    func deliveries(after place: DeliveryRecord?, limit: Int) throws(StoreError) -> [DeliveryRecord] {
+        try store.deliveries(after: place, limit: limit)
+    }
+
+    func deliveries(of session: UInt64) throws(StoreError) -> [DeliveryRecord] { try store.deliveries(of: session) }
 
     func repetitions(after position: UInt64, limit: Int) throws(StoreError) -> [RepetitionRecord] {
         try store.repetitions(after: position, limit: limit)

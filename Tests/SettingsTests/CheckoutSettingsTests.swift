@@ -55,6 +55,7 @@ import Testing
               saga: checkout-with-inventory
               sagas: [a, b.yaml]
               cart: cart
+              cart_flag: move-carts
               catalogue: { cluster: cart, timeout: 1s }
               currency: { timeout: 2s }
               shipping: { rest: { cluster: bank, path: /ship, quote: /quote }, timeout: 3s, idempotent: true, unavailable: not-done, cancel: /no }
@@ -70,7 +71,7 @@ import Testing
             """)
         #expect(problems == [])
         let c = try #require(settings)
-        #expect(c.saga == .checkoutWithInventory && c.sagas == ["a", "b.yaml"] && c.cart == .cluster("cart"))
+        #expect(c.saga == .checkoutWithInventory && c.sagas == ["a", "b.yaml"] && c.cart == .cluster("cart") && c.cartFlag?.name == "move-carts")
         #expect(c.catalogue.cluster == "cart" && c.catalogue.timeout == 1000 && c.currency.timeout == 2000)
         #expect(c.shipping.cluster == "bank" && c.shipping.form == .rest(path: "/ship", quote: "/quote") && c.shipping.undo == "/no")
         #expect(c.shipping.timeout == 3000 && c.shipping.isIdempotent && c.shipping.unavailable == .notDone)
@@ -83,6 +84,7 @@ import Testing
     /// One mistake, and what is said about it.
     @Test(arguments: [
         ("checkout: { cart: crat }", "1:19: error: there is no cluster 'crat' (did you mean 'cart'?)"),
+        ("checkout: { cart_flag: f }", "1:24: error: 'cart_flag' needs a 'cart' that is a cluster: on the flag's other side there is no cart"),
         ("checkout: { payment: { cluster: paymnt } }", "1:24: error: there is no cluster 'paymnt' (did you mean 'payment'?)"),
         ("checkout: { payment: { cluster: bank } }", "1:24: error: cluster 'bank' needs 'protocol: http2': the service is called by gRPC"),
         ("checkout: { saga: checkuot }", "1:19: error: 'saga' must be one of checkout, checkout-with-inventory, not 'checkuot' (did you mean 'checkout'?)"),

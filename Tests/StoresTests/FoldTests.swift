@@ -29,7 +29,7 @@ private struct RandomCommands {
         let price = Money(currency: "EUR", units: .random(in: 1...99, using: &random), nanos: 0)
         let failure = Failure(reason: pick("no", "", "\"\n"), grpcCode: pick(nil, 14))
         let soon = Timestamp(microseconds: Timestamp.now().microseconds + .random(in: 1000...200_000, using: &random))
-        switch Int.random(in: 0..<7, using: &random) {
+        switch Int.random(in: 0..<8, using: &random) {
         case 0:
             return .cart(id, pick(.add(product: thing, quantity: 2), .add(product: thing, quantity: 1), .remove(product: thing), .update(product: thing, quantity: 7), .empty))
         case 1:
@@ -62,6 +62,7 @@ private struct RandomCommands {
                 pick(
                     .setWeight(UInt16.random(in: 0...100, using: &random) * 100, file: 0, note: pick(nil, "n"), by: "ann"),
                     .clearWeight(file: 0, note: nil, by: "bob")))
+        case 6: return .affinity(id, pick(.take(isOn: pick(true, false), age: 0), .take(isOn: true, age: 1_000_000), .release))
         default: return .saga(id, try saga(failure, soon, id))
         }
     }
@@ -103,6 +104,7 @@ extension AnyAggregate {
         case (.flashSale(let one), .flashSale(let two)): one == two
         case (.saga(let one), .saga(let two)): one == two
         case (.flag(let one), .flag(let two)): one == two
+        case (.affinity(let one), .affinity(let two)): one == two
         default: false
         }
     }

@@ -52,7 +52,7 @@ import Testing
         first.close()
         var database: OpaquePointer?
         #expect(sqlite3_open(shop.path, &database) == SQLITE_OK)
-        #expect(sqlite3_exec(database, "DROP TABLE repetitions; PRAGMA user_version = 1", nil, nil, nil) == SQLITE_OK)
+        #expect(sqlite3_exec(database, "DROP TABLE repetitions; DROP TABLE delivery_marks; PRAGMA user_version = 1", nil, nil, nil) == SQLITE_OK)
         sqlite3_close(database)
         let store = try shop.open()
         #expect(try store.head() == 1)

@@ -85,7 +85,7 @@ class Shop:
             places = {name: [at] for name, at in self.services.ports.items()} | (elsewhere or {})
             clusters = {name: {"endpoints": at, "protocol": "http2"} for name, at in places.items()}
             routes_read = open_routes(folder, "shop", "orders", "operations", "inventory")
-            given = {"saga": saga, "cart": "cart", "payment": {"unavailable": "not-done"}, "sagas": [str(ROOT / "config/sagas")]}
+            given = {"saga": saga, "cart": "cart", "cart_flag": "use-event-sourced-cart", "payment": {"unavailable": "not-done"}, "sagas": [str(ROOT / "config/sagas")]}
             config = settings(**merged(
                 {"listeners": [listener(address=address, http2=self.HTTP2)], "clusters": clusters, "routes": routes_read,
                  "flags": str(self.flags), "contracts": {"descriptors": str(contracts), "event_schemas": str(ROOT / "contracts/events")}, "checkout": given}, over))

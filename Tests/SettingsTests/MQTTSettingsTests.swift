@@ -1,0 +1,77 @@
+import Settings
+import Testing
+
+@Suite struct MQTTSettingsTests {
+    private func read(_ text: String) -> (configuration: Configuration, problems: [String]) {
+        let diagnostics = Diagnostics()
+        let configuration = Document.parse(text, file: "nexus.yaml", diagnostics).map { Configuration.read($0, diagnostics) }
+        return (configuration ?? Configuration(), diagnostics.sorted.map { "\($0)".replacing("nexus.yaml:1:", with: "") })
+    }
+
+    private func listener(_ text: String) -> (configuration: Configuration, problems: [String]) {
+        read("listeners: [{ name: devices, address: 127.0.0.1:1883, \(text) }]")
+    }
+
+    @Test func aListenerSpeaksMQTT() {
+        let (configuration, problems) = listener("mqtt: {}")
+        #expect(problems == [] && configuration.listeners[0].mqtt == ListenerMQTT() && configuration.listeners[0].http2 == nil)
+        #expect(listener("mqtt: off").configuration.listeners[0].mqtt == nil && Configuration().listeners[0].mqtt == nil)
+    }
+
+    @Test func everyKeyOfAListenerIsRead() {
+        let (configuration, problems) = listener(
+            "mqtt: { max_packet: 1MiB, receive_maximum: 7, topic_aliases: 3, keep_alive: 2m, levels: 9, filters: 8, user_properties: 5, publishes_per_turn: 4 }")
+        var wanted = ListenerMQTT()
+        wanted.maxPacket = 1 << 20
+        wanted.receiveMaximum = 7
+        wanted.topicAliases = 3
+        wanted.keepAlive = 120
+        wanted.levels = 9
+        wanted.filters = 8
+        wanted.userProperties = 5
+        wanted.publishesPerTurn = 4
+        #expect(problems == [] && configuration.listeners[0].mqtt == wanted)
+    }
+
+    @Test func everyKeyOfTheSectionIsRead() {
+        let (configuration, problems) = read(
+            "mqtt: { path: data/m.db, sessions: 1, session_expiry: 1h, subscriptions: 2, queued_messages: 3, queued_bytes: 4, all_queued_bytes: 5, in_flight: 6, retained: 7, retained_bytes: 8, refused: 9 }")
+        var wanted = MQTTSettings()
+        wanted.path = "data/m.db"
+        wanted.sessions = 1
+        wanted.sessionExpiry = 3_600_000
+        wanted.subscriptions = 2
+        wanted.queuedMessages = 3
+        wanted.queuedBytes = 4
+        wanted.allQueuedBytes = 5
+        wanted.inFlight = 6
+        wanted.retained = 7
+        wanted.retainedBytes = 8
+        wanted.refused = 9
+        #expect(problems == [] && configuration.mqtt == wanted)
+    }
+
+    @Test(arguments: [
+        ("mqtt: { max_packets: 1 }", "63: error: unknown key 'max_packets' in MQTT of a listener (did you mean 'max_packet'?)"),
+        ("mqtt: { max_packet: 512MiB }", "75: error: 'max_packet' must be from"), ("mqtt: { receive_maximum: 0 }", "80: error: 'receive_maximum' must be from 1 to 65535, not 0"),
+        ("mqtt: { keep_alive: 1500ms }", "63: error: 'keep_alive' is whole seconds"), ("mqtt: { levels: 0 }", "71: error: 'levels' must be"),
+        ("mqtt: on", "61: error: MQTT of a listener must be a map, not 'on'"),
+        ("mqtt: {}, http2: {}", "65: error: 'http2' is of HTTP, and this listener speaks MQTT"),
+        ("mqtt: {}, http2: off", "65: error: 'http2' is of HTTP"), ("mqtt: {}, limits: {}", "65: error: 'limits' is of HTTP"),
+        ("mqtt: {}, trusted_proxies: []", "65: error: 'trusted_proxies' is of HTTP"),
+        ("mqtt: {}, timeouts: { keep_alive: 1s }", "77: error: MQTT clients say themselves"),
+    ])
+    func aMistakeOfAListenerIsToldAtItsPlace(_ text: String, _ problem: String) {
+        #expect(listener(text).problems.first?.hasPrefix(problem) == true, "\(listener(text).problems)")
+    }
+
+    @Test(arguments: [
+        ("mqtt: { session: 1 }", "9: error: unknown key 'session' in what MQTT clients have in common (did you mean 'sessions'?)"),
+        ("mqtt: { session_expiry: 31d }", "25: error: 'session_expiry' must be"), ("mqtt: { refused: 0 }", "18: error: 'refused' must be"),
+        ("mqtt: { queued_bytes: 1GiB }", "9: error: 'queued_bytes' of one session cannot be more"),
+        ("admin: { address: 127.0.0.1:1, mqtt: {} }", "32: error: the admin listener speaks HTTP"),
+    ])
+    func aMistakeOfTheSectionIsToldAtItsPlace(_ text: String, _ problem: String) {
+        #expect(read(text).problems.first?.hasPrefix(problem) == true, "\(read(text).problems)")
+    }
+}
