@@ -25,6 +25,14 @@ public final class Gateway: Sendable {
     /// Where it listens: name and real address, in the order of the listeners.
     public let listening: [(name: String, address: SocketAddress)]
 
+    /// How many there are.
+    public static func workers(of configuration: Configuration) -> Int {
+        switch configuration.workers {
+        case .auto: max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+        case .count(let n): n
+        }
+    }
+
     /// Reasons of `nexus_http_parse_errors_total`, by number.
     public static var parseErrorReasons: [String] { HTTP1Fault.allCases.map { "\($0.label)" } }
 
@@ -44,11 +52,7 @@ public final class Gateway: Sendable {
         startCore: (@escaping EventLog.Deliver) throws -> EventLog,
         openDesks: (EventLog, any CallOut, @escaping EventLog.Deliver, @escaping Broker.Deliver) throws -> Desks = { _, _, _, _ in Desks() }
     ) throws {
-        let count: Int
-        switch configuration.workers {
-        case .auto: count = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
-        case .count(let n): count = n
-        }
+        let count = Self.workers(of: configuration)
         // Every submission and every request at the checkout may bring a reply, and every call a cancellation: a
         // mailbox holds them all, so that none is ever refused.
         let orders = configuration.checkout.map { $0.inFlight + $0.waiting } ?? 0

@@ -2,6 +2,7 @@ import Exchanges
 import Identity
 import Pipeline
 import Reactor
+import Routes
 import Settings
 import Telemetry
 import Topics
@@ -71,7 +72,7 @@ extension MQTTConnection {
         opening.head.verb = .connect
         opening.head.dialect = .mqtt
         opening.head.method = Slice(0, 7)
-        guard TopicPath.append(opening.clientID.span, into: text) else {
+        guard opening.clientID.count <= MQTTFields.longestTopic, TopicPath.append(opening.clientID.span, isFilter: false, into: text) else {
             opening.fault = MQTTFault(.clientIdentifierNotValid, "the client identifier cannot be a path")
             return
         }
@@ -97,7 +98,7 @@ extension MQTTConnection {
 
     private func takeWill(_ will: ConnectPacket.Will, _ bytes: borrowing Span<UInt8>, into opening: inout MQTTOpening) {
         let topic = bytes.extracting(will.topic)
-        guard topic.count <= TopicPath.longest, TopicName.isValid(topic, mostLevels: grants.levels) else {
+        guard topic.count <= MQTTFields.longestTopic, TopicName.isValid(topic, mostLevels: grants.levels) else {
             opening.fault = MQTTFault(.topicNameInvalid, "the will's topic is none")
             return
         }

@@ -47,7 +47,7 @@ extension MQTTConnection {
             fits = publish.fill(packet, bytes, topic: topic.span, version: version)
         } else {
             let topic = bytes.extracting(packet.topic)
-            guard topic.count <= TopicPath.longest, TopicName.isValid(topic, mostLevels: grants.levels) else {
+            guard topic.count <= MQTTFields.longestTopic, TopicName.isValid(topic, mostLevels: grants.levels) else {
                 throw MQTTFault(.topicNameInvalid, "the topic is none, or has too many levels")
             }
             if packet.topicAlias > 0 { try remember(topic, as: packet.topicAlias) }

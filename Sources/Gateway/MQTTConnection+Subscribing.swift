@@ -39,7 +39,7 @@ extension MQTTConnection {
         var requests: [(filter: TopicFilter?, options: SubscriptionOptions)] = []
         for request in packet.requests {
             let text = bytes.extracting(request.filter)
-            let filter = text.count <= TopicPath.longest ? TopicFilter(text, mostLevels: grants.levels) : nil
+            let filter = text.count <= MQTTFields.longestTopic ? TopicFilter(text, mostLevels: grants.levels) : nil
             if filter?.share != nil, request.options.noLocal {
                 throw MQTTFault(.protocolError, "a shared subscription cannot leave out a client's own messages")
             }

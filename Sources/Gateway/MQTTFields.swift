@@ -4,6 +4,8 @@ import WireMQTT
 /// What MQTT packets say beside their topic, as header fields, so that idempotency keys, traces, conditions of routes and
 /// upstreams read them as they do those of HTTP.
 enum MQTTFields {
+    /// Bytes of a topic, a filter or a client identifier, at most.
+    static let longestTopic = 1024
     /// Bytes of one packet's fields, at most; those that come after are left out.
     static let mostBytes = 8 << 10
 

@@ -1,5 +1,6 @@
 import Exchanges
 import Pipeline
+import Routes
 import Topics
 import WireMQTT
 
@@ -28,7 +29,8 @@ final class MQTTFilterRequest: Wire {
         let start = text.count
         text.append("SUBSCRIBE " as StaticString)
         head.method = Slice(start, start + 9)
-        guard TopicPath.append(filter.text.span, into: text) else {
+        let filterText = filter.text
+        guard TopicPath.append(filterText.span, isFilter: true, into: text) else {
             return connection.decided(work, place, MQTTEnding(Outcome(.noRoute, "the filter cannot be a path")))
         }
         head.path = Slice(start + 10, text.count)

@@ -2,6 +2,7 @@ import Contracts
 import EventCore
 import Exchanges
 import Pipeline
+import Routes
 import Settings
 import Telemetry
 import Topics
@@ -81,7 +82,7 @@ final class MQTTPublish: Wire {
 
     private func beginText(_ name: borrowing Span<UInt8>) -> Bool {
         text.append("POST " as StaticString)
-        guard TopicPath.append(name, into: text) else { return false }
+        guard TopicPath.append(name, isFilter: false, into: text) else { return false }
         head.verb = .publish
         head.dialect = .mqtt
         head.method = Slice(0, 4)
