@@ -180,7 +180,7 @@ final class MQTTConnection: ServedConnection {
         parked = nil
         guard let exchange = exchange.take() else { return }
         if let handle = handle.take() {
-            if hasWill, case .lost = departure { worker.rememberDeparted(clientID, principal) }
+            if hasWill, case .lost = departure { worker.rememberDeparted(clientID, principal, listener: session.listener) }
             worker.requests.ask(.detach(handle, exchange.ticket, departure))
             if hasMarks, departure.sessionExpiry ?? sessionExpiry == 0 {
                 worker.requests.ask(Submission(ticket: exchange.ticket, work: .forgetDeliveries(session: incarnation)))

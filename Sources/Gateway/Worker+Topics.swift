@@ -73,19 +73,22 @@ extension Worker {
     private static let mostDeparted = 10_000
 
     /// His will, if it comes to that, is his as he was let in.
-    func rememberDeparted(_ clientID: [UInt8], _ principal: Principal) {
-        if departed.count < Self.mostDeparted { departed[clientID] = principal }
+    func rememberDeparted(_ clientID: [UInt8], _ principal: Principal, listener: UInt16) {
+        if departed.count < Self.mostDeparted { departed[clientID] = (principal, listener) }
     }
 
     /// Somebody's will is due: it goes through the pipeline as his.
     private func publish(_ will: Will, of client: DepartedClient) {
         var principal = Principal(owner: client.owner) ?? .anonymous
-        if let known = departed.removeValue(forKey: client.clientID), known.owner(isNewSession: false) == client.owner {
-            principal = known
+        var listener = ports.first { $0.mqtt != nil }?.number ?? 0
+        if let known = departed.removeValue(forKey: client.clientID), known.principal.owner(isNewSession: false) == client.owner {
+            (principal, listener) = known
         }
         guard !shared.revocations.isRevoked(principal) else { return }
         let publish = takePublish()
         guard publish.fill(will.message) else { return publish.discard() }
-        publish.begin(nil, .inside, as: principal, clientID: client.clientID)
+        // By the listener that he came in by: routes may be of one.
+        let session = Session(listener: listener, peer: (0, 0), peerText: [0x2d], trusted: false)
+        publish.begin(nil, session, as: principal, clientID: client.clientID)
     }
 }

@@ -101,7 +101,7 @@ final class Worker {
     /// For the broker, and for the log on behalf of MQTT clients.
     private(set) lazy var requests = WaitingRequests(self)
     /// Clients whose will may come to be due, by client identifier.
-    var departed: [[UInt8]: Principal] = [:]
+    var departed: [[UInt8]: (principal: Principal, listener: UInt16)] = [:]
     /// Who has asked before.
     var identification: Identification
     private(set) lazy var leases = Leases(self)
