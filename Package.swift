@@ -44,6 +44,7 @@ let package = Package(
         .systemLibrary(name: "CCares", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CMosquitto", pkgConfig: "libmosquitto", providers: [.apt(["libmosquitto-dev"])]),
         .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
 
         // The nouns.
@@ -81,7 +82,9 @@ let package = Package(
         // Processes over several aggregates and services: definitions, the orchestrator, durable timers.
         room("Sagas", ["Exchanges", "Settings", "Contracts", "EventCore", "Bus"]),
         // What the core calls: the legacy services, as the sagas' operations; checkout.
-        room("Adapters", ["CShim", "COpenSSL", "Exchanges", "Settings", "WireGRPC", "Contracts", "EventCore", "Bus", "Sagas"]),
+        room("Adapters", ["CShim", "COpenSSL", "Exchanges", "Settings", "WireGRPC", "Contracts", "EventCore", "Bus", "Sagas", "WireMQTT", "Topics"]),
+        // Outside MQTT brokers, spoken to with libmosquitto.
+        room("Bridge", ["CMosquitto", "COpenSSL", "CShim"]),
         // Where events are kept: SQLite.
         room("Stores", ["CSQLite", "CShim", "Exchanges", "EventCore", "Contracts", "WireMQTT", "Topics"]),
         // Counters, histograms, access log.
@@ -104,7 +107,7 @@ let package = Package(
             swiftSettings: house),
         // Measures the store and the log without HTTP (`make bench`).
         .executableTarget(
-            name: "store-bench", dependencies: ["EventCore", "Bus", "Stores", "Contracts", "Exchanges"], path: "Benchmarks/store-bench",
+            name: "store-bench", dependencies: ["EventCore", "Bus", "Stores", "Contracts", "Exchanges", "Topics", "WireMQTT"], path: "Benchmarks/store-bench",
             swiftSettings: house),
         // Measures tokens without HTTP.
         .executableTarget(name: "jose-bench", dependencies: ["JOSE"], path: "Benchmarks/jose-bench", swiftSettings: house),
@@ -138,6 +141,7 @@ let package = Package(
         tests("WireGRPCTests", ["Seeded", "WireGRPC", "Exchanges"]),
         tests("WireMQTTTests", ["Seeded", "WireMQTT", "Exchanges"]),
         tests("TopicsTests", ["Seeded", "Topics", "WireMQTT", "Exchanges"]),
+        tests("BridgeTests", ["Bridge"]),
         tests("ContractsTests", ["Seeded", "ProtoSets", "Contracts", "Exchanges"]),
         tests("OpenAPITests", ["OpenAPI", "Contracts"]),
         tests("JOSETests", ["Seeded", "JOSE", "Contracts", "Exchanges"]),
@@ -145,7 +149,7 @@ let package = Package(
         tests("EventCoreTests", ["Seeded", "EventCore", "Contracts", "Exchanges"]),
         tests("BusTests", ["MemoryStores", "Seeded", "Bus", "EventCore", "Stores", "Contracts", "Exchanges"]),
         tests("SagasTests", ["MemoryStores", "Seeded", "Sagas", "Bus", "EventCore", "Contracts", "Settings", "Exchanges"]),
-        tests("AdaptersTests", ["MemoryStores", "Seeded", "Adapters", "Sagas", "Bus", "Stores", "WireGRPC", "EventCore", "Contracts", "Settings", "Exchanges"]),
+        tests("AdaptersTests", ["MemoryStores", "Seeded", "Adapters", "Sagas", "Bus", "Stores", "WireGRPC", "EventCore", "Contracts", "Settings", "Exchanges", "WireMQTT", "Topics"]),
         tests("StoresTests", ["MemoryStores", "CSQLite", "Stores", "EventCore", "Contracts", "Exchanges", "Topics", "WireMQTT"]),
         tests("TelemetryTests", ["Telemetry", "Exchanges"]),
         tests(

@@ -17,7 +17,7 @@ import Glibc
 /// `store-bench append PATH`: appends through the log until killed, printing what was acknowledged; the
 /// crash tests kill it. `store-bench checkpoint PATH`: the same for what consumers remember.
 ///
-/// `store-bench deliver PATH`: the same with messages of devices.
+/// `store-bench deliver PATH`: the same with messages of devices. `store-bench sessions PATH`: the same for MQTT sessions.
 ///
 /// `store-bench bus [DIRECTORY]`: only how events come to consumers.
 let arguments = CommandLine.arguments
@@ -50,9 +50,11 @@ if arguments.count == 3 && arguments[1] == "append" {
     }
 } else if arguments.count == 3 && arguments[1] == "deliver" {
     try deliverUntilKilled(path: arguments[2])
+} else if arguments.count == 3 && arguments[1] == "sessions" {
+    try commitSessionsUntilKilled(path: arguments[2])
 } else if arguments.count <= 2 {
     try measure(directory: arguments.count == 2 ? arguments[1] : ".build/store-bench")
 } else {
-    print("usage: store-bench [DIRECTORY] | store-bench loads|mixed|log|keys|marks|append|checkpoint|deliver PATH | store-bench bus [DIRECTORY]")
+    print("usage: store-bench [DIRECTORY] | store-bench loads|mixed|log|keys|marks|append|checkpoint|deliver|sessions PATH | store-bench bus [DIRECTORY]")
     exit(64)
 }

@@ -27,7 +27,7 @@ struct BodyInspection: Sendable {
         /// What the path gives need not be given again.
         func schema(of command: Int) -> JSONSchema? {
             schemas.commands[command]?.schema.without(
-                required: Registry.parameters(ofCommand: command).filter { captures.contains($0) })
+                required: Registry.parameters(ofCommand: command).filter { route.givenNames.contains($0) })
         }
         switch source {
         case .file(let path):

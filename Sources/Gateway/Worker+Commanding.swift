@@ -8,6 +8,7 @@ import Telemetry
 /// Exchanges whose target is the event core: decode here, decide there, answer when it is durable.
 extension Worker {
     func command(_ index: Int, _ exchange: Exchange, era: Era) {
+        if let refusal = unknownParameter(exchange, era) { return refuse(exchange, refusal) }
         if let facade = facade(of: exchange) {
             switch withMessage(of: exchange, { decode(command: index, $0, by: facade) }) {
             case .success(let result): execute(result, exchange)
@@ -25,6 +26,7 @@ extension Worker {
             let name = era.captureNames[Int(exchange.route)][place]
             return refuse(exchange, Refusal(.notFound, "there is no such command", field: "/" + name))
         }
+        if let refusal = unknownParameter(exchange, era) { return refuse(exchange, refusal) }
         execute(decode(command: index, exchange, era), exchange)
     }
 
@@ -51,11 +53,30 @@ extension Worker {
         return body.withReadable { Registry.decode(command: index, body: $0, parameters: parameters) }
     }
 
+    /// Set when the path names something that a table of the route does not have.
+    private func unknownParameter(_ exchange: Exchange, _ era: Era) -> Refusal? {
+        for parameter in era.table.parameters[Int(exchange.route)] where translated(parameter, exchange, era) == nil {
+            return Refusal(.notFound, "nothing is known by this name", field: "/" + parameter.capture)
+        }
+        return nil
+    }
+
+    /// Nil = the table does not have it.
+    private func translated(_ parameter: RouteParameter, _ exchange: Exchange, _ era: Era) -> [UInt8]? {
+        let value = captured(parameter.place, exchange)
+        guard let table = parameter.translation else { return value }
+        return era.table.translations[table][value]
+    }
+
     /// What stands in the path for each of `names`, percent-decoded; nil where the route has no such parameter.
     private func captured(_ names: [String], _ exchange: Exchange, _ era: Era) -> [[UInt8]?] {
         guard !names.isEmpty else { return [] }
         let places = era.captureNames[Int(exchange.route)]
-        return names.map { name in places.firstIndex(of: name).map { captured($0, exchange) } }
+        let others = era.table.parameters[Int(exchange.route)]
+        return names.map { name in
+            if let other = others.first(where: { $0.name == name }) { return translated(other, exchange, era) }
+            return places.firstIndex(of: name).map { captured($0, exchange) }
+        }
     }
 
     func captured(_ place: Int, _ exchange: Exchange) -> [UInt8] {
@@ -94,6 +115,7 @@ extension Worker {
             return refuse(exchange, Invalid("the request is not valid", [.init("/min-version", "must be one whole number")]))
         }
         if let facade = facade(of: exchange) { return query(index, exchange, by: facade) }
+        if let refusal = unknownParameter(exchange, era) { return refuse(exchange, refusal) }
         let parameters = captured(Registry.parameters(ofQuery: index), exchange, era)
         switch Registry.decode(query: index, parameters: parameters) {
         case .success(let query): submit(exchange, .query(query))

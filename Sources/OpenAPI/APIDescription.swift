@@ -28,7 +28,7 @@ public struct APIDescription: Sendable {
         var components = APIComponents(sources)
         var paths = APIPaths()
         var calls: [String] = []
-        for route in table.routes where route.match.listeners.contains(where: { $0 != Listener.adminName }) {
+        for route in table.routes where route.match.mqtt == nil && route.match.listeners.contains(where: { $0 != Listener.adminName }) {
             if route.match.grpc {
                 // All of a service has a parameter for its method.
                 let path = route.match.path

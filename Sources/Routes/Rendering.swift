@@ -9,7 +9,7 @@ extension RouteTable {
             rows.append([
                 route.name,
                 route.match.listeners.isEmpty ? "-" : route.match.listeners.joined(separator: ","),
-                route.match.hosts.isEmpty ? "any" : route.match.hosts.map { "\($0)" }.joined(separator: ","),
+                route.match.mqtt != nil ? "-" : route.match.hosts.isEmpty ? "any" : route.match.hosts.map { "\($0)" }.joined(separator: ","),
                 route.match.mqtt.map { "MQTT \($0)" } ?? (route.match.grpc ? "gRPC" : route.methods.isEmpty ? "any" : route.methods.joined(separator: ",")),
                 route.template,
                 "\(route.target)",
@@ -47,6 +47,7 @@ extension RouteDefinition {
         for condition in match.query { result.append(("when", "query \(condition)")) }
         if let flag { result.append(("flag", "\(flag) (\(steering?.setting ?? "off: the fallback answers"))")) }
         if let call { result.append(("calls", call.setting)) }
+        for parameter in parameters { result.append(("parameter", parameter.setting)) }
         for rule in inspection { result.append(("inspect", "\(rule)")) }
         if let fallback { result.append(("fallback", "\(fallback)")) }
         if let shield {

@@ -23,21 +23,24 @@ public enum RouteCompiler {
         }
         let documents = files.compactMap { Document.read(path: $0, diagnostics) }
         let flags = FlagFile.read(configuration, diagnostics)
-        let table = compile(documents, configuration, vocabulary: vocabulary, flags: flags, diagnostics)
+        let tables = TranslationTable.read(configuration, diagnostics)
+        let table = compile(documents, configuration, vocabulary: vocabulary, flags: flags, tables: tables, diagnostics)
         return diagnostics.errors == before ? table : nil
     }
 
     /// The table of documents already read.
-    /// - Parameter flags: the document of the flag file; nil = there is none.
+    /// - Parameter flags: the document of the flag file; nil = there is none. The configuration's tables are empty.
     public static func compile(
         _ documents: [Value], _ configuration: Configuration, vocabulary: Vocabulary, flags: Value? = nil, _ diagnostics: Diagnostics
     ) -> RouteTable? {
         let file = flags.map { FlagReader(diagnostics: diagnostics).read($0) }
-        return compile(documents, configuration, vocabulary: vocabulary, flags: file, diagnostics)
+        let tables = configuration.tables.map { TranslationTable(name: $0.name) }
+        return compile(documents, configuration, vocabulary: vocabulary, flags: file, tables: tables, diagnostics)
     }
 
     private static func compile(
-        _ documents: [Value], _ configuration: Configuration, vocabulary: Vocabulary, flags: FlagFile?, _ diagnostics: Diagnostics
+        _ documents: [Value], _ configuration: Configuration, vocabulary: Vocabulary, flags: FlagFile?, tables: [TranslationTable],
+        _ diagnostics: Diagnostics
     ) -> RouteTable? {
         let before = diagnostics.errors
         let reader = RouteReader(configuration: configuration, vocabulary: vocabulary, flags: flags, diagnostics: diagnostics)
@@ -59,7 +62,7 @@ public enum RouteCompiler {
         }
         Conflicts.check(routes, diagnostics)
         Conflicts.checkWeights(routes, diagnostics)
-        var parts = TableParts(flags: flags?.flags ?? [])
+        var parts = TableParts(flags: flags?.flags ?? [], translations: tables)
         var builder = TrieBuilder()
         for route in routes {
             if !builder.add(route.match, rule: UInt16(parts.rules.count)) {

@@ -32,6 +32,8 @@ public struct RouteDefinition: Sendable {
     public var quotas: [QuotaDefinition] = []
     /// Nil = requests are not told from their repetitions.
     public var repetition: RepetitionRule?
+    /// Parameters that the path gives under other names.
+    public var parameters: [RouteParameter] = []
     public var collect = false
     /// Bytes; `UInt64.max` = unlimited.
     public var bodyLimit: UInt64 = 1 << 20
@@ -49,6 +51,9 @@ public struct RouteDefinition: Sendable {
     public var template: String { match.path.text }
     /// Upper-case tokens; empty = any.
     public var methods: [String] { match.methods }
+
+    /// What of a command the path says, by the command's names.
+    public var givenNames: [String] { match.path.captureNames + parameters.map(\.name) }
 
     /// Target, then fallback.
     public var targets: [TargetDefinition] { [target] + (fallback.map { [$0] } ?? []) }

@@ -33,6 +33,7 @@ struct RouteReader {
         route.fallback = readTarget(fields, "fallback", label, of: action)
         readFlag(fields, &route)
         readTranscode(fields, &route)
+        readParameters(fields, &route)
         readStatuses(fields, &route)
         readStages(fields, &route)
         applyDefaultQuota(fields, &route)

@@ -43,6 +43,11 @@ public final class RouteTable: Sendable {
     /// The bytes that edits and literals point into.
     public let text: [UInt8]
 
+    /// Behind `RouteParameter.translation`.
+    public let translations: [TranslationTable]
+    /// The routes' parameters; same index as `routes`.
+    public let parameters: [[RouteParameter]]
+
     let trie: Trie
     let rewrites: PathRewrites
 
@@ -65,6 +70,8 @@ public final class RouteTable: Sendable {
         edits = parts.edits
         cors = parts.cors
         literals = parts.literals
+        translations = parts.translations
+        parameters = parts.routes.map(\.parameters)
         text = parts.text
         trie = parts.trie
         rewrites = parts.rewrites

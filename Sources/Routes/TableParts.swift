@@ -19,10 +19,14 @@ struct TableParts {
     var literals: [Slice] = []
     var cors: [CORSPolicy] = []
     var text: [UInt8] = []
+    var translations: [TranslationTable]
     var rewrites = PathRewrites()
     var trie = Trie()
 
-    init(flags: [FlagDefinition]) { self.flags = flags }
+    init(flags: [FlagDefinition], translations: [TranslationTable]) {
+        self.flags = flags
+        self.translations = translations
+    }
 
     /// Lowers one definition to its rule. The caller has bounded the number of routes, and with it
     /// every 16-bit index.

@@ -55,6 +55,7 @@ extension Configuration {
         if let value = root.value("flags"), let path = value.string("flags", diagnostics) {
             result.flags = path == "off" ? nil : PlacedPath(path, at: value.position)
         }
+        result.readTables(root)
         if let mqtt = root.fields("mqtt", "what MQTT clients have in common") { result.mqtt.read(mqtt) }
         root.finish()
         return result

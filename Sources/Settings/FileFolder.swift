@@ -2,6 +2,9 @@ import Glibc
 
 /// Files that a configuration names one by one or as folders.
 public enum FileFolder {
+    /// Is there anything by this name?
+    public static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
     /// `path` itself when it is a file of this kind, else all `*.yaml` in the folder, in the order of their names.
     /// - Parameters:
     ///   - kind: what reports call them (`route files`).

@@ -60,6 +60,8 @@ public struct LimitSettings: Sendable, Equatable {
                 Budget(name: "search", measure: .rate(100, per: 60_000, burst: 100)),
                 Budget(name: "temporal", measure: .rate(10, per: 60_000, burst: 10)), orders,
                 Budget(name: "websockets", measure: .concurrent(1000)),
+                // What a device publishes: 100 a second, and what has gathered in a minute without a connection.
+                Budget(name: "devices", measure: .rate(6000, per: 60_000, burst: 6000)),
             ]
         }()
 

@@ -92,13 +92,15 @@ final class SQLiteStatement {
 
     func integer(_ i: Int32) -> Int64 { sqlite3_column_int64(handle, i) }
 
+    func isNull(_ i: Int32) -> Bool { sqlite3_column_type(handle, i) == SQLITE_NULL }
+
     func bytes(_ i: Int32) -> [UInt8] {
         guard let start = sqlite3_column_blob(handle, i) else { return [] }
         return Array(UnsafeRawBufferPointer(start: start, count: Int(sqlite3_column_bytes(handle, i))))
     }
 
     func text(_ i: Int32) -> String? {
-        guard sqlite3_column_type(handle, i) != SQLITE_NULL else { return nil }
+        guard !isNull(i) else { return nil }
         return String(decoding: bytes(i), as: UTF8.self)
     }
 

@@ -1,3 +1,7 @@
+import Exchanges
+import Glibc
+import Synchronization
+
 /// The one place that knows which session subscribes to what: a thread that carries out what workers ask, commits what has
 /// to survive in groups, and answers after the commit (as the event log does, DESIGN 1.5).
 ///
@@ -35,6 +39,12 @@ public final class Broker: Sendable {
         public init() {}
     }
 
+    let store: (any SessionStore)?
+    let inbox: BrokerInbox
+    let asked = AskedReplies()
+    private let meters = BrokerMeters()
+    private let thread = Mutex<pthread_t?>(nil)
+
     /// - Parameters:
     ///   - store: nil = nothing survives the process.
     ///   - workers: how many there are: wills of sessions whose worker is not known go to one of them.
@@ -42,16 +52,54 @@ public final class Broker: Sendable {
     public init(
         store: (any SessionStore)?, options: Options = Options(), workers: Int, deliver: @escaping Deliver
     ) throws(SessionStoreFault) {
-        preconditionFailure("not written yet")
+        let now = Moment.now()
+        let state =
+            if let store {
+                try BrokerState(store: store, options: options, workers: workers, now)
+            } else {
+                BrokerState(options: options, stores: false, workers: workers, now)
+            }
+        let inbox = BrokerInbox(capacity: options.queue)
+        self.inbox = inbox
+        self.store = store
+        meters.set(state.readFigures())
+        let (meters, asked) = (meters, asked)
+        let outbox = Outbox { worker, replies in
+            guard worker == Ticket.inside else { return deliver(worker, replies) }
+            asked.answer(replies)
+            return true
+        }
+        let handover = Handover(loop: BrokerLoop(state: state, store: store, inbox: inbox, figures: meters, outbox: outbox))
+        let id = joinableThread {
+            var loop = handover.loop
+            loop.run()
+        }
+        thread.withLock { $0 = id }
     }
 
+    /// As they were after the last group.
+    public var figures: BrokerFigures { meters.read() }
+
+    /// Requests waiting or in work.
+    public var depth: Int { inbox.depth }
+
     /// Hands in a request, from any thread. False when the queue is full or closed; then nothing happens, and no answer comes.
-    public func submit(_ request: BrokerRequest) -> Bool {
-        preconditionFailure("not written yet")
-    }
+    public func submit(_ request: BrokerRequest) -> Bool { inbox.put(.request(request)) }
 
     /// Carries out all that was handed in, then ends the thread. Not from `deliver`.
     public func close() {
-        preconditionFailure("not written yet")
+        inbox.close()
+        let id = thread.withLock { thread in
+            let id = thread
+            thread = nil
+            return id
+        }
+        if let id { pthread_join(id, nil) }
     }
+}
+
+// The loop and its state are made by one thread and used by another, which is started with them: after that nobody else has
+// a reference to them.
+private struct Handover: @unchecked Sendable {
+    let loop: BrokerLoop
 }

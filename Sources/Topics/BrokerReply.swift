@@ -16,7 +16,8 @@ public struct BrokerReply: Sendable {
         case unsubscribed(packetID: UInt16, [ReasonCode])
         /// Of `publish`: how many sessions it matched. It was known before: `isRepeated`.
         case published(subscribers: Int, isRepeated: Bool)
-        /// Of `publish`: it is not on disk. Of `refuse` the same.
+        /// Of `publish`: `implementationSpecificError` = it is not on disk, and may be tried again; `quotaExceeded` = there is no room
+        /// for one more retained message. Of `refuse`: it is not on disk.
         case failed(ReasonCode)
         case released(packetID: UInt16, isKnown: Bool)
         case kept

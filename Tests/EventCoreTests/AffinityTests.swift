@@ -1,6 +1,5 @@
 import EventCore
 import Exchanges
-import Synchronization
 import Testing
 
 private let noon = Timestamp(microseconds: 43_200_000_000)

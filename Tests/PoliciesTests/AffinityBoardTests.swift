@@ -1,6 +1,6 @@
-import Policies
-import Synchronization
 import Testing
+
+@testable import Policies
 
 @Suite struct AffinityBoardTests {
     private func key(_ board: AffinityBoard, _ entity: String, flag: UInt16 = 0) -> UInt64 {
@@ -52,25 +52,25 @@ import Testing
     @Test func aPlaceThatIsGivenAwayIsNotMistaken() async {
         let board = AffinityBoard(most: 8)
         let keys = (0..<64).map { key(board, "\($0)") }
-        let wrong = Atomic<Int>(0)
-        await withTaskGroup(of: Void.self) { group in
+        let wrong = await withTaskGroup(of: Int.self) { group in
             for writer in 0..<2 {
                 group.addTask {
                     for round in 0..<20_000 {
                         let i = (round &* 7 &+ writer) % 64
                         board.put(keys[i], isOn: i % 2 == 0, version: UInt64(i), nowS: UInt32(round * 3))
                     }
+                    return 0
                 }
             }
             group.addTask {
-                for round in 0..<200_000 {
+                (0..<200_000).count { round in
                     let i = round % 64
-                    if let known = board.find(keys[i], nowS: 0), known.isOn != (i % 2 == 0) || known.version != UInt32(i) {
-                        wrong.add(1, ordering: .relaxed)
-                    }
+                    guard let known = board.find(keys[i], nowS: 0) else { return false }
+                    return known.isOn != (i % 2 == 0) || known.version != UInt32(i)
                 }
             }
+            return await group.reduce(0, +)
         }
-        #expect(wrong.load(ordering: .relaxed) == 0)
+        #expect(wrong == 0)
     }
 }

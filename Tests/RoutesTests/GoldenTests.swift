@@ -73,7 +73,7 @@ struct GoldenTests {
     @Test func theShippedRoutes() throws {
         let diagnostics = Diagnostics()
         let names = [
-            "cart.yaml", "commands.yaml", "flash-sales.yaml", "inventory.yaml", "operations.yaml", "orders-unversioned.yaml", "orders.yaml",
+            "cart.yaml", "commands.yaml", "flash-sales.yaml", "inventory.yaml", "iot.yaml", "operations.yaml", "orders-unversioned.yaml", "orders.yaml",
             "products.yaml",
         ]
         let documents = try names.compactMap { name in

@@ -143,7 +143,7 @@ final class Stranger {
         #expect(try opening { _ = $0.run("PRAGMA application_id = 1") } == .unusable("this is not an event store"))
         #expect(
             try opening { _ = $0.run("PRAGMA application_id = \(0x4E58_4556); PRAGMA user_version = 99; VACUUM") }
-                == .unusable("this is an event store of format 99; this program knows 2"))
+                == .unusable("this is an event store of format 99; this program knows 3"))
         let shop = try Workshop()
         let file = fopen(shop.path, "w")
         fputs(String(repeating: "not a database ", count: 1000), file)

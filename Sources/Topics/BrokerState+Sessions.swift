@@ -1,0 +1,206 @@
+import Exchanges
+import WireMQTT
+
+/// Sessions come, are taken over, left, and end.
+extension BrokerState {
+    func attach(_ asked: Attach, _ now: Moment) {
+        let expiry = min(asked.sessionExpiry, options.sessionExpiry)
+        let former = byClient[asked.clientID]
+        if let former, former.owner != asked.owner { return reply(asked.ticket, .refusedAttach(.notAuthorized)) }
+        if stores && expiry > 0 && !canStore { return reply(asked.ticket, .refusedAttach(.serverUnavailable)) }
+        if former == nil && byNumber.count >= options.sessions && !evictOne(now) {
+            return reply(asked.ticket, .refusedAttach(.quotaExceeded))
+        }
+        let changesBefore = changes.count
+        var kept: Session?
+        if let former {
+            // One that was to end with its connection does (section 4.1).
+            let ends = asked.cleanStart || former.isConnected && former.sessionExpiry == 0
+            takeOver(former, ends: ends, now)
+            if ends { end(former, now) } else { kept = former }
+        }
+        let session = kept ?? make(asked, expiry)
+        if kept != nil && expiry == 0 { unstore(session) }
+        session.sessionExpiry = expiry
+        session.isStored = stores && expiry > 0
+        session.ticket = asked.ticket
+        session.worker = asked.ticket.worker
+        session.receiveMaximum = max(1, asked.receiveMaximum)
+        session.isHeld = false
+        session.leftMS = 0
+        session.endsAt = .max
+        session.willAt = .max
+        setWill(session, asked.will)
+        figures.connected += 1
+        storeAnew(session)
+        if changes.count > changesBefore {
+            needsCommit = true
+            promises.append(.attach(reply: replies.count, session))
+        }
+        reply(
+            asked.ticket,
+            .attached(
+                Attached(
+                    session: SessionHandle(session.number), isPresent: kept != nil, sessionExpiry: expiry, incarnation: session.incarnation)))
+        wake(session)
+    }
+
+    func detach(_ handle: SessionHandle, _ ticket: Ticket, _ departure: Departure, _ now: Moment) {
+        guard let session = session(handle, of: ticket) else { return }
+        let said: UInt32?
+        switch departure {
+        case .clean(let expiry):
+            setWill(session, nil)
+            said = expiry
+        case .lost(let expiry): said = expiry
+        }
+        // What began with 0 stays with 0 (section 3.14.2.2.2).
+        if let said, session.sessionExpiry > 0 { session.sessionExpiry = min(said, options.sessionExpiry) }
+        leave(session, now)
+    }
+
+    /// Ends a connection from within.
+    func kick(_ session: Session, _ now: Moment) {
+        guard let ticket = session.ticket else { return }
+        reply(ticket, .ended(.administrativeAction))
+        leave(session, now)
+    }
+
+    /// The connection is gone, and the session lives as long as was agreed.
+    private func leave(_ session: Session, _ now: Moment) {
+        disconnect(session, now)
+        guard session.sessionExpiry > 0 else { return end(session, now) }
+        session.endsAt = now.monotonicMS + UInt64(session.sessionExpiry) * 1000
+        ends.add(session.number, at: session.endsAt)
+        ends.prune(live: byNumber.count) { at, number in byNumber[number]?.endsAt == at }
+        if let will = session.will {
+            if will.delay == 0 {
+                fireWill(session)
+            } else {
+                session.willAt = now.monotonicMS + UInt64(will.delay) * 1000
+                noteWill(session)
+            }
+        }
+        storeAnew(session)
+        reshare(session)
+    }
+
+    func noteWill(_ session: Session) {
+        wills.add(session.number, at: session.willAt)
+        wills.prune(live: withWill) { at, number in byNumber[number]?.willAt == at }
+    }
+
+    /// An earlier connection gives way to another one (section 3.1.4).
+    private func takeOver(_ session: Session, ends: Bool, _ now: Moment) {
+        if let ticket = session.ticket {
+            figures.takeOvers += 1
+            reply(ticket, .ended(.sessionTakenOver))
+            disconnect(session, now)
+            if let will = session.will, will.delay == 0 || ends { fireWill(session) }
+        }
+        // He is back before his will was due (section 3.1.3.2.2); if the session ends, `end` sees to it.
+        if !ends { setWill(session, nil) }
+    }
+
+    /// What was on its way comes again on the next connection; what has QoS 0 does not.
+    private func disconnect(_ session: Session, _ now: Moment) {
+        session.ticket = nil
+        session.isHeld = false
+        session.leftMS = max(1, now.wallMS)
+        session.active = 0
+        session.direct = []
+        for i in session.inFlight.indices {
+            switch session.inFlight[i].stage {
+            case .waiting, .sent, .sentBefore: session.inFlight[i].stage = .sentBefore
+            case .received, .receivedBefore: session.inFlight[i].stage = .receivedBefore
+            }
+        }
+        figures.connected -= 1
+    }
+
+    private func make(_ asked: Attach, _ expiry: UInt32) -> Session {
+        var random = SystemRandomNumberGenerator()
+        let session = Session(
+            number: nextSession, clientID: asked.clientID, owner: asked.owner,
+            incarnation: UInt64.random(in: 1...UInt64.max, using: &random), sessionExpiry: expiry)
+        nextSession += 1
+        byNumber[session.number] = session
+        byClient[session.clientID] = session
+        return session
+    }
+
+    /// The end of a session: its subscriptions, its queue, and what it had received go with it; its will is due.
+    func end(_ session: Session, _ now: Moment) {
+        guard !session.isOver else { return }
+        if session.will != nil { fireWill(session) }
+        session.isOver = true
+        byNumber[session.number] = nil
+        byClient[session.clientID] = nil
+        subscriptions.removeAll(of: session)
+        passOn(session)
+        let wasStored = session.isStored
+        for entry in session.inFlight { forget(entry, of: session) }
+        for entry in session.waiting.removeAll() { forget(entry, of: session) }
+        session.inFlight = []
+        session.incoming = []
+        session.isStored = false
+        if wasStored { changes.append(.endSession(session.number)) }
+    }
+
+    /// From now on it lives as long as its connection.
+    private func unstore(_ session: Session) {
+        guard session.isStored else { return }
+        for entry in session.inFlight + session.waiting.all { releaseStored(entry.body) }
+        session.isStored = false
+        changes.append(.endSession(session.number))
+    }
+
+    /// Makes room where there is none: the session without a connection that would end first goes.
+    private func evictOne(_ now: Moment) -> Bool {
+        while let (at, number) = ends.first {
+            ends.removeFirst()
+            guard let session = byNumber[number], session.endsAt == at else { continue }
+            figures.evictions += 1
+            end(session, now)
+            return true
+        }
+        return false
+    }
+
+    /// Carries out what is due.
+    func expire(_ now: Moment) {
+        while let (at, number) = wills.first, at <= now.monotonicMS {
+            wills.removeFirst()
+            guard let session = byNumber[number], session.willAt == at else { continue }
+            fireWill(session)
+            storeAnew(session)
+        }
+        while let (at, number) = ends.first, at <= now.monotonicMS {
+            ends.removeFirst()
+            guard let session = byNumber[number], session.endsAt == at else { continue }
+            figures.expiredSessions += 1
+            end(session, now)
+        }
+        while let topic = retained.nextExpired(wallMS: now.wallMS) { unretain(topic) }
+    }
+
+    func setWill(_ session: Session, _ will: Will?) {
+        withWill += (will == nil ? 0 : 1) - (session.will == nil ? 0 : 1)
+        session.will = will
+        if will == nil { session.willAt = .max }
+    }
+
+    private func fireWill(_ session: Session) {
+        guard let will = session.will else { return }
+        setWill(session, nil)
+        figures.wills += 1
+        let worker = session.worker ?? UInt16(truncatingIfNeeded: session.number % UInt64(workers))
+        reply(
+            Ticket(worker: worker, slot: .max, generation: 0),
+            .will(will, DepartedClient(clientID: session.clientID, owner: session.owner)))
+    }
+
+    func storeAnew(_ session: Session) {
+        if session.isStored { changes.append(.session(session.stored)) }
+    }
+}
