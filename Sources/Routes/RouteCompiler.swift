@@ -23,7 +23,7 @@ public enum RouteCompiler {
         }
         let documents = files.compactMap { Document.read(path: $0, diagnostics) }
         let flags = FlagFile.read(configuration, diagnostics)
-        let tables = Translation.read(configuration, diagnostics)
+        let tables = TranslationTable.read(configuration, diagnostics)
         let table = compile(documents, configuration, vocabulary: vocabulary, flags: flags, tables: tables, diagnostics)
         return diagnostics.errors == before ? table : nil
     }
@@ -34,12 +34,12 @@ public enum RouteCompiler {
         _ documents: [Value], _ configuration: Configuration, vocabulary: Vocabulary, flags: Value? = nil, _ diagnostics: Diagnostics
     ) -> RouteTable? {
         let file = flags.map { FlagReader(diagnostics: diagnostics).read($0) }
-        let tables = configuration.tables.map { Translation(name: $0.name) }
+        let tables = configuration.tables.map { TranslationTable(name: $0.name) }
         return compile(documents, configuration, vocabulary: vocabulary, flags: file, tables: tables, diagnostics)
     }
 
     private static func compile(
-        _ documents: [Value], _ configuration: Configuration, vocabulary: Vocabulary, flags: FlagFile?, tables: [Translation],
+        _ documents: [Value], _ configuration: Configuration, vocabulary: Vocabulary, flags: FlagFile?, tables: [TranslationTable],
         _ diagnostics: Diagnostics
     ) -> RouteTable? {
         let before = diagnostics.errors

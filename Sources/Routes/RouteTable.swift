@@ -44,7 +44,7 @@ public final class RouteTable: Sendable {
     public let text: [UInt8]
 
     /// Behind `RouteParameter.translation`.
-    public let translations: [Translation]
+    public let translations: [TranslationTable]
     /// The routes' parameters; same index as `routes`.
     public let parameters: [[RouteParameter]]
 

@@ -19,11 +19,11 @@ struct TableParts {
     var literals: [Slice] = []
     var cors: [CORSPolicy] = []
     var text: [UInt8] = []
-    var translations: [Translation]
+    var translations: [TranslationTable]
     var rewrites = PathRewrites()
     var trie = Trie()
 
-    init(flags: [FlagDefinition], translations: [Translation]) {
+    init(flags: [FlagDefinition], translations: [TranslationTable]) {
         self.flags = flags
         self.translations = translations
     }

@@ -43,7 +43,7 @@ def shop(tmp_path_factory, shared_stage):
     }
     over = {
         "routes": [str(ROOT / name) for name in ("routes", "routes/shop/gateway.yaml", "routes/shop/inventory.yaml")], "identity": {"issuers": [issuer]}, "access": {"policies": [str(ROOT / "config/policies")]},
-        "access_log": {"path": "access.log"},
+        "access_log": {"path": "access.log"}, "tables": {"skus": str(ROOT / "config/skus.yaml")},
     }
     with Shop(folder, shared_stage, checkout=100, **over) as made:
         made.keys = folder
@@ -132,7 +132,9 @@ def test_the_shipped_issuer_is_the_one_of_the_command(shop, tmp_path):
 
 
 def test_without_an_issuer_it_is_said_once(stage):
-    config = settings(routes=str(ROOT / "routes"), access={"policies": [str(ROOT / "config/policies")]})
+    config = settings(
+        routes=str(ROOT / "routes"), access={"policies": [str(ROOT / "config/policies")]}, tables={"skus": str(ROOT / "config/skus.yaml")}
+    )
     done = stage.files(config, []).run("check")
     warnings = [line for line in (done.stdout + done.stderr).splitlines() if "warning" in line]
     assert done.returncode == 0 and len(warnings) == 1 and "config/development.yaml" in warnings[0], done.stdout + done.stderr

@@ -36,6 +36,9 @@ private func wrong(_ name: String, _ body: String) -> [String] {
         #expect(
             try decode("inventory.adjust", #"{"productId":"p","delta":-3,"reason":"r","eventId":"o"}"#).get()
                 == .inventory(p, .adjust(delta: -3, reason: r, eventId: o)))
+        #expect(
+            try decode("inventory.adjust", #"{"productId":"p","delta":-3,"reason":"r","eventId":"o","ts":"2026-03-01T09:45:00Z"}"#).get()
+                == .inventory(p, .adjust(delta: -3, reason: r, eventId: o)))
         // As a gRPC message without them is written.
         #expect(
             try decode("inventory.reserve", #"{"productId":"p","reservationId":"r","orderId":"","quantity":2,"expiresAt":null}"#).get()
@@ -62,6 +65,9 @@ private func wrong(_ name: String, _ body: String) -> [String] {
             wrong("inventory.reserve", #"{"productId":"p","reservationId":"r","quantity":1,"expiresAt":7}"#)
                 == ["/expiresAt: must be a time as RFC 3339 writes it"])
         #expect(wrong("inventory.adjust", #"{"productId":"p","delta":2147483648,"reason":"r","eventId":1}"#).count == 2)
+        #expect(
+            wrong("inventory.adjust", #"{"productId":"p","delta":1,"reason":"r","ts":"yesterday"}"#)
+                == ["/ts: must be a time as RFC 3339 writes it"])
         for reason in ["\"RELEASE_REASON_EXPIRED\"", "\"sold\"", "1", "\"\""] {
             #expect(
                 wrong("inventory.release", #"{"productId":"p","reservationId":"r","reason":\#(reason)}"#)

@@ -1,7 +1,7 @@
 import Settings
 
 /// What clients call things and what they are called here: one of the configuration's `tables`.
-public struct Translation: Sendable {
+public struct TranslationTable: Sendable {
     /// Bytes of a text on either side.
     static let longest = 128
 
@@ -20,11 +20,11 @@ public struct Translation: Sendable {
 
     /// Every table of the configuration, in its order. One that cannot be read has been reported, and is empty; so is one
     /// that nobody has named and that is not there.
-    static func read(_ configuration: Configuration, _ diagnostics: Diagnostics) -> [Translation] {
+    static func read(_ configuration: Configuration, _ diagnostics: Diagnostics) -> [TranslationTable] {
         configuration.tables.map { table in
-            if table.file.position.line == 0, !FileFolder.exists(table.file.path) { return Translation(name: table.name) }
-            guard let document = Document.read(path: table.file.path, diagnostics) else { return Translation(name: table.name) }
-            return Translation(name: table.name, document, diagnostics)
+            if table.file.position.line == 0, !FileFolder.exists(table.file.path) { return TranslationTable(name: table.name) }
+            guard let document = Document.read(path: table.file.path, diagnostics) else { return TranslationTable(name: table.name) }
+            return TranslationTable(name: table.name, document, diagnostics)
         }
     }
 
