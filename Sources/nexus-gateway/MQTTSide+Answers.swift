@@ -3,6 +3,7 @@ import EventCore
 import Exchanges
 import Gateway
 import Topics
+import WireMQTT
 
 /// The operation `mqtt`: `GET /mqtt/sessions`, `POST /mqtt/sessions/{client id}/kick`, `GET /mqtt/refused`,
 /// `GET /mqtt/refused/{number}`, `POST /mqtt/refused/{number}/drop`.
