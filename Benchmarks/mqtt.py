@@ -58,7 +58,7 @@ class Ours:
 
     def __init__(self, folder: pathlib.Path, workers: int):
         listeners = [gateways.listener(), gateways.listener("devices", mqtt={})]
-        config = gateways.settings(workers=workers or "auto", admin="off", listeners=listeners)
+        config = gateways.settings(workers=workers or "auto", admin="off", listeners=listeners, contracts={"command_schemas": str(gateways.ROOT / "contracts/commands")})
         self.process = gateways.Gateway(folder, config, ROUTES, open_files=30_000).start()
         self.address, self.pid = self.process.listeners["devices"], self.process.pid
 

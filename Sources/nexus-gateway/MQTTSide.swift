@@ -1,5 +1,4 @@
 import Gateway
-import Glibc
 import Settings
 import Stores
 import Topics
@@ -19,17 +18,9 @@ struct MQTTSide: Sendable {
         do throws(SessionStoreFault) {
             store = try SQLiteSessionStore(path: path)
             broker = try Broker(
-                store: store, options: Broker.Options(configuration.mqtt), workers: Self.workers(configuration), deliver: deliver)
+                store: store, options: Broker.Options(configuration.mqtt), workers: Gateway.workers(of: configuration), deliver: deliver)
         } catch {
             throw Unopened(text: error.text)
-        }
-    }
-
-    /// As many as the gateway starts.
-    private static func workers(_ configuration: Configuration) -> Int {
-        switch configuration.workers {
-        case .auto: max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
-        case .count(let count): count
         }
     }
 

@@ -104,7 +104,8 @@ private struct Daemon {
                     return core
                 },
                 openDesks: { core, calls, deliver, tell in
-                    let side = try WriteSide(loaded, core: core, store: store, calls: calls, log: log, deliver: deliver, tell: tell)
+                    let side = try WriteSide(
+                        loaded, core: core, store: store, calls: calls, log: log, deliver: deliver, tell: tell)
                     opened = side
                     let (flags, known) = (side.flags, loaded.table.flags)
                     try Blocking.run { try await flags.restore(known) }

@@ -34,7 +34,7 @@ ROUTES = [
 
 def start(stage, environment: dict | None = None, workers: int = 2, **over):
     listeners = [gateways.listener(), gateways.listener("devices", mqtt={})]
-    return stage.gateway(gateways.settings(workers=workers, listeners=listeners, **over), ROUTES, environment=environment)
+    return stage.gateway(gateways.settings(workers=workers, listeners=listeners, contracts={"command_schemas": str(gateways.ROOT / "contracts/commands")}, **over), ROUTES, environment=environment)
 
 
 def opened(gateway, version: int = V5, name: str | None = None, **more) -> Client:

@@ -31,7 +31,7 @@ KINDS = [("qos1-id", 1, V5, True), ("qos1-id-311", 1, V3, True), ("qos1-dup", 1,
 def gateway(stage):
     # The devices come back to where they were.
     devices = gateways.listener("devices", f"127.0.0.1:{sockets.free_port()}", mqtt={})
-    return stage.gateway(gateways.settings(workers=2, listeners=[gateways.listener(), devices]), ROUTES)
+    return stage.gateway(gateways.settings(workers=2, contracts={"command_schemas": str(gateways.ROOT / "contracts/commands")}, listeners=[gateways.listener(), devices]), ROUTES)
 
 
 def stock(gateway, product: str) -> int:
