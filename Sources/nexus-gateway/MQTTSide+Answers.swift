@@ -68,24 +68,32 @@ extension MQTTSide {
     }
 
     private func show(_ text: String) async -> AdminAnswer {
+        await withEntry(text) { entry in
+            var json = JSONWriter<[UInt8]>([])
+            entry.write(to: &json, whole: true)
+            return AdminAnswer(body: json.sink)
+        }
+    }
+
+    private func drop(_ text: String) async -> AdminAnswer {
+        await withEntry(text) { entry in
+            guard await broker.forgetRefused(entry.number) else {
+                return AdminAnswer(503, "the message could not be dropped; try again")
+            }
+            return AdminAnswer(body: Array(#"{"result":"dropped"}"#.utf8))
+        }
+    }
+
+    private func withEntry(_ text: String, _ answer: (RefusedEntry) async -> AdminAnswer) async -> AdminAnswer {
         guard let number = UInt64(text), number < .max else { return AdminAnswer(404, "there is no such message") }
         do throws(SessionStoreFault) {
             guard let entry = try await broker.refused(before: number + 1, limit: 1).first, entry.number == number else {
                 return AdminAnswer(404, "there is no such message")
             }
-            var json = JSONWriter<[UInt8]>([])
-            entry.write(to: &json, whole: true)
-            return AdminAnswer(body: json.sink)
+            return await answer(entry)
         } catch {
             return AdminAnswer(503, "the store of MQTT sessions cannot be read")
         }
-    }
-
-    private func drop(_ text: String) async -> AdminAnswer {
-        guard let number = UInt64(text), await broker.forgetRefused(number) else {
-            return AdminAnswer(404, "there is no such message")
-        }
-        return AdminAnswer(body: Array(#"{"result":"dropped"}"#.utf8))
     }
 }
 

@@ -104,7 +104,8 @@ private struct Daemon {
                     return core
                 },
                 openDesks: { core, calls, deliver, tell in
-                    let side = try WriteSide(loaded, core: core, store: store, calls: calls, log: log, deliver: deliver, tell: tell)
+                    let side = try WriteSide(
+                        loaded, core: core, store: store, calls: calls, log: log, deliver: deliver, tell: tell)
                     opened = side
                     let (flags, known) = (side.flags, loaded.table.flags)
                     try Blocking.run { try await flags.restore(known) }
@@ -205,7 +206,7 @@ private struct Daemon {
             let now = loaded.configuration
             for (what, changed) in [
                 ("workers", now.workers != configuration.workers), ("affinity", now.affinity != configuration.affinity),
-                ("store", now.store != configuration.store), ("mqtt", now.mqtt != configuration.mqtt),
+                ("store", now.store != configuration.store),
                 ("contracts", now.eventSchemas != configuration.eventSchemas),
                 ("idempotency", now.idempotency != configuration.idempotency),
                 ("identity.tokens_in_memory", now.identity.tokensInMemory != configuration.identity.tokensInMemory),

@@ -38,8 +38,8 @@ def gateway(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mqtt-operators")
     config = gateways.settings(listeners=[gateways.listener(), gateways.listener("devices", mqtt={})])
     made = gateways.Gateway(folder, config, OPERATIONS)
-    with made:
-        pass  # makes the file
+    made.start()  # makes the file
+    assert made.stop() == 0
     rows(folder / "data/events.db.mqtt")
     made.start()
     yield made
@@ -77,7 +77,7 @@ def test_refused_messages_from_the_newest(gateway):
     ("GET", "/mqtt/sessions?limit=0", 400), ("GET", "/mqtt/refused?limit=1001", 400), ("GET", "/mqtt/sessions?nextToken=x", 400),
     ("GET", "/mqtt/refused?nextToken=-1", 400), ("GET", "/mqtt/others", 404), ("GET", "/mqtt/refused/9", 404), ("GET", "/mqtt/refused/x", 404),
     ("GET", "/mqtt/refused/18446744073709551615", 404), ("GET", "/mqtt/sessions/meter%2F1", 404), ("POST", "/mqtt/refused/9/drop", 404),
-    ("POST", "/mqtt/refused/1/retry", 404), ("POST", "/mqtt/sessions/meter%2F1/kick", 404), ("POST", "/mqtt/sessions/%FF/kick", 404),
+    ("POST", "/mqtt/refused/1/retry", 404), ("POST", "/mqtt/sessions/meter%2F1/kick", 404), ("POST", "/mqtt/sessions/%FF/kick", 400),
 ])
 def test_anything_else(gateway, method, path, status):
     assert httpx.request(method, f"http://{gateway.admin}{path}").status_code == status
@@ -102,7 +102,7 @@ def test_metrics(gateway):
 
 
 def test_a_file_that_is_not_ours_stops_the_start(tmp_path):
-    config = gateways.settings(listeners=[gateways.listener("devices", mqtt={})], mqtt={"path": "data/other.db"})
+    config = gateways.settings(listeners=[gateways.listener(), gateways.listener("devices", mqtt={})], mqtt={"path": "data/other.db"})
     (tmp_path / "data").mkdir()
     with sqlite3.connect(tmp_path / "data/other.db") as database:
         database.execute("CREATE TABLE t (x)")
@@ -114,6 +114,6 @@ def test_a_file_that_is_not_ours_stops_the_start(tmp_path):
 
 
 def test_without_a_listener_there_is_none(tmp_path):
-    with gateways.Gateway(tmp_path, gateways.settings(), OPERATIONS) as plain:
-        assert get(plain, "/mqtt/sessions").status_code == 404
-        assert not (tmp_path / "data/events.db.mqtt").exists()
+    plain = gateways.Gateway(tmp_path, gateways.settings(), OPERATIONS).start()
+    assert get(plain, "/mqtt/sessions").status_code == 404
+    assert plain.stop() == 0 and not (tmp_path / "data/events.db.mqtt").exists()
