@@ -313,6 +313,8 @@ extension Worker {
         exchange.wire?.isNull == true ? Array("outbound".utf8) : []
     }
 
+    private static let publish = Array("PUBLISH".utf8)
+
     private func log(_ exchange: Exchange, _ decision: DecisionFacts?, to accessLog: RequestLog, took: UInt64, era: Era) {
         guard let text = exchange.text else { return }
         let facts = AccessFacts(
@@ -328,8 +330,11 @@ extension Worker {
         text.withReadable { text in
             exchange.correlationID.withReadable { correlation in
                 let agent = exchange.head.first(.userAgent)?.value ?? .none
+                // Upstreams are sent it as POST.
+                let isPublish = exchange.head.verb == .publish
                 accessLog.append(
-                    facts, nowNS: loop.nowNS, method: text.extracting(exchange.head.method.range),
+                    facts, nowNS: loop.nowNS,
+                    method: isPublish ? Self.publish.span : text.extracting(exchange.head.method.range),
                     path: text.extracting(exchange.head.path.range), correlationID: correlation, route: route.span,
                     upstream: endpoint.span, peer: peer.span, principal: principal.span,
                     userAgent: text.extracting(agent.range), decision: decision, flag: flag.span)

@@ -26,7 +26,7 @@ extension BrokerState {
         figures.published += 1
         findHits(message, sender)
         let isPromised = message.qos > .atMostOnce
-        if !canStore && isPromised && wouldStore(message, sender, packetID) {
+        if !canStore && wouldStore(message, sender, packetID) {
             hits.removeAll(keepingCapacity: true)
             return reply(ticket, .failed(.implementationSpecificError))
         }
@@ -93,8 +93,7 @@ extension BrokerState {
         // Behind the others, whose places in the list are known by then.
         for node in nodes {
             for group in node.value.shares {
-                let qos = message.qos
-                guard let member = pick(group, MessageBody(message), qos) else {
+                guard let member = pick(group, message.cost, message.qos) else {
                     figures.dropped.noMember += 1
                     continue
                 }
@@ -108,7 +107,7 @@ extension BrokerState {
 
     private func wouldStore(_ message: Message, _ sender: Session?, _ packetID: UInt16) -> Bool {
         if stores && message.isRetained || packetID != 0 && sender?.isStored == true { return true }
-        return hits.contains { $0.session.isStored && $0.qos > .atMostOnce }
+        return message.qos > .atMostOnce && hits.contains { $0.session.isStored && $0.qos > .atMostOnce }
     }
 
     private func route(_ body: MessageBody, _ hit: Hit) {

@@ -176,7 +176,7 @@ extension BrokerState {
 
     /// - Returns: false when there is none (as far as is known without a look at the disk).
     func forgetRefused(_ number: UInt64) -> Bool {
-        guard number > 0 && number < nextRefused else { return false }
+        guard number > 0 && number < nextRefused && canStore else { return false }
         if !stores { return shelf.remove(number) }
         changes.append(.forgetRefused(number: number))
         return true

@@ -90,48 +90,66 @@ extension BrokerState {
         }
     }
 
-    /// A member of shared subscriptions has left its connection: what has not been sent to it goes to those who are there.
+    /// A member of shared subscriptions has left its connection: what has not been sent to it goes to those who are there, as far
+    /// as they have room.
     func reshare(_ session: Session) {
         for held in session.held {
             guard let group = held.group, group.members.contains(where: { $0.session.isConnected }) else { continue }
-            passOn(session, of: group)
+            var moved: Set<UInt64> = []
+            for entry in session.waiting.all where entry.share === group {
+                guard let member = pickConnected(group, entry.body.message.cost) else { break }
+                if pass(entry, to: member, group) { moved.insert(entry.sequence) }
+            }
+            guard !moved.isEmpty else { continue }
+            for entry in session.waiting.extract({ moved.contains($0.sequence) }) { settleEntry(entry, of: session) }
         }
     }
 
-    /// What waits for the session through this group goes to its other members.
+    /// The session has left this group: what waits for it through it goes to the other members.
     func passOn(_ session: Session, of group: ShareGroup) {
-        for entry in session.waiting.extract({ $0.share === group }) { passOn(entry, of: session, group) }
+        for entry in session.waiting.extract({ $0.share === group }) {
+            passOn(entry, group)
+            settleEntry(entry, of: session)
+        }
     }
 
     /// The same for all its groups, at the session's end; what it has not acknowledged with QoS 1 goes as well; with QoS 2 it
     /// must not (section 4.8.2).
     func passOn(_ session: Session) {
         for entry in session.inFlight where entry.qos == .atLeastOnce {
-            if let group = entry.share { _ = moved(entry, group) }
+            if let group = entry.share { passOn(entry, group) }
         }
         for entry in session.waiting.all {
-            if let group = entry.share { _ = moved(entry, group) }
+            if let group = entry.share { passOn(entry, group) }
         }
     }
 
-    private func passOn(_ entry: QueueEntry, of session: Session, _ group: ShareGroup) {
-        if !moved(entry, group) { figures.dropped.noMember += 1 }
-        settleEntry(entry, of: session)
+    private func passOn(_ entry: QueueEntry, _ group: ShareGroup) {
+        guard let member = pick(group, entry.body.message.cost, entry.qos), pass(entry, to: member, group) else {
+            figures.dropped.noMember += 1
+            return
+        }
     }
 
-    private func moved(_ entry: QueueEntry, _ group: ShareGroup) -> Bool {
-        guard let member = pick(group, entry.body, entry.qos) else { return false }
-        let qos = min(entry.qos, max(.atLeastOnce, member.options.qos))
+    private func pass(_ entry: QueueEntry, to member: Subscriber, _ group: ShareGroup) -> Bool {
+        let qos = min(entry.qos, member.options.qos)
         let identifiers = member.identifier == 0 ? [] : [member.identifier]
-        return enqueue(entry.body, to: member.session, qos, retain: entry.retain, identifiers, share: group)
+        if qos > .atMostOnce { return enqueue(entry.body, to: member.session, qos, retain: entry.retain, identifiers, share: group) }
+        deliverDirectly(entry.body.message, to: member.session, retain: entry.retain, identifiers)
+        return true
     }
 
     /// The member whose turn it is: connected and free, else connected with room, else one that will be back.
-    func pick(_ group: ShareGroup, _ body: MessageBody, _ qos: QoS) -> Subscriber? {
-        let cost = body.message.cost
-        return group.pick { $0.isConnected && !$0.isHeld && hasRoom($0, cost) && !isBlocked($0) }
-            ?? group.pick { $0.isConnected && hasRoom($0, cost) }
-            ?? (qos == .atMostOnce ? nil : group.pick { !$0.isConnected && hasRoom($0, cost) })
+    /// - Parameter cost: of the message.
+    func pick(_ group: ShareGroup, _ cost: Int, _ qos: QoS) -> Subscriber? {
+        if let member = pickConnected(group, cost) { return member }
+        guard qos > .atMostOnce else { return nil }
+        return group.pick { !$0.session.isConnected && $0.options.qos > .atMostOnce && hasRoom($0.session, cost) }
+    }
+
+    private func pickConnected(_ group: ShareGroup, _ cost: Int) -> Subscriber? {
+        group.pick { $0.session.isConnected && !$0.session.isHeld && hasRoom($0.session, cost) && !isBlocked($0.session) }
+            ?? group.pick { $0.session.isConnected && hasRoom($0.session, cost) }
     }
 
     func hasRoom(_ session: Session, _ cost: Int) -> Bool {

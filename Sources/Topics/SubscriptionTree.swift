@@ -27,11 +27,11 @@ final class ShareGroup {
 
     init(_ name: [UInt8]) { self.name = name }
 
-    /// The next member whose session passes; nil when none does.
-    func pick(_ passes: (Session) -> Bool) -> Subscriber? {
+    /// The next member that passes; nil when none does.
+    func pick(_ passes: (Subscriber) -> Bool) -> Subscriber? {
         for step in 0..<members.count {
             let i = (next + step) % members.count
-            if passes(members[i].session) {
+            if passes(members[i]) {
                 next = (i + 1) % members.count
                 return members[i]
             }

@@ -28,7 +28,7 @@ public struct DisconnectPacket: Sendable, BitwiseCopyable {
     private static let allowed = Property.Set(.sessionExpiry, .reasonString, .user)
     private static let serverOnly = Property.Set(.serverReference)
 
-    /// MQTT-3.14.2-1: the reasons of table 3-10 that a client may send.
+    /// MQTT-3.14.2-1: the reasons of section 3.14.2.1 that a client may send.
     private static func isClients(_ code: ReasonCode) -> Bool {
         switch code {
         case .success, .disconnectWithWill, .unspecifiedError, .malformedPacket, .protocolError, .implementationSpecificError,

@@ -2,7 +2,9 @@ import Exchanges
 
 /// Cuts a connection's bytes into packets of a client (MQTT 5.0 section 2.1): the fixed header, and where the rest stands.
 ///
-/// It keeps nothing between calls and looks at no more than five bytes in one, however the packet is cut.
+/// PINGREQ has nothing more to be read. AUTH (section 3.15) is a protocol error wherever CONNECT named no authentication
+/// method, and in MQTT 3.1.1; nothing reads it either. It keeps nothing between calls and looks at no more than
+/// five bytes in one, however the packet is cut.
 public struct FrameReader: Sendable, BitwiseCopyable {
     public struct Frame: Sendable {
         public var type: PacketType

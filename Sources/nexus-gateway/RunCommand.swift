@@ -101,8 +101,9 @@ private struct Daemon {
                     meters.add { CoreSeries.families(of: core) }
                     return core
                 },
-                openDesks: { core, calls, deliver, _ in
-                    let side = try WriteSide(loaded, core: core, store: store, calls: calls, log: log, deliver: deliver)
+                openDesks: { core, calls, deliver, tell in
+                    let side = try WriteSide(
+                        loaded, core: core, store: store, calls: calls, log: log, deliver: deliver, tell: tell)
                     opened = side
                     let (flags, known) = (side.flags, loaded.table.flags)
                     try Blocking.run { try await flags.restore(known) }
@@ -203,7 +204,7 @@ private struct Daemon {
             let now = loaded.configuration
             for (what, changed) in [
                 ("workers", now.workers != configuration.workers), ("affinity", now.affinity != configuration.affinity),
-                ("store", now.store != configuration.store),
+                ("store", now.store != configuration.store), ("mqtt", now.mqtt != configuration.mqtt),
                 ("contracts", now.eventSchemas != configuration.eventSchemas),
                 ("idempotency", now.idempotency != configuration.idempotency),
                 ("identity.tokens_in_memory", now.identity.tokensInMemory != configuration.identity.tokensInMemory),

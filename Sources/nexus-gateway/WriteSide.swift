@@ -9,6 +9,7 @@ import Settings
 import Stores
 import Synchronization
 import Telemetry
+import Topics
 
 /// What stands beside the log: the checkout with its sagas, and the consumers that follow it.
 ///
@@ -24,23 +25,26 @@ final class WriteSide: Sendable {
     private let checkout: Checking?
     let flags: FlagDesk
     private let repeatSecret: RepeatDigest.Key
+    private let broker: Broker?
     private let bus = Mutex<Bus?>(nil)
     private let startBus: @Sendable (SQLiteConsumerStore) async throws -> Bus
 
     /// Says which of the two files it is.
     private struct Unopened: Error, CustomStringConvertible {
         var path: String
-        var error: StoreError
+        var error: any Error
         var description: String { "\(path): \(error)" }
     }
 
     /// Where consumers remember how far they are, beside the events.
     static func path(ofEvents path: String) -> String { path + ".consumers" }
 
-    /// - Parameter deliver: takes the checkout's replies, as the log's.
+    /// - Parameters:
+    ///   - deliver: takes the checkout's replies, as the log's.
+    ///   - tell: takes the broker's.
     init(
         _ loaded: LoadedConfiguration, core: EventLog, store: any EventStore, calls: any CallOut, log: Log,
-        deliver: @escaping EventLog.Deliver
+        deliver: @escaping EventLog.Deliver, tell: @escaping Broker.Deliver
     ) throws {
         let configuration = loaded.configuration
         flags = FlagDesk(board: FlagBoard(), core: core)
@@ -57,6 +61,7 @@ final class WriteSide: Sendable {
         } catch {
             throw Unopened(path: secret, error: error)
         }
+        broker = try Self.broker(configuration, tell: tell)
         var consumers: [any Consumer] = []
         if let parts = loaded.checkout {
             let cards = CardVault(most: parts.settings.cards, seconds: UInt64(parts.settings.paymentParkMax) / 1000)
@@ -82,10 +87,23 @@ final class WriteSide: Sendable {
         }
     }
 
+    /// Nil where no listener speaks MQTT.
+    private static func broker(_ configuration: Configuration, tell: @escaping Broker.Deliver) throws -> Broker? {
+        guard configuration.listeners.contains(where: { $0.mqtt != nil }) else { return nil }
+        let path = configuration.mqtt.path ?? SQLiteSessionStore.path(ofEvents: configuration.store.path)
+        do throws(SessionStoreFault) {
+            return try Broker(
+                store: try SQLiteSessionStore(path: path), options: Broker.Options(configuration.mqtt),
+                workers: Gateway.workers(of: configuration), deliver: tell)
+        } catch {
+            throw Unopened(path: path, error: error)
+        }
+    }
+
     var desks: Desks {
         Desks(
             checkout: checkout?.desk, admin: self, revocations: revocations.revocations, flags: flags.board,
-            repeatSecret: repeatSecret)
+            broker: broker, repeatSecret: repeatSecret)
     }
 
     /// Goes on with what an earlier process left, and follows the log from then on.
@@ -103,6 +121,7 @@ final class WriteSide: Sendable {
         checkout?.sagas.stop()
         await bus.withLock { $0 }?.stop()
         checkout?.desk.close()
+        broker?.close()
         memory.close()
     }
 
@@ -171,5 +190,21 @@ extension AdminAnswer {
     /// A no, with a constant text that needs no escaping.
     init(_ status: UInt16, _ message: StaticString) {
         self.init(status: status, body: Array("{\"message\":\"\(message)\"}".utf8))
+    }
+}
+
+extension Broker.Options {
+    init(_ settings: MQTTSettings) {
+        self.init()
+        sessions = settings.sessions
+        sessionExpiry = UInt32(clamping: settings.sessionExpiry / 1000)
+        subscriptions = settings.subscriptions
+        queuedMessages = settings.queuedMessages
+        queuedBytes = settings.queuedBytes
+        allQueuedBytes = settings.allQueuedBytes
+        inFlight = settings.inFlight
+        retained = settings.retained
+        retainedBytes = settings.retainedBytes
+        refused = settings.refused
     }
 }

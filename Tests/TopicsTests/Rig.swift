@@ -116,6 +116,11 @@ func filter(_ text: String) -> TopicFilter {
     return filter
 }
 
+func takes(_ text: String, _ topic: [UInt8]) -> Bool {
+    let filter = filter(text)
+    return filter.matches(topic.span)
+}
+
 func subscription(
     _ text: String, _ qos: QoS = .atLeastOnce, noLocal: Bool = false, asPublished: Bool = false,
     retain: SubscriptionOptions.RetainHandling = .send, id: UInt32 = 0
