@@ -25,6 +25,14 @@ public final class Gateway: Sendable {
     /// Where it listens: name and real address, in the order of the listeners.
     public let listening: [(name: String, address: SocketAddress)]
 
+    /// How many there are.
+    public static func workers(of configuration: Configuration) -> Int {
+        switch configuration.workers {
+        case .auto: max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+        case .count(let n): n
+        }
+    }
+
     /// Reasons of `nexus_http_parse_errors_total`, by number.
     public static var parseErrorReasons: [String] { HTTP1Fault.allCases.map { "\($0.label)" } }
 
@@ -44,22 +52,24 @@ public final class Gateway: Sendable {
         startCore: (@escaping EventLog.Deliver) throws -> EventLog,
         openDesks: (EventLog, any CallOut, @escaping EventLog.Deliver, @escaping Broker.Deliver) throws -> Desks = { _, _, _, _ in Desks() }
     ) throws {
-        let count: Int
-        switch configuration.workers {
-        case .auto: count = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
-        case .count(let n): count = n
-        }
+        let count = Self.workers(of: configuration)
         // Every submission and every request at the checkout may bring a reply, and every call a cancellation: a
         // mailbox holds them all, so that none is ever refused.
         let orders = configuration.checkout.map { $0.inFlight + $0.waiting } ?? 0
         let capacity =
             configuration.store.queue + orders + 2 * Outbound.mostCalls + AccessSettings.OPA.mostPending
-            + configuration.identity.issuers.count * Issuer.mostWaiting + 8192
+            + configuration.identity.issuers.count * Issuer.mostWaiting + PostCount.most + 8192
         let mailboxes = try (0..<count).map { _ in try Mailbox<WorkerMessage>(capacity: capacity) }
         let deliver: EventLog.Deliver = { worker, replies in _ = mailboxes[Int(worker)].post(.replies(replies)) }
         let core = try startCore(deliver)
         outbound = Outbound(mailboxes)
-        let tell: Broker.Deliver = { worker, replies in mailboxes[Int(worker)].post(.topics(replies)) }
+        let topicsPosted = mailboxes.map { _ in PostCount() }
+        let tell: Broker.Deliver = { worker, replies in
+            guard topicsPosted[Int(worker)].take() else { return false }
+            if mailboxes[Int(worker)].post(.topics(replies)) { return true }
+            topicsPosted[Int(worker)].subtract(1)
+            return false
+        }
         let desks = try openDesks(core, outbound, deliver, tell)
         let issuers = IssuerDirectory(
             calls: outbound, clock: { nx_monotonic_ns() / 1_000_000 },
@@ -79,7 +89,7 @@ public final class Gateway: Sendable {
             policyAgent: policyAgent,
             listeners: configuration.allListeners.map {
                 ListenerShare($0, isInherited: inherited[$0.name] != nil)
-            }, mailboxes: mailboxes)
+            }, mailboxes: mailboxes, topicsPosted: topicsPosted)
         _ = core.feed.subscribe { [affinities = shared.affinities, flags = shared.flags] committed in
             affinities.follow(committed, flags, nowS: UInt32(truncatingIfNeeded: nx_monotonic_ns() / 1_000_000_000))
         }

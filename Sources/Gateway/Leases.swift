@@ -8,7 +8,7 @@ import Reactor
 /// Ends what runs on a credential that is none any more (SPEC A-6): once a second, while the worker has exchanges that a
 /// token let in. Nothing is looked at while it has none.
 ///
-/// What ends is what goes on: an answer that has begun, a tunnel, a gRPC stream. A request whose answer is on its way to
+/// What ends is what goes on: an answer that has begun, a tunnel, a gRPC stream, an MQTT connection. A request whose answer is on its way to
 /// be made was admitted while its token was good, and gets it.
 final class Leases: Source {
     private static let everyMS: UInt64 = 500
@@ -57,7 +57,12 @@ final class Leases: Source {
 extension Worker {
     /// The credential of this exchange is none any more.
     fileprivate func end(_ ticket: Ticket, _ fault: CredentialFault) {
-        guard let exchange = exchange(ticket), let wire = exchange.wire, let origin = exchange.origin else { return }
+        guard let exchange = exchange(ticket), let wire = exchange.wire else { return }
+        if let connection = wire as? MQTTConnection {
+            identification.tally.count(.ended)
+            return connection.credentialEnded(fault)
+        }
+        guard let origin = exchange.origin else { return }
         if exchange.status != 0 {
             identification.tally.count(.ended)
             wire.abort(exchange, fault.outcome)

@@ -14,6 +14,8 @@ final class ListenerPort {
     private(set) var http2: HTTP2Settings
     private(set) var speaksHTTP2: Bool
     private(set) var timeouts: Settings.Listener.Timeouts
+    /// What MQTT clients are granted; nil = it does not speak MQTT.
+    private(set) var mqtt: ListenerMQTT?
     /// Nil = plain.
     private(set) var tls: TLSServerContext?
     /// Milliseconds a handshake may take.
@@ -27,6 +29,7 @@ final class ListenerPort {
         speaksHTTP2 = share.settings.http2 != nil
         http2 = HTTP2Settings(share.settings)
         timeouts = share.settings.timeouts
+        mqtt = share.settings.mqtt
         adopt(generation)
     }
 
@@ -39,6 +42,7 @@ final class ListenerPort {
         speaksHTTP2 = settings.http2 != nil
         http2 = HTTP2Settings(settings)
         timeouts = settings.timeouts
+        mqtt = settings.mqtt
         trusted = settings.trustedProxies
         tls = generation.tls.listener(name)
         handshakePatience = settings.tls?.handshake ?? 0

@@ -35,11 +35,29 @@ struct Problem {
         case .grpcWeb: trailersOnly(contentType: "application/grpc-web+proto")
         case .grpcWebText: trailersOnly(contentType: "application/grpc-web-text+proto")
         case .connect: connectError()
-        case .http, .grpc, .soap, .eventStream, .webSocket, .mqtt:
+        case .mqtt: line()
+        case .http, .grpc, .soap, .eventStream, .webSocket:
             LocalReply(
                 status: outcome.httpStatus, contentType: "application/problem+json", body: document(),
                 fields: headerFields())
         }
+    }
+
+    /// For a reason string: what is wrong, and where.
+    private func line() -> LocalReply {
+        let out = Buffer(capacity: 96)
+        if let text {
+            out.append(text.bounded(to: 192))
+        } else {
+            out.append(outcome.detail)
+        }
+        if let field = fields?.first, !field.pointer.isEmpty || out.isEmpty {
+            if !out.isEmpty { out.append(": " as StaticString) }
+            out.append((field.pointer + " " + field.error).bounded(to: 192))
+        }
+        var reply = LocalReply(status: outcome.httpStatus, contentType: "text/plain", body: out.copyReadable())
+        reply.outcome = outcome
+        return reply
     }
 
     private func document() -> [UInt8] {

@@ -40,12 +40,14 @@ final class Shared: Sendable {
     let listeners: [ListenerShare]
     /// One count a worker, of its turns: what moves is alive.
     let heartbeats: [Heartbeat]
+    /// One a worker: posts of the broker in its mailbox.
+    let topicsPosted: [PostCount]
 
     init(
         meters: Meters, log: Log, accessLog: RequestLogWriter?, service: String, traceThreshold: UInt64,
         limits: LimitTable, budgets: BudgetLedger, core: EventLog, desks: Desks, issuers: IssuerDirectory,
         policyAgent: PolicyAgent, listeners: [ListenerShare],
-        mailboxes: [Mailbox<WorkerMessage>]
+        mailboxes: [Mailbox<WorkerMessage>], topicsPosted: [PostCount]
     ) {
         self.meters = meters
         self.log = log
@@ -63,6 +65,7 @@ final class Shared: Sendable {
         self.listeners = listeners
         self.mailboxes = mailboxes
         heartbeats = mailboxes.map { _ in Heartbeat() }
+        self.topicsPosted = topicsPosted
     }
 }
 
@@ -144,6 +147,20 @@ final class ListenerShare: Sendable {
         key.add(address: peer, hash)
         return key.value
     }
+}
+
+/// How many posts of one sender stand in a mailbox: that sender's own bound, so that it never takes the place of others.
+final class PostCount: Sendable {
+    /// For the broker.
+    static let most = 4096
+    private let count = Atomic<Int>(0)
+    /// Takes a place; false = there is none.
+    func take() -> Bool {
+        if count.add(1, ordering: .relaxed).newValue <= Self.most { return true }
+        subtract(1)
+        return false
+    }
+    func subtract(_ n: Int) { count.subtract(n, ordering: .relaxed) }
 }
 
 /// A worker's turns. Written by the worker, read by the watchdog.

@@ -46,7 +46,7 @@ public struct TLSContexts: Sendable {
 
 extension Settings.Listener {
     /// What it speaks over TLS, best first.
-    var protocols: [TLSProtocolName] { http2 == nil ? [.http11] : [.http2, .http11] }
+    var protocols: [TLSProtocolName] { mqtt != nil ? [.mqtt] : http2 == nil ? [.http11] : [.http2, .http11] }
 }
 
 extension Settings.Cluster {

@@ -140,6 +140,8 @@ extension Worker {
         let submission = Submission(
             ticket: exchange.ticket, work: work, metadata: exchange.metadata, access: exchange.access,
             repeatKey: exchange.repeatKey, delivery: exchange.delivery)
+        // What its client cannot be asked to send again waits for room.
+        if exchange.head.verb == .publish { return requests.ask(submission) }
         guard shared.core.submit(submission) else {
             return refuse(
                 exchange, Refusal(.upstreamUnavailable, "too many commands wait to be written", retryAfterMS: 1000))
@@ -181,6 +183,7 @@ extension Worker {
     /// The core has answered; all that the answer rests on is on disk.
     func deliver(_ reply: Reply) {
         // Its time may have been over meanwhile: then its client has heard so already.
+        if case .releasedDelivery(let isKnown) = reply.outcome { return releasedDelivery(reply.ticket, isKnown: isKnown) }
         guard let exchange = unanswered(reply.ticket), let wire = exchange.wire else { return giveUp(reply) }
         if deliver(affinity: reply.outcome, exchange) { return }
         guard !isTooOld(reply, exchange) else { return }
@@ -206,6 +209,8 @@ extension Worker {
             wire.answer(
                 LocalReply(status: isKnown ? 304 : 200, body: isKnown ? [] : body, fields: EntityTag.field(version)), of: exchange)
         case .refused(let refusal): refuse(exchange, refusal)
+        // A message that comes again: it was taken then.
+        case .delivered: wire.answer(LocalReply(status: 202, body: []), of: exchange)
         case .answered(let status, let body, let fields):
             let answer = LocalReply(status: status, body: body, fields: fields).marked(asRepeated: reply.isRepeated)
             wire.answer(answer.preferenceApplied(of: exchange), of: exchange)

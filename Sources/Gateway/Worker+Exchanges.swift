@@ -214,6 +214,10 @@ extension Worker {
     // MARK: - Targets
 
     private func dispatch(_ exchange: Exchange, session: Session, era: Era) {
+        if exchange.head.verb == .publish, case .upstream = exchange.target, !isForClusters(exchange) {
+            exchange.wire?.answer(Outcome(.validationError, "a topic with the level . or .. goes to no cluster"), of: exchange)
+            return
+        }
         if case .upstream = exchange.target, exchange.repeatKey != nil, exchange.repeatFence == nil {
             return claim(exchange, era: era)
         }
@@ -244,6 +248,7 @@ extension Worker {
         case .deadLetters: askDesk(.deadLetters, exchange, era: era)
         case .flags: askDesk(.flags, exchange, era: era)
         case .revocations: askDesk(.revocations, exchange, era: era)
+        case .mqtt: askDesk(.mqtt, exchange, era: era)
         case .openAPI:
             let known = hasAlready(era.contracts.apiVersion, exchange)
             let tag = EntityTag.field(era.contracts.apiVersion)
@@ -313,6 +318,8 @@ extension Worker {
         exchange.wire?.isNull == true ? Array("outbound".utf8) : []
     }
 
+    private static let publish = Array("PUBLISH".utf8)
+
     private func log(_ exchange: Exchange, _ decision: DecisionFacts?, to accessLog: RequestLog, took: UInt64, era: Era) {
         guard let text = exchange.text else { return }
         let facts = AccessFacts(
@@ -328,8 +335,11 @@ extension Worker {
         text.withReadable { text in
             exchange.correlationID.withReadable { correlation in
                 let agent = exchange.head.first(.userAgent)?.value ?? .none
+                // Upstreams are sent it as POST.
+                let isPublish = exchange.head.verb == .publish
                 accessLog.append(
-                    facts, nowNS: loop.nowNS, method: text.extracting(exchange.head.method.range),
+                    facts, nowNS: loop.nowNS,
+                    method: isPublish ? Self.publish.span : text.extracting(exchange.head.method.range),
                     path: text.extracting(exchange.head.path.range), correlationID: correlation, route: route.span,
                     upstream: endpoint.span, peer: peer.span, principal: principal.span,
                     userAgent: text.extracting(agent.range), decision: decision, flag: flag.span)

@@ -19,6 +19,7 @@ extension Worker {
         guard let text = exchange.text, let session = exchange.wire?.session else { return refuse(.missing) }
         let era = era(of: exchange)
         let mode = era.table.identities[Int(exchange.rule.identity)].mode
+        if let known = exchange.sessionPrincipal { return identify(exchange, as: known, mode) }
         let found: Found = text.withReadable { text in
             switch BearerField(exchange.head, in: text) {
             case .token(let place): principal(of: text.extracting(place.range), exchange, era)
@@ -36,6 +37,19 @@ extension Worker {
             identification.tally.count(.waited)
             return .park
         }
+    }
+
+    /// Who it is was settled when its connection was opened. That this has ended is the connection's end, and not looked at
+    /// for each of its messages.
+    private func identify(_ exchange: Exchange, as principal: Principal, _ mode: IdentityDemand.Mode) -> Verdict {
+        switch mode {
+        case .required where !principal.isFromToken: return refuse(.missing)
+        case .serviceIdentity where principal.kind != .service: return refuse(.notService)
+        case .anonymousSession where principal.kind == .anonymous: return refuse(.missing)
+        case .required, .serviceIdentity, .anonymousSession, .optional: break
+        }
+        accept(principal, exchange)
+        return .proceed
     }
 
     private func accept(_ principal: Principal, _ exchange: Exchange) {

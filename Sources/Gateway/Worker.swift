@@ -97,6 +97,11 @@ final class Worker {
     /// Between messages and JSON.
     var transcoder = ProtoTranscoder()
     private lazy var ends = WaitingEnds(self)
+    var sparePublishes: [MQTTPublish] = []
+    /// For the broker, and for the log on behalf of MQTT clients.
+    private(set) lazy var requests = WaitingRequests(self)
+    /// Clients whose will may come to be due, by client identifier.
+    var departed: [[UInt8]: (principal: Principal, listener: UInt16)] = [:]
     /// Who has asked before.
     var identification: Identification
     private(set) lazy var leases = Leases(self)
@@ -160,7 +165,9 @@ final class Worker {
         switch message {
         case .generation(let generation): adopt(generation)
         case .replies(let replies): for reply in replies { deliver(reply) }
-        case .topics(let replies): for reply in replies { deliver(reply) }
+        case .topics(let replies):
+            shared.topicsPosted[Int(index)].subtract(1)
+            for reply in replies { deliver(reply) }
         case .local(let ticket, let reply):
             if let exchange = exchange(ticket) { exchange.wire?.answer(reply, of: exchange) }
         case .resolved(let name, let found):
@@ -241,6 +248,9 @@ final class Worker {
         if let context = port.tls {
             connection = Handshake(transport, context: context, peer: peer, port: port, worker: self)
             patience = port.handshakePatience
+        } else if let grants = port.mqtt {
+            connection = MQTTConnection(transport, session: port.session(of: peer), port: port, grants: grants, worker: self)
+            patience = port.timeouts.head
         } else {
             connection = ClientConnection(transport, session: port.session(of: peer), port: port, worker: self)
             patience = port.timeouts.keepAlive
@@ -264,6 +274,17 @@ final class Worker {
         _ transport: Transport, session: Session, port: ListenerPort, protocol: TLSProtocolName,
         replacing handshake: Handshake, peerClosed: Bool
     ) {
+        if let grants = port.mqtt {
+            let connection = MQTTConnection(transport, session: session, port: port, grants: grants, worker: self)
+            loop.replace(handshake, with: connection)
+            loop.setDeadline(connection, afterMS: UInt64(port.timeouts.head))
+            if peerClosed {
+                connection.ready([.readable, .peerClosed])
+            } else if transport.layer?.isDrained == false {
+                connection.ready(.readable)
+            }
+            return
+        }
         if `protocol` == .http2 {
             let connection = HTTP2Connection(transport, session: session, port: port, worker: self)
             loop.replace(handshake, with: connection)

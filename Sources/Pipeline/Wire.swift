@@ -95,6 +95,9 @@ public struct LocalReply: Sendable {
     public var body: [UInt8]
     /// Whole extra field lines, CRLF each.
     public var fields: [UInt8]
+    /// What it says, where it is an error of the gateway's own: for wires whose answers are no documents. The body is then
+    /// a line for people.
+    public var outcome: Outcome?
     /// A head and nothing else: no length is said either. Only for wires that end a message otherwise.
     public var isHeadOnly = false
 

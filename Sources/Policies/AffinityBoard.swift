@@ -31,7 +31,11 @@ public final class AffinityBoard: Sendable {
     }
 
     /// What a thing is known by: never 0.
-    public func key(flag: UInt16, entity: borrowing Span<UInt8>) -> UInt64 { salt.tag(salt(entity), flag) }
+    public func key(flag: UInt16, entity: borrowing Span<UInt8>) -> UInt64 {
+        // Spread over all bits, so that flags differ in their sets as well.
+        let key = salt(entity) ^ (UInt64(flag) &* 0x9e37_79b9_7f4a_7c15)
+        return key == 0 ? 1 : key
+    }
 
     /// Nil = the log has to be asked.
     @inline(__always) public func find(_ key: UInt64, nowS: UInt32) -> Known? {

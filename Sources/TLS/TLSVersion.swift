@@ -24,6 +24,7 @@ public struct TLSAgreement: Sendable {
 public enum TLSProtocolName: String, Sendable, CaseIterable {
     case http11 = "http/1.1"
     case http2 = "h2"
+    case mqtt
 }
 
 /// Why a handshake did not come to its end.

@@ -51,6 +51,7 @@ public final class Meters: Sendable {
         out += workerFamilies(boards)
         out += upstreamFamilies(boards)
         out.append(decisionFamily(boards))
+        out += MQTTSeries.families(boards)
         out += FlagSeries.families(boards.flatMap { $0.flags.withLock { $0 } }, names: flags.names)
         out.append(
             Family(

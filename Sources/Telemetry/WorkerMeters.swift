@@ -10,6 +10,9 @@ public enum WorkerCounter: Int, Sendable, CaseIterable {
     case mailboxFull
     case http2Opened, http2Closed, http2Goaways, http2Resets
     case logLinesDropped
+    case mqttOpened, mqttClosed
+    /// Deliveries that were larger than their client takes, had expired, or found it too slow.
+    case mqttTooLarge, mqttExpired, mqttDropped
 }
 
 /// The counters one worker writes and the scraper reads.
@@ -20,6 +23,8 @@ final class WorkerBoard: Sendable {
     let handshakes: InlineArray<32, Cell>
     /// Of policies: by number, refused before allowed.
     let decisions: InlineArray<514, Cell>
+    /// Of MQTT, as `MQTTSeries` has them.
+    let mqtt: InlineArray<256, Cell>
     /// Series made so far; the worker appends on first use, the scraper copies the list.
     let routes = Mutex<[RouteSeries]>([])
     let clusters = Mutex<[ClusterSeries]>([])
@@ -30,6 +35,7 @@ final class WorkerBoard: Sendable {
         parseErrors = InlineArray<64, Cell> { _ in Cell(0) }
         handshakes = InlineArray<32, Cell> { _ in Cell(0) }
         decisions = InlineArray<514, Cell> { _ in Cell(0) }
+        mqtt = InlineArray<256, Cell> { _ in Cell(0) }
     }
 }
 
@@ -99,6 +105,9 @@ public final class WorkerMeters {
     public func countParseError(_ kind: Int) {
         board.parseErrors[min(max(kind, 0), 63)].bump()
     }
+
+    /// Adds to a counter of MQTT, at its place.
+    @inline(__always) func count(mqtt place: Int) { board.mqtt[place & 255].bump() }
 
     /// Something happened between this worker and a cluster (number from `Meters.clusters`).
     @inline(__always) public func count(_ event: UpstreamEvent, cluster: LabelTable.ID) {

@@ -33,8 +33,8 @@ final class Bell: Sendable {
     func ring() {
         pthread_mutex_lock(&parts.pointee.lock)
         parts.pointee.isRung = true
-        pthread_cond_signal(&parts.pointee.changed)
         pthread_mutex_unlock(&parts.pointee.lock)
+        pthread_cond_signal(&parts.pointee.changed)
     }
 
     /// Sleeps until rung (a ring that came before counts), or for so many milliseconds.

@@ -106,6 +106,7 @@ struct BrokerLoop {
 
     private mutating func commit(_ now: Moment) {
         guard let store else { return state.committed(durably: true) }
+        if !state.canStore && now.monotonicMS < nextAttempt { return giveUp(now) }
         state.gatherChanges()
         let began = BrokerLoop.seconds()
         do {
@@ -115,12 +116,17 @@ struct BrokerLoop {
             lazySince = nil
             state.committed(durably: true)
             for continuation in asked { continuation.resume(returning: true) }
+            asked.removeAll()
         } catch {
             state.figures.failedCommits += 1
             nextAttempt = now.monotonicMS + BrokerLoop.retryStoreMS
-            state.commitFailed(now)
-            for continuation in asked { continuation.resume(returning: false) }
+            giveUp(now)
         }
+    }
+
+    private mutating func giveUp(_ now: Moment) {
+        state.commitFailed(now)
+        for continuation in asked { continuation.resume(returning: false) }
         asked.removeAll()
     }
 
@@ -155,6 +161,7 @@ struct BrokerLoop {
     /// The last commit, and what workers still have to hear.
     mutating func finish() {
         let now = clock()
+        nextAttempt = 0
         if state.hasChanges { commit(now) }
         handOut(now)
         if state.hasChanges { commit(now) }

@@ -28,7 +28,7 @@ extension BrokerState {
             }
             session.direct = []
         }
-        let limit = min(options.inFlight, session.receiveMaximum)
+        let limit = max(1, min(options.inFlight, session.receiveMaximum))
         sendAgain(session, ticket, limit, &deliveries)
         sendFirst(session, limit, &deliveries, now)
         guard !deliveries.isEmpty else { return }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Exchanges
 import Routes
+import Settings
 import WireHTTP
 
 /// `nexus-gateway explain METHOD PATH`: which route, why not the others, which stages, which target. With `--mqtt` the

@@ -94,6 +94,8 @@ private struct Daemon {
                             snapshots: SnapshotRule(configuration.store.snapshots), schemas: loaded.eventSchemas,
                             rules: DecisionRules(stockBelowZero: configuration.inventory.belowZero),
                             repetitions: RepetitionLimits(configuration.idempotency),
+                            // Never fewer than there may be sessions.
+                            deliveries: DeliveryLimits(sessions: max(1_000_000, configuration.mqtt.sessions)),
                             onInvalid: { event in
                                 let what = event.violations.map { "\($0.pointer) \($0.error)" }.joined(separator: "; ")
                                 log.error("event refused by its schema", ["type": event.type, "violations": what])
@@ -101,8 +103,9 @@ private struct Daemon {
                     meters.add { CoreSeries.families(of: core) }
                     return core
                 },
-                openDesks: { core, calls, deliver, _ in
-                    let side = try WriteSide(loaded, core: core, store: store, calls: calls, log: log, deliver: deliver)
+                openDesks: { core, calls, deliver, tell in
+                    let side = try WriteSide(
+                        loaded, core: core, store: store, calls: calls, log: log, deliver: deliver, tell: tell)
                     opened = side
                     let (flags, known) = (side.flags, loaded.table.flags)
                     try Blocking.run { try await flags.restore(known) }
@@ -208,6 +211,7 @@ private struct Daemon {
                 ("idempotency", now.idempotency != configuration.idempotency),
                 ("identity.tokens_in_memory", now.identity.tokensInMemory != configuration.identity.tokensInMemory),
                 ("checkout", now.checkout != configuration.checkout), ("bus", now.bus != configuration.bus),
+                ("mqtt", now.mqtt != configuration.mqtt || MQTTSide.isWanted(by: now) != MQTTSide.isWanted(by: configuration)),
                 ("listeners", now.allListeners.map(\.address) != configuration.allListeners.map(\.address)
                     || now.allListeners.map(\.name) != configuration.allListeners.map(\.name)),
             ] where changed {

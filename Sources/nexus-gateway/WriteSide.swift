@@ -9,6 +9,7 @@ import Settings
 import Stores
 import Synchronization
 import Telemetry
+import Topics
 
 /// What stands beside the log: the checkout with its sagas, and the consumers that follow it.
 ///
@@ -21,6 +22,7 @@ final class WriteSide: Sendable {
 
     private let memory: SQLiteConsumerStore
     private let revocations: RevocationDesk
+    private let mqtt: MQTTSide?
     private let checkout: Checking?
     let flags: FlagDesk
     private let repeatSecret: RepeatDigest.Key
@@ -37,10 +39,12 @@ final class WriteSide: Sendable {
     /// Where consumers remember how far they are, beside the events.
     static func path(ofEvents path: String) -> String { path + ".consumers" }
 
-    /// - Parameter deliver: takes the checkout's replies, as the log's.
+    /// - Parameters:
+    ///   - deliver: takes the checkout's replies, as the log's.
+    ///   - tell: takes the broker's.
     init(
         _ loaded: LoadedConfiguration, core: EventLog, store: any EventStore, calls: any CallOut, log: Log,
-        deliver: @escaping EventLog.Deliver
+        deliver: @escaping EventLog.Deliver, tell: @escaping Broker.Deliver
     ) throws {
         let configuration = loaded.configuration
         flags = FlagDesk(board: FlagBoard(), core: core)
@@ -57,6 +61,7 @@ final class WriteSide: Sendable {
         } catch {
             throw Unopened(path: secret, error: error)
         }
+        mqtt = try MQTTSide(configuration, deliver: tell)
         var consumers: [any Consumer] = []
         if let parts = loaded.checkout {
             let cards = CardVault(most: parts.settings.cards, seconds: UInt64(parts.settings.paymentParkMax) / 1000)
@@ -85,7 +90,7 @@ final class WriteSide: Sendable {
     var desks: Desks {
         Desks(
             checkout: checkout?.desk, admin: self, revocations: revocations.revocations, flags: flags.board,
-            repeatSecret: repeatSecret)
+            broker: mqtt?.broker, repeatSecret: repeatSecret)
     }
 
     /// Goes on with what an earlier process left, and follows the log from then on.
@@ -103,6 +108,7 @@ final class WriteSide: Sendable {
         checkout?.sagas.stop()
         await bus.withLock { $0 }?.stop()
         checkout?.desk.close()
+        mqtt?.close()
         memory.close()
     }
 
@@ -113,7 +119,7 @@ final class WriteSide: Sendable {
             let sagas = checkout.sagas.figures()
             families += SagaSeries.families(of: sagas) + OrderSeries.families(of: checkout.desk.meters, active: sagas.orders)
         }
-        return families
+        return families + (mqtt.map { BrokerSeries.families(of: $0.broker) } ?? [])
     }
 }
 
@@ -124,6 +130,7 @@ extension WriteSide: AdminDesk {
         case .deadLetters: await deadLetters(request)
         case .revocations: revocations.answer(request)
         case .flags: await flags.answer(request)
+        case .mqtt: await mqtt?.answer(request) ?? AdminAnswer(404, "no listener speaks MQTT here")
         }
     }
 

@@ -31,7 +31,7 @@ KINDS = [("qos1-id", 1, V5, True), ("qos1-id-311", 1, V3, True), ("qos1-dup", 1,
 def gateway(stage):
     # The devices come back to where they were.
     devices = gateways.listener("devices", f"127.0.0.1:{sockets.free_port()}", mqtt={})
-    return stage.gateway(gateways.settings(workers=2, listeners=[gateways.listener(), devices]), ROUTES)
+    return stage.gateway(gateways.settings(workers=2, contracts={"command_schemas": str(gateways.ROOT / "contracts/commands")}, listeners=[gateways.listener(), devices]), ROUTES)
 
 
 def stock(gateway, product: str) -> int:
@@ -54,7 +54,8 @@ def test_every_report_counts_once(gateway):
         gateway.start()
     for device in devices.values():
         device.join(300 if LONG else 100)
-    assert not any(device.wrong for device in devices.values()), {name: device.wrong for name, device in devices.items()}
+    wrong = {name: device.wrong for name, device in devices.items() if device.wrong}
+    assert not wrong, wrong
     assert all(device.acknowledged == each for device in devices.values())
     assert sum(device.reconnects for device in devices.values()) >= KILLS, "nobody noticed"
     assert {name: stock(gateway, name) for name in devices} == {name: each for name in devices}

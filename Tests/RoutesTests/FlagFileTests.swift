@@ -128,7 +128,7 @@ private func compile(flags: String, stages: String = "steer: { by: { header: x-u
         ("f", "steer: { by: user }", "r.yaml:7:26: error: 'by' is principal, or exactly one of header, parameter, field, not 'user'"),
         ("f", "steer: { by: [] }", "r.yaml:7:22: error: 'by' is empty: whom would a request be counted for?"),
         ("f", "steer: { by: [{ header: u }, { header: U }] }", "r.yaml:7:22: error: 'by' has header u twice"),
-        ("f", "steer: { by: { header: u }, affinity: begin }", "r.yaml:7:49: error: 'affinity' must be one of start, follow, finish, not 'begin'"),
+        ("f", "steer: { by: { header: u }, affinity: begin }", "r.yaml:7:51: error: 'affinity' must be one of start, follow, finish, not 'begin'"),
     ])
     func mistakesOfRoutes(_ flag: String, _ stages: String, _ expected: String) {
         let problems = compile(flags: "flags: [{ name: f, weight: 1 }]", stages: stages, flag: flag).problems
