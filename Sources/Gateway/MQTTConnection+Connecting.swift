@@ -34,6 +34,7 @@ extension MQTTConnection {
     // MARK: - The packet
 
     func connect(_ bytes: borrowing Span<UInt8>, _ frame: FrameReader.Frame) throws(MQTTFault) -> MQTTOpening {
+        takeVersion(bytes.extracting(frame.body))
         let packet = try ConnectPacket(bytes, frame)
         var opening = MQTTOpening(
             version: packet.version, clientID: bytes.extracting(packet.clientID).bytes, isAssigned: false,
@@ -55,6 +56,14 @@ extension MQTTConnection {
         return opening
     }
 
+    /// The version of a CONNECT that may turn out not to be one, so that its sender can be told.
+    private func takeVersion(_ body: borrowing Span<UInt8>) {
+        guard body.count > 6, body.extracting(0..<6).equals("\u{0}\u{4}MQTT") else { return }
+        isVersionKnown = true
+        // Who speaks none that is known is told so in the form of the older one.
+        version = MQTTVersion(rawValue: body[6]) ?? .v311
+    }
+
     /// 128 bits of the system's random source.
     private static func assignedID() -> [UInt8] {
         var random = SystemRandomNumberGenerator()
@@ -72,24 +81,23 @@ extension MQTTConnection {
         opening.head.verb = .connect
         opening.head.dialect = .mqtt
         opening.head.method = Slice(0, 7)
-        guard opening.clientID.count <= MQTTFields.longestTopic, TopicPath.append(opening.clientID.span, isFilter: false, into: text) else {
-            opening.fault = MQTTFault(.clientIdentifierNotValid, "the client identifier cannot be a path")
+        guard opening.clientID.count <= MQTTFields.longestTopic else {
+            opening.fault = MQTTFault(.clientIdentifierNotValid, "the client identifier is too long")
             return
         }
+        TopicPath.append(opening.clientID.span, isFilter: false, into: text)
         opening.head.path = Slice(8, text.count)
         opening.head.target = opening.head.path
         // The password is a token; the user name is not looked at.
         if let password = packet.password, !password.isEmpty {
             let token = bytes.extracting(password)
-            guard token.indices.allSatisfy({ token[$0] > 0x20 && token[$0] < 0x7f }) else {
-                opening.fault = MQTTFault(.badUserNameOrPassword, "the password is no token")
-                return
-            }
+            // Any bytes may be a password; where somebody looks at it, what is no token is a malformed one.
+            let isText = token.indices.allSatisfy { token[$0] > 0x20 && token[$0] < 0x7f }
             let start = text.count
             text.append("authorization" as StaticString)
             let middle = text.count
             text.append("Bearer " as StaticString)
-            text.append(token)
+            if isText { text.append(token) }
             opening.head.fields.append(
                 Field(name: .authorization, nameText: Slice(start, middle), value: Slice(middle, text.count)))
         }
@@ -185,8 +193,9 @@ extension MQTTConnection {
     private func refuseConnect(_ reason: ReasonCode, _ text: [UInt8]) {
         guard phase == .opening || phase == .admitting else { return }
         worker.meters.count(connectRefused: reason.rawValue)
-        // Before CONNECT has been read nobody knows what to say, but for its version.
-        if phase == .admitting || reason == .unsupportedProtocolVersion {
+        // MQTT 3.1.1 has an answer for what was understood, and only the end of the connection for the rest.
+        let isSaid = version == .v5 || [.unsupportedProtocolVersion, .clientIdentifierNotValid].contains(reason)
+        if phase == .admitting || isVersionKnown && isSaid {
             var answer = ConnectAnswer()
             answer.reason = reason
             if wantsProblems { answer.reasonString = text }

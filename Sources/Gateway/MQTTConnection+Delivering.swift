@@ -33,6 +33,7 @@ extension MQTTConnection {
         if maximumPacketSize != .max, PacketWriter.count(of: publish, version: version) > Int(maximumPacketSize) {
             return skip(delivery, .mqttTooLarge)
         }
+        if delivery.qos == .exactlyOnce { outgoing.insert(delivery.packetID) }
         PacketWriter.publish(publish, version: version, into: output)
         worker.meters.count(packetOut: PacketType.publish.rawValue)
         if !isHeld, output.count > Self.highWater { hold(true) }
@@ -54,8 +55,13 @@ extension MQTTConnection {
 
     /// PUBREL of a message that the client has.
     func sendRelease(_ packetID: UInt16) {
+        outgoing.insert(packetID)
+        release(packetID, .success)
+    }
+
+    private func release(_ packetID: UInt16, _ reason: ReasonCode) {
         guard phase == .open || phase == .finishing else { return }
-        PacketWriter.acknowledgement(.pubrel, packetID, .success, text: Span(), version: version, into: output)
+        PacketWriter.acknowledgement(.pubrel, packetID, reason, text: Span(), version: version, into: output)
         worker.meters.count(packetOut: PacketType.pubrel.rawValue)
         flushSoon()
     }
@@ -66,9 +72,18 @@ extension MQTTConnection {
         let settlement: Settlement
         switch type {
         case .puback: settlement = .puback(packet.reason)
-        case .pubrec: settlement = .pubrec(packet.reason)
-        default: settlement = .pubcomp
+        case .pubrec:
+            // Nobody has sent it such a message (MQTT 5.0 section 4.3.3).
+            if version == .v5, !packet.reason.isError, !outgoing.contains(packet.packetID) {
+                return release(packet.packetID, .packetIdentifierNotFound)
+            }
+            if packet.reason.isError { outgoing.remove(packet.packetID) }
+            settlement = .pubrec(packet.reason)
+        default:
+            outgoing.remove(packet.packetID)
+            settlement = .pubcomp
         }
+        if outgoing.isEmpty { outgoing = [] }
         worker.requests.ask(.settle(handle, exchange.ticket, packetID: packet.packetID, settlement))
     }
 

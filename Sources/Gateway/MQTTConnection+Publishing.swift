@@ -35,7 +35,6 @@ extension MQTTConnection {
     }
 
     private func fill(_ publish: MQTTPublish, _ packet: PublishPacket, _ bytes: borrowing Span<UInt8>) throws(MQTTFault) {
-        let fits: Bool
         if packet.topic.isEmpty {
             guard packet.topicAlias > 0 else { throw MQTTFault(.protocolError, "a message without a topic") }
             guard packet.topicAlias <= grants.topicAliases else { throw MQTTFault(.topicAliasInvalid, "a topic alias above the maximum") }
@@ -44,16 +43,15 @@ extension MQTTConnection {
                 throw MQTTFault(.protocolError, "a topic alias that stands for nothing")
             }
             let topic = aliases[place]
-            fits = publish.fill(packet, bytes, topic: topic.span, version: version)
+            publish.fill(packet, bytes, topic: topic.span, version: version)
         } else {
             let topic = bytes.extracting(packet.topic)
             guard topic.count <= MQTTFields.longestTopic, TopicName.isValid(topic, mostLevels: grants.levels) else {
                 throw MQTTFault(.topicNameInvalid, "the topic is none, or has too many levels")
             }
             if packet.topicAlias > 0 { try remember(topic, as: packet.topicAlias) }
-            fits = publish.fill(packet, bytes, topic: topic, version: version)
+            publish.fill(packet, bytes, topic: topic, version: version)
         }
-        guard fits else { throw MQTTFault(.topicNameInvalid, "a level of the topic is '.' or '..'") }
         if version == .v5, packet.qos != .atMostOnce, !isAgain(packet), unanswered >= Int(grants.receiveMaximum) {
             throw MQTTFault(.receiveMaximumExceeded, "more unanswered messages than were granted")
         }
@@ -62,6 +60,10 @@ extension MQTTConnection {
     private func remember(_ topic: borrowing Span<UInt8>, as alias: UInt16) throws(MQTTFault) {
         guard alias <= grants.topicAliases else { throw MQTTFault(.topicAliasInvalid, "a topic alias above the maximum") }
         while aliases.count < Int(alias) { aliases.append([]) }
+        let others = aliases.reduce(0) { $0 + $1.count } - aliases[Int(alias) - 1].count
+        guard others + topic.count <= MQTTFields.mostAliasBytes else {
+            throw MQTTFault(.quotaExceeded, "the topics behind the aliases are too long")
+        }
         aliases[Int(alias) - 1] = topic.bytes
     }
 

@@ -34,6 +34,8 @@ final class MQTTConnection: ServedConnection {
     var transport: Transport
     var phase = Phase.opening
     var version = MQTTVersion.v311
+    /// CONNECT could be read as far as that.
+    var isVersionKnown = false
 
     // Reading.
     let input: Buffer
@@ -75,6 +77,8 @@ final class MQTTConnection: ServedConnection {
     var answers = AcknowledgementOrder()
     /// Its messages with QoS 2, by packet identifier, until they are released.
     var incoming: [UInt16: IncomingState] = [:]
+    /// Packet identifiers of messages with QoS 2 on their way to the client.
+    var outgoing: Set<UInt16> = []
     /// Packet identifiers that the log was told to release, in that order.
     var releasing: [UInt16] = []
     /// A message in the pipeline that later ones must not pass.

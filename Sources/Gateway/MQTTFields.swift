@@ -5,7 +5,9 @@ import WireMQTT
 /// upstreams read them as they do those of HTTP.
 enum MQTTFields {
     /// Bytes of a topic, a filter or a client identifier, at most.
-    static let longestTopic = 1024
+    static let longestTopic = 8192
+    /// Bytes of the topics behind one client's aliases, at most.
+    static let mostAliasBytes = 16 << 10
     /// Bytes of one packet's fields, at most; those that come after are left out.
     static let mostBytes = 8 << 10
 

@@ -30,9 +30,7 @@ final class MQTTFilterRequest: Wire {
         text.append("SUBSCRIBE " as StaticString)
         head.method = Slice(start, start + 9)
         let filterText = filter.text
-        guard TopicPath.append(filterText.span, isFilter: true, into: text) else {
-            return connection.decided(work, place, MQTTEnding(Outcome(.noRoute, "the filter cannot be a path")))
-        }
+        TopicPath.append(filterText.span, isFilter: true, into: text)
         head.path = Slice(start + 10, text.count)
         head.target = head.path
         let exchange = connection.worker.takeExchange(wire: self)

@@ -23,6 +23,8 @@ final class MQTTPublish: Wire {
     private var text = Buffer(capacity: 512)
     private var payload = Buffer(capacity: 256)
     private var topic = Slice.none
+    /// No level is `.` or `..`: servers of HTTP would take those as steps in the path, encoded or not.
+    private(set) var fitsClusters = true
     private var forwarded: [UInt8] = []
     private(set) var qos = QoS.atMostOnce
     private(set) var isResent = false
@@ -45,15 +47,15 @@ final class MQTTPublish: Wire {
 
     // MARK: - The message
 
-    /// Takes over what a packet says. - Returns: false = its topic cannot be a path.
-    func fill(_ packet: PublishPacket, _ bytes: borrowing Span<UInt8>, topic name: borrowing Span<UInt8>, version: MQTTVersion) -> Bool {
+    /// Takes over what a packet says.
+    func fill(_ packet: PublishPacket, _ bytes: borrowing Span<UInt8>, topic name: borrowing Span<UInt8>, version: MQTTVersion) {
         qos = packet.qos
         isResent = packet.dup
         isRetained = packet.retain
         packetID = packet.packetID
         expiresMS = packet.messageExpiry.map { UInt64(max(0, WallClock.nowNS())) / 1_000_000 + UInt64($0) * 1000 } ?? .max
         payload.append(bytes.extracting(packet.payload))
-        guard beginText(name) else { return false }
+        beginText(name)
         if version == .v5, !packet.properties.isEmpty {
             forwarded = PublishProperties.forwarded(packet.properties, in: bytes)
             let type = PublishProperties.contentType(packet.properties, in: bytes)
@@ -63,26 +65,24 @@ final class MQTTPublish: Wire {
             MQTTFields.append(userProperties: packet.properties, in: bytes, to: &head, text)
         }
         endText()
-        return true
     }
 
     /// The same of a will.
-    func fill(_ message: Message) -> Bool {
+    func fill(_ message: Message) {
         qos = message.qos
         isRetained = message.isRetained
         expiresMS = message.expiresMS
         payload.append(message.payload)
         forwarded = message.properties
         let (topic, properties) = (message.topic, message.properties)
-        guard beginText(topic.span) else { return false }
+        beginText(topic.span)
         MQTTFields.append(userProperties: 0..<properties.count, in: properties.span, to: &head, text)
         endText()
-        return true
     }
 
-    private func beginText(_ name: borrowing Span<UInt8>) -> Bool {
+    private func beginText(_ name: borrowing Span<UInt8>) {
         text.append("POST " as StaticString)
-        guard TopicPath.append(name, isFilter: false, into: text) else { return false }
+        fitsClusters = TopicPath.append(name, isFilter: false, into: text)
         head.verb = .publish
         head.dialect = .mqtt
         head.method = Slice(0, 4)
@@ -91,7 +91,6 @@ final class MQTTPublish: Wire {
         let start = text.count
         text.append(name)
         topic = Slice(start, text.count)
-        return true
     }
 
     private func endText() {

@@ -214,6 +214,10 @@ extension Worker {
     // MARK: - Targets
 
     private func dispatch(_ exchange: Exchange, session: Session, era: Era) {
+        if exchange.head.verb == .publish, case .upstream = exchange.target, !isForClusters(exchange) {
+            exchange.wire?.answer(Outcome(.validationError, "a topic with the level . or .. goes to no cluster"), of: exchange)
+            return
+        }
         if case .upstream = exchange.target, exchange.repeatKey != nil, exchange.repeatFence == nil {
             return claim(exchange, era: era)
         }
@@ -244,6 +248,7 @@ extension Worker {
         case .deadLetters: askDesk(.deadLetters, exchange, era: era)
         case .flags: askDesk(.flags, exchange, era: era)
         case .revocations: askDesk(.revocations, exchange, era: era)
+        case .mqtt: askDesk(.mqtt, exchange, era: era)
         case .openAPI:
             let known = hasAlready(era.contracts.apiVersion, exchange)
             let tag = EntityTag.field(era.contracts.apiVersion)

@@ -20,6 +20,9 @@ extension Worker {
         }
     }
 
+    /// Can the topic of this PUBLISH be a path that every server takes as it is meant?
+    func isForClusters(_ exchange: Exchange) -> Bool { (exchange.wire as? MQTTPublish)?.fitsClusters ?? true }
+
     func deliver(_ reply: BrokerReply) {
         if case .will(let will, let client) = reply.what { return publish(will, of: client) }
         switch exchange(reply.ticket)?.wire {
@@ -86,7 +89,7 @@ extension Worker {
         }
         guard !shared.revocations.isRevoked(principal) else { return }
         let publish = takePublish()
-        guard publish.fill(will.message) else { return publish.discard() }
+        publish.fill(will.message)
         // By the listener that he came in by: routes may be of one.
         let session = Session(listener: listener, peer: (0, 0), peerText: [0x2d], trusted: false)
         publish.begin(nil, session, as: principal, clientID: client.clientID)
