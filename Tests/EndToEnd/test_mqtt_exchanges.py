@@ -164,3 +164,8 @@ def test_silence_ends_a_connection_at_one_and_a_half_times_its_keep_alive(gatewa
         said = raw.recv(100)
         assert said[0] == 0xE0 and said[2] == 0x8D
         assert 1.4 < time.monotonic() - began < 2.2
+
+
+def test_a_will_that_may_not_be_published_refuses_its_client(gateway):
+    with Client(gateway, "testator", will={"topic": "secret/x", "payload": b"no", "qos": 1}) as client:
+        assert client.reason.value == 0x90

@@ -67,7 +67,9 @@ class Device(threading.Thread):
     def _take(self, client: Client, answer) -> None:
         if answer.type == Type.DISCONNECT:
             raise client.ended
-        assert answer.reason < 0x80, f"refused: {answer}"
+        # That nobody knows an identifier any more is no error where a session is taken up again (section 3.7.2.1).
+        again = answer.type == Type.PUBCOMP and answer.reason == 0x92 and self.reconnects > 0
+        assert answer.reason < 0x80 or again, f"refused: {answer}"
         match answer.type:
             case Type.PUBACK if self.qos == 1:
                 assert answer.packet_id in self._open, f"{answer} of nothing"
