@@ -142,6 +142,17 @@ extension MQTTConnection {
     func attach() {
         guard phase == .admitting, let exchange, let opening else { return }
         principal = exchange.principal ?? .anonymous
+        guard let will = opening.will else { return askForSession() }
+        MQTTPermission(self) { [self] ending in
+            // It may have taken too long.
+            guard phase == .admitting, let exchange = self.exchange else { return }
+            if let ending { refuse(ending, exchange, ending.publishReason) } else { askForSession() }
+        }
+        .begin(will: will.message.topic, bytes: will.message.payload.count)
+    }
+
+    private func askForSession() {
+        guard phase == .admitting, let exchange, let opening else { return }
         let request = Attach(
             ticket: exchange.ticket, clientID: clientID, owner: principal.owner(isNewSession: exchange.isNewSession),
             version: version, cleanStart: opening.cleanStart, sessionExpiry: opening.sessionExpiry,
@@ -212,10 +223,10 @@ extension MQTTConnection {
         flushSoon()
     }
 
-    private func refuse(_ ending: MQTTEnding, _ exchange: Exchange) {
+    private func refuse(_ ending: MQTTEnding, _ exchange: Exchange, _ reason: ReasonCode? = nil) {
         guard exchange === self.exchange, exchange.status == 0 else { return }
         exchange.status = ending.outcome.httpStatus
-        refuseConnect(ending.connectReason, Array(ending.text.prefix(MQTTEnding.mostText)))
+        refuseConnect(reason ?? ending.connectReason, Array(ending.text.prefix(MQTTEnding.mostText)))
     }
 }
 

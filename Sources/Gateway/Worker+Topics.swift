@@ -15,7 +15,7 @@ extension Worker {
         switch exchange.wire {
         case let connection as MQTTConnection: connection.attach()
         case let publish as MQTTPublish: publish.relay()
-        case let filter as MQTTFilterRequest: filter.allow()
+        case let permission as MQTTPermission: permission.allow()
         default: exchange.wire?.answer(Outcome(.unsupported, "only MQTT clients speak with the broker"), of: exchange)
         }
     }

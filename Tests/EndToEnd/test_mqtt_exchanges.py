@@ -1,282 +1,171 @@
-"""MQTT as the gateway does it: who may what, how refusals are told in either version, limits, expiry, the drain."""
+"""MQTT through the whole gateway with a client of others' making: stock that is reported, topics that are relayed."""
 
 import json
-import signal
+import queue
+import socket
 import time
 
+import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
-from harness import gateway as gateways
-from harness.gateway import listener, settings
-from harness.mqtt import Client, Silent, unique
-from harness.mqtt_packets import V3, V5, Type, Will, publish, subscribe
-from harness.sockets import wait_until
-from harness.tokens import Issuer
+from harness import sockets
+from harness.gateway import ROOT, listener, settings
 from harness.wire import get, once
 
-POLICIES = {"policies": [
-    {"name": "own-name", "rules": [{"name": "own", "allow": {"kind": ["user", "service"], "owner": {"parameter": "client"}}}]},
-    {"name": "staff", "rules": [{"name": "staff", "allow": {"roles": ["STAFF"]}}]},
-]}
-REPORT = {"target": {"command": "inventory.adjust"}, "body_limit": "1KiB"}
 ROUTES = [
-    # Whoever comes.
-    {"name": "session", "match": {"connect": "{client}", "listener": "devices"}, "target": {"topics": "session"}},
-    {"name": "delta", "match": {"publish": "iot/inventory/{productId}/delta", "listener": "devices"}, "stages": {"inspect": {"schema": "command"}, "replay": "optional"}, **REPORT},
-    {"name": "few", "match": {"publish": "few/{productId}", "listener": "devices"}, "stages": {"quota": ["few"]}, **REPORT},
-    {"name": "relay", "match": {"publish": "open/{topic...}", "listener": "devices"}, "target": {"topics": "relay"}},
-    {"name": "hear", "match": {"subscribe": "open/{topic...}", "listener": "devices"}, "target": {"topics": "subscribe"}},
-    # Whoever is known.
-    {"name": "own-session", "match": {"connect": "{client}", "listener": "tokens"}, "target": {"topics": "session"}, "stages": {"identify": "optional", "authorize": "own-name"}},
-    {"name": "own-publish", "match": {"publish": "own/{client}/{rest...}", "listener": "tokens"}, "target": {"topics": "relay"}, "stages": {"identify": "optional", "authorize": "own-name"}},
-    {"name": "own-hear", "match": {"subscribe": "own/{client}/{rest...}", "listener": "tokens"}, "target": {"topics": "subscribe"}, "stages": {"identify": "optional", "authorize": "own-name"}},
-    {"name": "staff-hear", "match": {"subscribe": "staff/{rest...}", "listener": "tokens"}, "target": {"topics": "subscribe"}, "stages": {"identify": "optional", "authorize": "staff"}},
+    {"name": "connect", "match": {"connect": "{client}"}, "target": {"topics": "session"}},
+    {
+        "name": "delta",
+        "match": {"publish": "iot/inventory/{sku}/delta"},
+        "target": {"command": "inventory.adjust"},
+        "parameters": {"productId": {"of": "sku", "by": "skus"}},
+        "stages": {"inspect": {"schema": "command"}},
+    },
+    {"name": "relay", "match": {"publish": "room/{rest...}"}, "target": {"topics": "relay"}},
+    {"name": "listen", "match": {"subscribe": "room/{rest...}"}, "target": {"topics": "subscribe"}},
     {"name": "stock", "match": {"method": "GET", "path": "/api/inventory/{productId}"}, "target": {"query": "inventory.get"}},
 ]
-both = pytest.mark.parametrize("version", (V3, V5), ids=("311", "5"))
-
-
-class Place:
-    def __init__(self, stage, folder, **over):
-        self.issuer = Issuer(folder)
-        (folder / "policies.yaml").write_text(json.dumps(POLICIES))
-        config = settings(
-            listeners=[listener(), listener("devices", mqtt={}), listener("tokens", mqtt={}), listener("strict", mqtt={"keep_alive": "7s", "levels": 4, "filters": 3, "user_properties": 2, "max_packet": "2KiB"})],
-            identity={"issuers": [{**self.issuer.settings, "leeway": "0s"}]}, access={"policies": [str(folder / "policies.yaml")]},
-            limits={"budgets": [{"name": "few", "requests": 3, "per": "1h"}]},
-            contracts={"command_schemas": str(gateways.ROOT / "contracts/commands")}, mqtt={"subscriptions": 5, "retained": 3}, **over)
-        open_too = [{**route, "name": f"strict-{route['name']}", "match": {**route["match"], "listener": "strict"}} for route in ROUTES[:5]]
-        self.gateway = stage.gateway(config, ROUTES + open_too)
-        self._clients: list[Client] = []
-
-    def raw(self, version: int = V5, where: str = "devices") -> Client:
-        self._clients.append(Client(self.gateway.listeners[where], version))
-        return self._clients[-1]
-
-    def open(self, version: int = V5, where: str = "devices", **more) -> Client:
-        client = self.raw(version, where)
-        assert client.connect(**more).reason == 0
-        return client
-
-    def known(self, name: str, *roles: str, version: int = V5, seconds: int = 600, **more) -> Client:
-        client = self.raw(version, "tokens")
-        answer = client.connect(name, username=name, password=self.issuer.token(name, *roles, seconds=seconds).encode(), **more)
-        assert answer.reason == 0, answer
-        return client
-
-    def stock(self, product: str) -> int:
-        reply = once(self.gateway.address, get(f"/api/inventory/{product}"))
-        return json.loads(reply.body)["onHand"] if reply.status == 200 else 0
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory, shared_stage):
-    return Place(shared_stage, tmp_path_factory.mktemp("mqtt"))
+def gateway(tmp_path_factory, shared_stage):
+    skus = tmp_path_factory.mktemp("skus") / "skus.yaml"
+    skus.write_text("".join(f"SKU-{n}: PRODUCT-{n}\n" for n in range(10)))
+    devices = f"127.0.0.1:{sockets.free_port()}"
+    config = settings(
+        workers=2, listeners=[listener(address=f"127.0.0.1:{sockets.free_port()}"), listener("devices", devices, mqtt={})], tables={"skus": str(skus)}, contracts={"command_schemas": str(ROOT / "contracts/commands")})
+    made = shared_stage.gateway(config, ROUTES)
+    made.devices = devices
+    return made
 
 
-def report(delta: int = 1, **more) -> bytes:
-    return json.dumps({"delta": delta, "reason": "count", **more}).encode()
+class Client:
+    """A connected paho client: what comes stands in `messages`, reason codes of answers in `answers`."""
+
+    def __init__(self, gateway, name: str, version: int = 5, clean: bool = True, expiry: int = 0, will: dict | None = None, **more):
+        self.messages, self.answers, self.ended = queue.Queue(), {}, queue.Queue()
+        connected = queue.Queue()
+        extra = {} if version == 5 else {"clean_session": clean}
+        self.paho = paho.Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=paho.MQTTv5 if version == 5 else paho.MQTTv311, **extra)
+        self.paho.on_connect = lambda _c, _u, flags, reason, properties: connected.put((flags, reason, properties))
+        self.paho.on_message = lambda _c, _u, message: self.messages.put(message)
+        self.paho.on_publish = lambda _c, _u, mid, reason, _p: self.answers.__setitem__(mid, reason)
+        self.paho.on_disconnect = lambda _c, _u, _f, reason, _p: self.ended.put(reason)
+        subscribed = self.subscribed = queue.Queue()
+        self.paho.on_subscribe = lambda _c, _u, _m, reasons, _p: subscribed.put([each.value for each in reasons])
+        if will:
+            self.paho.will_set(**will)
+        host, port = gateway.devices.split(":")
+        properties = None
+        if version == 5:
+            properties = Properties(PacketTypes.CONNECT)
+            properties.SessionExpiryInterval = expiry
+            more["clean_start"] = clean
+        self.paho.connect(host, int(port), properties=properties, **more)
+        self.paho.loop_start()
+        self.flags, self.reason, self.properties = connected.get(timeout=5)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.paho.disconnect()
+        self.paho.loop_stop()
+
+    def publish(self, topic: str, payload, qos: int, retain: bool = False):
+        if not isinstance(payload, bytes):
+            payload = json.dumps(payload).encode()
+        sent = self.paho.publish(topic, payload, qos, retain)
+        sent.wait_for_publish(5)
+        assert sent.is_published()
+        return self.answers.get(sent.mid)
+
+    def subscribe(self, *filters) -> list[int]:
+        self.paho.subscribe(list(filters))
+        return self.subscribed.get(timeout=5)
 
 
-# Who may connect.
+def on_hand(gateway, product: str) -> int:
+    return json.loads(once(gateway.address, get(f"/api/inventory/{product}")).body)["onHand"]
 
 
-@pytest.mark.parametrize("name, password, reasons", [
-    ("somebody", "good", {0x87}), ("own", "none", {0x86, 0x87}), ("own", "changed", {0x86, 0x87}), ("own", "old", {0x86, 0x87}), ("own", "no token", {0x86, 0x87}),
-])
-@both
-def test_who_is_not_let_in(place, version, name, password, reasons):
-    own = unique("u")
-    token = place.issuer.token(own, seconds=-3600 if password == "old" else 600)
-    shown = {"good": token, "old": token, "changed": token[:-3] + "AAA", "no token": "secret", "none": None}[password]
-    client = place.raw(version, "tokens")
-    answer = client.connect(own if name == "own" else name, username=own, **({"password": shown.encode()} if shown else {}))
-    assert answer.reason in (reasons if version == V5 else {4, 5}), answer
-    client.closed()
+@pytest.mark.parametrize("version", [4, 5])
+def test_stock_is_counted_when_it_is_acknowledged(gateway, version):
+    sku, product = f"SKU-{version}", f"PRODUCT-{version}"
+    topic = f"iot/inventory/{sku}/delta"
+    with Client(gateway, f"scale-{version}", version) as client:
+        client.publish(topic, {"delta": 7, "reason": "delivered"}, 1)
+        assert on_hand(gateway, product) == 7
+        client.publish(topic, {"delta": -2, "reason": "sold"}, 2)
+        assert on_hand(gateway, product) == 5
+        client.publish(topic, {"delta": 1, "reason": "found"}, 0)
+        client.publish(topic, {"delta": 1, "reason": "found"}, 1)
+        assert on_hand(gateway, product) == 7
 
 
-@both
-def test_own_topics_and_no_others(place, version):
-    name, other = unique("u"), unique("u")
-    client = place.known(name, version=version)
-    no = 0x87 if version == V5 else 0x80
-    answer = client.subscribe(f"own/{name}/#", f"own/{other}/#", f"own/+/a", "own/#", "staff/x", "nowhere", qos=1)
-    assert answer.reasons == [1, no, no, *answer.reasons[3:]] and all(reason >= 0x80 for reason in answer.reasons[3:]), answer
-    assert client.publish(f"own/{name}/a", b"1", 1).reason == 0
-    assert client.message().payload == b"1"
-    for qos in (1, 2):
-        answer = client.publish(f"own/{other}/a", b"2", qos)
-        # 3.1.1 has no word for it: the message is taken, and goes nowhere.
-        assert answer.reason == (0x87 if version == V5 else 0), answer
-    assert client.publish("nowhere", b"3", 1).reason == (0x90 if version == V5 else 0)
-    client.nothing()
+def test_a_refused_message_is_told_why(gateway):
+    with Client(gateway, "fool") as client:
+        for payload, topic, reason in [
+            ({"delta": "much"}, "iot/inventory/SKU-1/delta", 0x99), ({"delta": 1, "reason": "x"}, "iot/inventory/NONE/delta", 0x90),
+            (b"{", "iot/inventory/SKU-1/delta", 0x99), ({}, "nobody/takes/this", 0x90),
+        ]:
+            assert client.publish(topic, payload, 1).value == reason, topic
 
 
-def test_a_refused_filter_of_a_session_is_not_kept(place):
-    name = unique("u")
-    client = place.known(name, "STAFF", clean=False, session_expiry=60)
-    assert client.subscribe("staff/x", qos=1).reasons == [1]
-    client.disconnect()
-    again = place.known(name, clean=False, session_expiry=60)
-    assert again.subscribe("staff/y", qos=1).reasons == [0x87]
+@pytest.mark.parametrize("qos", [0, 1, 2])
+def test_messages_are_relayed(gateway, qos):
+    with Client(gateway, "listener") as to, Client(gateway, "speaker") as by:
+        assert to.subscribe((f"room/{qos}/+", qos), ("secret/#", 0)) == [qos, 0x8F]
+        by.publish(f"room/{qos}/a", b"hello", qos)
+        message = to.messages.get(timeout=5)
+        assert (message.topic, message.payload, message.qos) == (f"room/{qos}/a", b"hello", qos)
 
 
-def test_a_will_that_its_client_may_not_publish(place):
-    name, other = unique("u"), unique("u")
-    watcher = place.known(other)
-    watcher.subscribe(f"own/{other}/#", qos=1)
-    place.known(name, will=Will(f"own/{other}/forged", b"x", 1)).drop()
-    watcher.nothing(0.4)
-    again = unique("u")
-    witness = place.known(again, clean=False, session_expiry=60)
-    witness.subscribe(f"own/{again}/#", qos=1)
-    witness.disconnect()
-    place.known(again, clean=False, session_expiry=60, will=Will(f"own/{again}/gone", b"mine", 1)).drop()
-    time.sleep(0.3)
-    assert place.known(again, clean=False, session_expiry=60).message().payload == b"mine"
+def test_a_retained_message_waits_for_those_who_come(gateway):
+    with Client(gateway, "keeper") as by, Client(gateway, "late") as to:
+        by.publish("room/kept/a", b"still here", 1, retain=True)
+        to.subscribe(("room/kept/#", 1))
+        message = to.messages.get(timeout=5)
+        assert (message.payload, message.retain) == (b"still here", True)
 
 
-@both
-def test_a_token_that_expires_ends_the_connection(place, version):
-    client = place.known(unique("u"), version=version, seconds=2)
-    began = time.monotonic()
-    end = client.closed(8)
-    assert 0.5 <= time.monotonic() - began <= 4
-    assert version == V3 or (end.packet and end.packet.reason in (0xA0, 0x87)), end
+def test_a_will_is_heard_when_its_client_is_lost(gateway):
+    with Client(gateway, "heir") as heir:
+        heir.subscribe(("room/wills/#", 1))
+        lost = Client(gateway, "mortal", will={"topic": "room/wills/mortal", "payload": b"farewell", "qos": 1})
+        lost.paho.socket().shutdown(2)
+        assert heir.messages.get(timeout=5).payload == b"farewell"
+        lost.paho.loop_stop()
 
 
-# Reports.
+def test_a_session_is_taken_over_and_keeps_what_it_waits_for(gateway):
+    first = Client(gateway, "twice", expiry=60)
+    assert not first.flags.session_present
+    first.subscribe(("room/twice", 1))
+    first.paho.reconnect_delay_set(60, 60)
+    with Client(gateway, "twice", clean=False, expiry=60) as second:
+        assert second.flags.session_present
+        assert first.ended.get(timeout=5).value == 0x8E
+        with Client(gateway, "another") as by:
+            by.publish("room/twice", b"once", 1)
+        assert second.messages.get(timeout=5).payload == b"once"
+    first.paho.loop_stop()
 
 
-@pytest.mark.parametrize("body, reason", [
-    (b"", 0x99), (b"no json", 0x99), (b'{"delta":"x","reason":"y"}', 0x99), (b'{"delta":0,"reason":"y"}', 0x99), (b'{"reason":"y"}', 0x99),
-    (b'{"delta":1,"reason":"y","other":1}', 0x99), (b'{"delta":1,"delta":2,"reason":"y"}', 0x99), (b'{"delta":1,"reason":"' + b"y" * 2000 + b'"}', 0x97),
-])
-@pytest.mark.parametrize("qos", (1, 2))
-def test_reports_that_make_no_sense(place, body, reason, qos):
-    product = unique("p")
-    client = place.open()
-    answer = client.publish(f"iot/inventory/{product}/delta", body, qos)
-    assert answer.reason == reason and answer.type == (Type.PUBACK if qos == 1 else Type.PUBREC), answer
-    old = place.open(V3)
-    old.publish(f"iot/inventory/{product}/delta", body, qos)
-    # The next one counts, on the same connections and by the same identifiers.
-    for each in (client, old):
-        assert each.publish(f"iot/inventory/{product}/delta", report(), qos, 1).reason == 0
-    assert place.stock(product) == 2
+def test_silence_ends_a_connection_at_one_and_a_half_times_its_keep_alive(gateway):
+    host, port = gateway.devices.split(":")
+    with socket.create_connection((host, int(port)), 5) as raw:
+        raw.sendall(b"\x10\x13\x00\x04MQTT\x05\x02\x00\x01\x00\x00\x06silent")
+        assert raw.recv(100)[0] == 0x20
+        began = time.monotonic()
+        said = raw.recv(100)
+        assert said[0] == 0xE0 and said[2] == 0x8D
+        assert 1.4 < time.monotonic() - began < 2.2
 
 
-@both
-def test_a_report_with_an_id_counts_once(place, version):
-    product = unique("p")
-    for _ in range(3):
-        client = place.open(version)
-        for qos in (0, 1, 2):
-            client.publish(f"iot/inventory/{product}/delta", report(eventId="e-1"), qos)
-        client.ping()
-    wait_until(lambda: place.stock(product) == 1, 2, "the stock")
-
-
-def test_a_report_with_a_key_counts_once(place):
-    product, key = unique("p"), unique("key")
-    for _ in range(2):
-        client = place.open()
-        for _ in range(2):
-            assert client.publish(f"iot/inventory/{product}/delta", report(5), 1, props={"user_property": [("idempotency-key", key)]}).reason == 0
-    assert place.stock(product) == 5
-    answer = client.publish(f"iot/inventory/{product}/delta", report(6), 1, props={"user_property": [("idempotency-key", key)]})
-    assert answer.reason == 0x83 and place.stock(product) == 5, answer
-
-
-@both
-def test_a_report_sent_again_with_DUP_counts_once(place, version):
-    name, product = unique("d"), unique("p")
-    lasting = {"clean": False} | ({"session_expiry": 60} if version == V5 else {})
-    for attempt in range(3):
-        client = place.open(version, client=name, **lasting) if attempt == 0 else place.raw(version)
-        if attempt:
-            assert client.connect(name, **lasting).session_present
-        client.publish(f"iot/inventory/{product}/delta", report(), 1, 7, dup=attempt > 0)
-        client.drop()
-    assert place.stock(product) == 1
-    client = place.raw(version)
-    client.connect(name, **lasting)
-    client.publish(f"iot/inventory/{product}/delta", report(), 1, 7)
-    assert place.stock(product) == 2, "without DUP it is another one"
-
-
-def test_a_budget_that_is_used_up(place):
-    product = unique("p")
-    client = place.open()
-    reasons = [client.publish(f"few/{product}", report(), 1).reason for _ in range(5)]
-    assert reasons == [0, 0, 0, 0x97, 0x97] and place.stock(product) == 3
-
-
-# Limits.
-
-
-def test_what_a_listener_grants(place):
-    client = place.raw(V5, "strict")
-    said = client.connect(keep_alive=60).properties
-    assert (said["server_keep_alive"], said["maximum_packet_size"]) == (7, 2048)
-    assert place.open(V5, "strict", keep_alive=0).connack.properties["server_keep_alive"] == 7
-    assert "server_keep_alive" not in place.open(V5, "strict", keep_alive=5).connack.properties
-
-
-@pytest.mark.parametrize("what, packet, reasons", ids=("levels", "user properties", "filters", "packet"), argvalues=[
-    ("levels", publish("open/a/b/c/d", b"x", 1, 1), {0x90}),
-    ("user properties", publish("open/a", b"x", 1, 1, props={"user_property": [("a", "b")] * 3}), {0x81, 0x82, 0x83, 0x97}),
-    ("filters", subscribe(1, *((f"open/{number}", 0) for number in range(4))), {0x81, 0x82, 0x83, 0x97}),
-    ("packet", publish("open/a", b"x" * 3000), {0x95}),
-])
-def test_beyond_what_a_listener_grants(place, what, packet, reasons):
-    client, other = place.open(V5, "strict"), place.open(V5, "strict")
-    client.send(packet)
-    end = client.closed()
-    assert end.packet is not None and end.packet.reason in reasons, f"{what}: {end}"
-    other.ping()
-
-
-def test_a_filter_of_too_many_levels_is_refused_alone(place):
-    client = place.open(V5, "strict")
-    assert client.subscribe("open/a/b/c/d", "open/a", qos=1).reasons == [0x8F, 1]
-
-
-def test_more_subscriptions_than_a_session_may_have(place):
-    client = place.open()
-    assert client.subscribe(*(f"open/s/{number}" for number in range(7)), qos=1).reasons == [1] * 5 + [0x97] * 2
-    client.unsubscribe("open/s/0")
-    assert client.subscribe("open/s/6", qos=1).reasons == [1]
-
-
-def test_more_retained_messages_than_there_may_be(place):
-    client, topic = place.open(), f"open/{unique()}"
-    reasons = [client.publish(f"{topic}/{number}", b"x", 1, retain=True).reason for number in range(5)]
-    assert reasons.count(0x97) == 2, reasons
-    assert client.publish(f"{topic}/0", b"again", 1, retain=True).reason < 0x80
-    for number in range(5):
-        client.publish(f"{topic}/{number}", b"", 1, retain=True)
-    assert client.publish(f"{topic}/4", b"x", 1, retain=True).reason < 0x80
-
-
-# The end.
-
-
-@both
-def test_the_drain(stage, tmp_path, version):
-    place = Place(stage, tmp_path)
-    client, product = place.open(version), unique("p")
-    client.send(*(publish(f"iot/inventory/{product}/delta", report(), 1, number, version=version) for number in range(1, 21)))
-    client.expect(Type.PUBACK, 1)
-    place.gateway.signal(signal.SIGTERM)
-    answered = 1
-    try:
-        while (got := client.receive(5)).type == Type.PUBACK:
-            answered += 1
-    except (ConnectionError, Silent):
-        got = None
-    if version == V5:
-        assert got is not None and got.type == Type.DISCONNECT and got.reason in (0x8B, 0x9D), got
-    assert place.gateway.wait(10) == 0
-    place.gateway.start()
-    assert answered <= place.stock(product) <= 20
+def test_a_will_that_may_not_be_published_refuses_its_client(gateway):
+    with Client(gateway, "testator", will={"topic": "secret/x", "payload": b"no", "qos": 1}) as client:
+        assert client.reason.value == 0x90

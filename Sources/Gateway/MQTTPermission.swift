@@ -1,37 +1,50 @@
 import Exchanges
 import Pipeline
 import Routes
-import Topics
 import WireMQTT
 
-/// The wire of one filter's exchange: may this client subscribe to it?
-final class MQTTFilterRequest: Wire {
+/// The wire of an exchange that only asks whether a client may: subscribe to a filter, or have his will published.
+final class MQTTPermission: Wire {
     private let connection: MQTTConnection
-    private let work: SubscribeInWork
-    private let place: Int
+    /// Told once. Nil = he may.
+    private let decided: (MQTTEnding?) -> Void
     private var exchange: Exchange?
 
     var session: Session { connection.session }
 
-    init(_ connection: MQTTConnection, _ work: SubscribeInWork, _ place: Int) {
+    init(_ connection: MQTTConnection, _ decided: @escaping (MQTTEnding?) -> Void) {
         self.connection = connection
-        self.work = work
-        self.place = place
+        self.decided = decided
     }
 
-    /// Sends it through the pipeline, under the filter's path: without the name of a share.
-    func begin(_ filter: TopicFilter) {
+    /// A filter, under its path: without the name of a share.
+    func begin(subscribe filter: [UInt8], fields: Head, fieldText: [UInt8]) {
+        begin(.subscribe, "SUBSCRIBE ", filter, fields, fieldText) { _ in }
+    }
+
+    /// A will's topic. Who asks and whether he may is looked at now; limits and contracts when it is published.
+    func begin(will topic: [UInt8], bytes: Int) {
+        begin(.publish, "POST ", topic, Head(), []) { exchange in
+            exchange.requestBody = .known(UInt64(bytes))
+            for stage in Stage.allCases where stage != .identify && stage != .authorize { exchange.done.insert(StageSet(stage)) }
+        }
+    }
+
+    private func begin(
+        _ verb: Verb, _ method: StaticString, _ topic: [UInt8], _ fields: Head, _ fieldText: [UInt8],
+        _ prepare: (Exchange) -> Void
+    ) {
         let text = Buffer(capacity: 256)
-        text.append(work.fieldText)
-        var head = work.fields
-        head.verb = .subscribe
-        head.dialect = .mqtt
+        text.append(fieldText)
         let start = text.count
-        text.append("SUBSCRIBE " as StaticString)
-        head.method = Slice(start, start + 9)
-        let filterText = filter.text
-        TopicPath.append(filterText.span, isFilter: true, into: text)
-        head.path = Slice(start + 10, text.count)
+        text.append(method)
+        var head = fields
+        head.verb = verb
+        head.dialect = .mqtt
+        head.method = Slice(start, text.count - 1)
+        let path = text.count
+        TopicPath.append(topic.span, isFilter: verb == .subscribe, into: text)
+        head.path = Slice(path, text.count)
         head.target = head.path
         let exchange = connection.worker.takeExchange(wire: self)
         self.exchange = exchange
@@ -39,10 +52,11 @@ final class MQTTFilterRequest: Wire {
         exchange.text = text
         exchange.bytesIn = UInt64(text.count)
         exchange.sessionPrincipal = connection.principal
+        prepare(exchange)
         connection.worker.admit(exchange, session: session, upgrade: false)
     }
 
-    /// Its target is the broker: nothing is in its way.
+    /// It has come through the pipeline: nothing is in its way.
     func allow() { finish(nil, 200) }
 
     private func finish(_ ending: MQTTEnding?, _ status: UInt16) {
@@ -50,7 +64,7 @@ final class MQTTFilterRequest: Wire {
         exchange.status = status
         if let origin = exchange.origin.take() { origin.cancel() }
         connection.worker.finish(exchange)
-        connection.decided(work, place, ending)
+        decided(ending)
     }
 
     private func refuse(_ ending: MQTTEnding, _ exchange: Exchange) {
@@ -67,7 +81,7 @@ final class MQTTFilterRequest: Wire {
 
     func abort(_ exchange: Exchange, _ why: Outcome) { refuse(MQTTEnding(why), exchange) }
 
-    /// Subscriptions are the broker's: no upstream answers for one.
+    /// No upstream is asked for these.
     func interim(_ reply: borrowing ReplyHead, in text: borrowing Span<UInt8>, of exchange: Exchange) {}
     func start(_ reply: borrowing ReplyHead, size: BodySize, in text: borrowing Span<UInt8>, of exchange: Exchange) {}
     func startTunnel(_ reply: borrowing ReplyHead, in text: borrowing Span<UInt8>, of exchange: Exchange) {}
