@@ -15,10 +15,11 @@ class Device(threading.Thread):
 
     `ids`: each report has an id of its own, as people do who do not trust DUP."""
 
-    def __init__(self, address: str, name: str, topic: str, count: int, *, qos: int, version: int = V5, ids: bool = False, window: int = 10, seconds: float = 120):
+    def __init__(self, address: str, name: str, topic: str, count: int, *, qos: int, version: int = V5, ids: bool = False, window: int = 10, seconds: float = 120, pause: float = 0):
         super().__init__(daemon=True)
         self.address, self.label, self.topic, self.count, self.qos, self.version = address, name, topic, count, qos, version
         self.ids, self.window, self._deadline = ids, window, time.monotonic() + seconds
+        self.pause = pause  # after each answer, so that a short run is long enough to be cut
         self.acknowledged, self.reconnects, self.resent = 0, 0, 0
         self.wrong: list[str] = []
         self._next = 0
@@ -60,6 +61,7 @@ class Device(threading.Thread):
                     self._next += 1
                     client.send(self._packet(number, False))
                 self._take(client, client.receive())
+                time.sleep(self.pause)
             client.disconnect()
 
     def _packet(self, number: int, dup: bool) -> bytes:
