@@ -36,6 +36,7 @@ final class MosquittoClient {
         guard Self.libraryStatus == MOSQ_ERR_SUCCESS.rawValue.signed, let client = mosquitto_new(options.clientID, options.isClean, nil) else {
             throw BridgeFault("libmosquitto cannot begin")
         }
+        // From here on `deinit` follows, also where this throws.
         self.client = client
         self.options = options
         var results = [
@@ -47,13 +48,11 @@ final class MosquittoClient {
         ]
         if let username = options.username { results.append(mosquitto_username_pw_set(client, username, options.password)) }
         guard results.allSatisfy({ $0 == MOSQ_ERR_SUCCESS.rawValue.signed }) else {
-            mosquitto_destroy(client)
             throw BridgeFault("libmosquitto does not take the bridge's options")
         }
         if let tls = options.tls {
             let result = Self.secure(client, tls)
             guard result == MOSQ_ERR_SUCCESS.rawValue.signed else {
-                mosquitto_destroy(client)
                 throw BridgeFault("the files for TLS cannot be used: \(Self.text(result))")
             }
         }

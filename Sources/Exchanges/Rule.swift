@@ -70,6 +70,8 @@ public enum Operation: UInt8, Sendable, BitwiseCopyable, CaseIterable, CustomStr
     case sagas, deadLetters
     /// For people: flags and their weights, and credentials that are no longer believed.
     case flags, revocations
+    /// For people: MQTT sessions, and messages that were refused.
+    case mqtt
     /// The HTTP surface in OpenAPI's words.
     case openAPI
     /// gRPC services: `grpc.health.v1.Health`, `grpc.reflection.v1.ServerReflection`.
@@ -87,6 +89,7 @@ public enum Operation: UInt8, Sendable, BitwiseCopyable, CaseIterable, CustomStr
         case .deadLetters: "dead_letters"
         case .flags: "flags"
         case .revocations: "revocations"
+        case .mqtt: "mqtt"
         case .openAPI: "openapi"
         case .grpcHealth: "grpc_health"
         case .grpcReflection: "grpc_reflection"
@@ -97,7 +100,7 @@ public enum Operation: UInt8, Sendable, BitwiseCopyable, CaseIterable, CustomStr
     public var answersCalls: Bool { self == .grpcHealth || self == .grpcReflection }
 
     /// Is it asked with a body?
-    public var takesBodies: Bool { [.sagas, .deadLetters, .flags, .revocations].contains(self) }
+    public var takesBodies: Bool { [.sagas, .deadLetters, .flags, .revocations, .mqtt].contains(self) }
 }
 
 /// Milliseconds; 0 = no limit. DESIGN 4.5: separate deadlines, none of them total.

@@ -40,7 +40,7 @@ public protocol AdminDesk: Sendable {
 
 /// A request of a route with the target `sagas` or `dead_letters`. All texts are the client's, decoded.
 public struct AdminRequest: Sendable {
-    public enum Subject: Sendable, Equatable { case sagas, deadLetters, flags, revocations }
+    public enum Subject: Sendable, Equatable { case sagas, deadLetters, flags, revocations, mqtt }
 
     public var subject: Subject
     public var verb: Verb

@@ -249,6 +249,7 @@ extension Worker {
         case .deadLetters: askDesk(.deadLetters, exchange, era: era)
         case .flags: askDesk(.flags, exchange, era: era)
         case .revocations: askDesk(.revocations, exchange, era: era)
+        case .mqtt: askDesk(.mqtt, exchange, era: era)
         case .openAPI:
             let known = hasAlready(era.contracts.apiVersion, exchange)
             let tag = EntityTag.field(era.contracts.apiVersion)

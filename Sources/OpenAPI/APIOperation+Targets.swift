@@ -113,7 +113,7 @@ extension APIOperation {
             answer("200", Answer(description: "This document.", schemas: [(APIOperation.json, .members(["type": .string("object")]))]))
             answer("304", Answer(description: "It is still the one of If-None-Match."))
         case .metrics, .routes: answer("200", Answer(description: "A page of text.", schemas: [("text/plain", .members(["type": .string("string")]))]))
-        case .upstreams, .sagas, .deadLetters, .flags, .revocations:
+        case .upstreams, .sagas, .deadLetters, .flags, .revocations, .mqtt:
             if operation.takesBodies, method == "post" {
                 body = Body(isRequired: false, schemas: [(APIOperation.json, .members(["type": .string("object")]))])
             }

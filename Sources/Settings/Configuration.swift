@@ -38,6 +38,8 @@ public struct Configuration: Sendable, Equatable {
     /// The file of the flags; nil = there are none but those that routes weigh themselves.
     public var flags: PlacedPath?
     public var mqtt = MQTTSettings()
+    /// Outside MQTT brokers.
+    public var bridges: [BridgeSettings] = []
     /// Behind `by` of routes' parameters. Line 0 = nobody has named it.
     public var tables = [TableFile(name: "skus", file: PlacedPath("config/skus.yaml", at: SourcePosition(file: "config/skus.yaml")))]
 

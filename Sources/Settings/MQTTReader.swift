@@ -38,6 +38,7 @@ extension MQTTSettings {
         retained = fields.integer("retained", in: 0...10_000_000) ?? retained
         retainedBytes = fields.count("retained_bytes", in: 0...16 << 30) ?? retainedBytes
         refused = fields.integer("refused", in: 1...10_000_000) ?? refused
+        feed = FeedEntry.readAll("feed", of: fields) ?? feed
         fields.finish()
         if queuedBytes > allQueuedBytes {
             fields.diagnostics.error(

@@ -37,5 +37,7 @@ public struct MQTTSettings: Sendable, Equatable {
     public var retainedBytes = 64 << 20
     /// Refused messages that are kept.
     public var refused = 10_000
+    /// What goes out as messages of the gateway's own.
+    public var feed = FeedEntry.shop
     public init() {}
 }

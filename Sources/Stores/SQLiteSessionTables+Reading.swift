@@ -2,7 +2,8 @@ import EventCore
 import Topics
 import WireMQTT
 
-/// What a start reads, row by row: as many as there are never stand in memory together.
+/// What a start reads, row by row: as many as there are never stand in memory together. Refused messages, which may be the
+/// most, stay where they are until somebody asks for them.
 extension SQLiteSessionTables {
     func load(_ take: (SessionChange) -> Void) throws(StoreError) {
         try sessions(take)
@@ -16,10 +17,6 @@ extension SQLiteSessionTables {
         try queues(take)
         try each("SELECT topic, message FROM retained") { row throws(StoreError) in
             take(.retain(topic: row.bytes(0), message: row.bits(1)))
-        }
-        try each("SELECT number, topic, payload, client, subject, qos, code, reason, at_ms FROM refused ORDER BY number") {
-            row throws(StoreError) in
-            take(.refuse(number: row.bits(0), try Self.refused(row)))
         }
     }
 

@@ -36,6 +36,7 @@ private struct Loading {
         case .forgetMessage(let number): bodies[number] = nil
         case .queue(let number, let sequence, let message, let qos, let retain, let identifiers):
             guard let body = bodies[message] else { return }
+            // Through which shared subscription it came is not stored: after a restart it is its session's for good.
             queues[number, default: [:]][sequence] = QueueEntry(
                 body: body, sequence: sequence, identifiers: identifiers, share: nil, qos: qos, retain: retain)
         case .sent(let number, let sequence, _):

@@ -2,7 +2,7 @@ public import WireMQTT
 
 /// Where sessions survive: one transaction at a time, on the broker's thread.
 public protocol SessionStore: Sendable {
-    /// All there is, as changes that would make it again, in an order in which they can be applied.
+    /// All there is but refused messages, as changes that would make it again, in an order in which they can be applied.
     func load(_ take: (SessionChange) -> Void) throws(SessionStoreFault)
     /// All of them, or none; on disk when it returns.
     func commit(_ changes: [SessionChange]) throws(SessionStoreFault)

@@ -12,11 +12,14 @@ enum CoreSeries {
             Family("nexus_commands", .counter, "Commands decided.", .integer(figures.commands)),
             Family("nexus_commands_refused", .counter, "Commands refused.", .integer(figures.refused)),
             Family(
-                "nexus_commands_repeated", .counter, "Commands that repeated an earlier one and got its outcome.",
+                "nexus_commands_repeated", .counter, "Commands and messages that repeated an earlier one and got its outcome.",
                 .integer(figures.repeated)),
             Family(
                 "nexus_idempotency_records", .gauge, "Requests remembered by their idempotency keys.",
                 .integer(UInt64(figures.remembered))),
+            Family(
+                "nexus_delivery_sessions", .gauge, "Sessions of which messages are remembered that may come again.",
+                .integer(UInt64(figures.deliverySessions))),
             Family(
                 "nexus_append_conflicts", .counter, "Appends that met events of another writer and were decided again.",
                 .integer(figures.conflicts)),

@@ -8,7 +8,7 @@ struct NexusGateway: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             RunCommand.self, CheckCommand.self, RoutesCommand.self, ContractsCommand.self, OpenAPICommand.self, ExplainCommand.self,
-            UpstreamsCommand.self, SagaCommand.self, DLQCommand.self, FlagsCommand.self, TokenCommand.self, RevokeCommand.self,
+            UpstreamsCommand.self, SagaCommand.self, DLQCommand.self, MQTTCommand.self, FlagsCommand.self, TokenCommand.self, RevokeCommand.self,
             RevocationsCommand.self, JWSCommand.self,
         ],
         defaultSubcommand: RunCommand.self)

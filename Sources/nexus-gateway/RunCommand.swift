@@ -94,6 +94,8 @@ private struct Daemon {
                             snapshots: SnapshotRule(configuration.store.snapshots), schemas: loaded.eventSchemas,
                             rules: DecisionRules(stockBelowZero: configuration.inventory.belowZero),
                             repetitions: RepetitionLimits(configuration.idempotency),
+                            // Never fewer than there may be sessions.
+                            deliveries: DeliveryLimits(sessions: max(1_000_000, configuration.mqtt.sessions)),
                             onInvalid: { event in
                                 let what = event.violations.map { "\($0.pointer) \($0.error)" }.joined(separator: "; ")
                                 log.error("event refused by its schema", ["type": event.type, "violations": what])
@@ -204,11 +206,12 @@ private struct Daemon {
             let now = loaded.configuration
             for (what, changed) in [
                 ("workers", now.workers != configuration.workers), ("affinity", now.affinity != configuration.affinity),
-                ("store", now.store != configuration.store), ("mqtt", now.mqtt != configuration.mqtt),
+                ("store", now.store != configuration.store),
                 ("contracts", now.eventSchemas != configuration.eventSchemas),
                 ("idempotency", now.idempotency != configuration.idempotency),
                 ("identity.tokens_in_memory", now.identity.tokensInMemory != configuration.identity.tokensInMemory),
                 ("checkout", now.checkout != configuration.checkout), ("bus", now.bus != configuration.bus),
+                ("mqtt", now.mqtt != configuration.mqtt || MQTTSide.isWanted(by: now) != MQTTSide.isWanted(by: configuration)),
                 ("listeners", now.allListeners.map(\.address) != configuration.allListeners.map(\.address)
                     || now.allListeners.map(\.name) != configuration.allListeners.map(\.name)),
             ] where changed {

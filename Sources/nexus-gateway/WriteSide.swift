@@ -22,17 +22,17 @@ final class WriteSide: Sendable {
 
     private let memory: SQLiteConsumerStore
     private let revocations: RevocationDesk
+    private let mqtt: MQTTSide?
     private let checkout: Checking?
     let flags: FlagDesk
     private let repeatSecret: RepeatDigest.Key
-    private let broker: Broker?
     private let bus = Mutex<Bus?>(nil)
     private let startBus: @Sendable (SQLiteConsumerStore) async throws -> Bus
 
     /// Says which of the two files it is.
     private struct Unopened: Error, CustomStringConvertible {
         var path: String
-        var error: any Error
+        var error: StoreError
         var description: String { "\(path): \(error)" }
     }
 
@@ -61,7 +61,7 @@ final class WriteSide: Sendable {
         } catch {
             throw Unopened(path: secret, error: error)
         }
-        broker = try Self.broker(configuration, tell: tell)
+        mqtt = try MQTTSide(configuration, deliver: tell)
         var consumers: [any Consumer] = []
         if let parts = loaded.checkout {
             let cards = CardVault(most: parts.settings.cards, seconds: UInt64(parts.settings.paymentParkMax) / 1000)
@@ -87,23 +87,10 @@ final class WriteSide: Sendable {
         }
     }
 
-    /// Nil where no listener speaks MQTT.
-    private static func broker(_ configuration: Configuration, tell: @escaping Broker.Deliver) throws -> Broker? {
-        guard configuration.listeners.contains(where: { $0.mqtt != nil }) else { return nil }
-        let path = configuration.mqtt.path ?? SQLiteSessionStore.path(ofEvents: configuration.store.path)
-        do throws(SessionStoreFault) {
-            return try Broker(
-                store: try SQLiteSessionStore(path: path), options: Broker.Options(configuration.mqtt),
-                workers: Gateway.workers(of: configuration), deliver: tell)
-        } catch {
-            throw Unopened(path: path, error: error)
-        }
-    }
-
     var desks: Desks {
         Desks(
             checkout: checkout?.desk, admin: self, revocations: revocations.revocations, flags: flags.board,
-            broker: broker, repeatSecret: repeatSecret)
+            broker: mqtt?.broker, repeatSecret: repeatSecret)
     }
 
     /// Goes on with what an earlier process left, and follows the log from then on.
@@ -121,7 +108,7 @@ final class WriteSide: Sendable {
         checkout?.sagas.stop()
         await bus.withLock { $0 }?.stop()
         checkout?.desk.close()
-        broker?.close()
+        mqtt?.close()
         memory.close()
     }
 
@@ -132,7 +119,7 @@ final class WriteSide: Sendable {
             let sagas = checkout.sagas.figures()
             families += SagaSeries.families(of: sagas) + OrderSeries.families(of: checkout.desk.meters, active: sagas.orders)
         }
-        return families
+        return families + (mqtt.map { BrokerSeries.families(of: $0.broker) } ?? [])
     }
 }
 
@@ -143,6 +130,7 @@ extension WriteSide: AdminDesk {
         case .deadLetters: await deadLetters(request)
         case .revocations: revocations.answer(request)
         case .flags: await flags.answer(request)
+        case .mqtt: await mqtt?.answer(request) ?? AdminAnswer(404, "no listener speaks MQTT here")
         }
     }
 
@@ -190,21 +178,5 @@ extension AdminAnswer {
     /// A no, with a constant text that needs no escaping.
     init(_ status: UInt16, _ message: StaticString) {
         self.init(status: status, body: Array("{\"message\":\"\(message)\"}".utf8))
-    }
-}
-
-extension Broker.Options {
-    init(_ settings: MQTTSettings) {
-        self.init()
-        sessions = settings.sessions
-        sessionExpiry = UInt32(clamping: settings.sessionExpiry / 1000)
-        subscriptions = settings.subscriptions
-        queuedMessages = settings.queuedMessages
-        queuedBytes = settings.queuedBytes
-        allQueuedBytes = settings.allQueuedBytes
-        inFlight = settings.inFlight
-        retained = settings.retained
-        retainedBytes = settings.retainedBytes
-        refused = settings.refused
     }
 }

@@ -266,3 +266,23 @@ def test_a_flag_that_is_not_there(stage, shop):
     config["checkout"]["cart_flag"] = "use-event-sourced-card"
     done = stage.files(config, []).run("check")
     assert done.returncode == 78 and "unknown flag 'use-event-sourced-card'" in done.stderr and "did you mean" in done.stderr, done
+
+
+def test_a_log_that_cannot_be_written(tmp_path_factory, stage):
+    """What is known goes on; nobody else is sent to a side that would not be remembered."""
+    with Shop(tmp_path_factory.mktemp("shop"), stage, store={"max_bytes": "1MiB"}) as shop:
+        assert add(shop, "known") == "legacy"
+        weigh(shop, 100)
+        with pytest.raises(grpc.RpcError) as raised:
+            for number in range(20_000):
+                shop.add(f"user {number % 50}" + "x" * 90, "P" * 100 + str(number % 400))
+        assert raised.value.code() == grpc.StatusCode.FAILED_PRECONDITION, raised.value
+        assert add(shop, "known") == "legacy" and shown(shop, "known") == ("legacy", 2)
+        for _ in range(2):
+            body = {"userId": "unknown", "item": {"productId": PRODUCT, "quantity": 1}}
+            assert HTTP.post(f"{shop.gateway.url}/api/cart/add", json=body).status_code == 503
+            with pytest.raises(grpc.RpcError) as raised:
+                shop.add("unknown", PRODUCT)
+            assert raised.value.code() == grpc.StatusCode.FAILED_PRECONDITION, raised.value
+        # Reading needs no room.
+        assert shown(shop, "unknown") == ("core", 0)

@@ -114,7 +114,6 @@ private final class Place {
             .queue(session: 2, sequence: 1, message: 5, qos: .atLeastOnce, retain: false, identifiers: []),
             .sent(session: 2, sequence: 1, packetID: 1),
             .retain(topic: Array("a/b/c".utf8), message: 5),
-            .refuse(number: 3, refused("x")),
         ]
         try store.commit(all)
         #expect(try lines(store) == all.map(line))
