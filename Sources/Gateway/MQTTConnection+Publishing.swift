@@ -24,6 +24,7 @@ extension MQTTConnection {
     /// Takes a packet over into an exchange's wire.
     func publish(_ bytes: borrowing Span<UInt8>, _ frame: FrameReader.Frame) throws(MQTTFault) -> MQTTPublish {
         let packet = try PublishPacket(bytes, frame, version: version)
+        try checkUserProperties(packet.properties, bytes)
         let publish = worker.takePublish()
         do throws(MQTTFault) {
             try fill(publish, packet, bytes)
@@ -32,6 +33,17 @@ extension MQTTConnection {
             throw error
         }
         return publish
+    }
+
+    /// No more of them than were granted.
+    private func checkUserProperties(_ properties: Range<Int>, _ bytes: borrowing Span<UInt8>) throws(MQTTFault) {
+        guard version == .v5, !properties.isEmpty else { return }
+        var pairs = UserProperties(properties)
+        var count = 0
+        while pairs.next(bytes) != nil {
+            count += 1
+            if count > grants.userProperties { throw MQTTFault(.quotaExceeded, "more user properties than a packet may have") }
+        }
     }
 
     private func fill(_ publish: MQTTPublish, _ packet: PublishPacket, _ bytes: borrowing Span<UInt8>) throws(MQTTFault) {

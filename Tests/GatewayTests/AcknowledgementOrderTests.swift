@@ -34,7 +34,7 @@ import WireMQTT
     }
 
     @Test(arguments: 1...40) func inWhateverOrderTheyAreSettled(seed: UInt64) {
-        var random = Seeded(seed)
+        var random = Seeded(state: seed)
         var order = AcknowledgementOrder()
         var open: [UInt64] = []
         var sent: UInt16 = 0
