@@ -95,6 +95,8 @@ final class Link {
             let why = client.read()
             takeIn(client.takeEvents())
             if let why { return why }
+            // To libmosquitto a connection that ends within TLS's handshake is one that has still to begin.
+            if !isConnected { return hasEnded(socket) ? "the broker has ended the connection" : nil }
         } while arrived.count < options.inFlight && (client.holdsBytes || isReadable(socket))
         if !arrived.isEmpty { handOver() }
         return nil
@@ -242,6 +244,13 @@ final class Link {
     private func isReadable(_ socket: Int32) -> Bool {
         var one = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
         return poll(&one, 1, 0) > 0
+    }
+
+    /// The other side has ended it, and there is nothing left to be read.
+    private func hasEnded(_ socket: Int32) -> Bool {
+        var byte: UInt8 = 0
+        let count = recv(socket, &byte, 1, Int32(MSG_PEEK.rawValue) | Int32(MSG_DONTWAIT.rawValue))
+        return count == 0 || count < 0 && errno != EAGAIN && errno != EINTR
     }
 
     /// Until the socket has something, somebody rings, or then. True = the socket has.

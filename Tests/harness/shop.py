@@ -64,13 +64,13 @@ class Shop:
     """The services behind a gateway, and a stub for each. `weight` percent of the users have their carts
     in the event core, the others in the legacy service; orders of `checkout` percent are placed there, by `saga`. Services in
     `elsewhere` are at those addresses. `over` goes into the configuration, `environment` to the gateway. Whoever comes
-    is let in, as long as `over` does not name other `routes`."""
+    is let in, as long as `over` does not name other `routes`. `beside`: more listeners."""
 
     # As in config/shop.yaml.
     HTTP2 = {"max_concurrent_streams": 1000, "resets": {"burst": 2000, "per_second": 500}, "control": {"burst": 5000, "per_second": 2000}}
 
     def __init__(self, folder: pathlib.Path, stage, weight: int = 0, elsewhere: dict[str, list[str]] | None = None, checkout: int = 0,
-                 environment: dict[str, str] | None = None, saga: str = "checkout", **over):
+                 environment: dict[str, str] | None = None, saga: str = "checkout", beside: tuple[dict, ...] = (), **over):
         self.flags = folder / "flags.yaml"
         self.weigh(weight, checkout)
         contracts = folder / "shop.binpb"
@@ -87,7 +87,7 @@ class Shop:
             routes_read = open_routes(folder, "shop", "orders", "operations", "inventory")
             given = {"saga": saga, "cart": "cart", "cart_flag": "use-event-sourced-cart", "payment": {"unavailable": "not-done"}, "sagas": [str(ROOT / "config/sagas")]}
             config = settings(**merged(
-                {"listeners": [listener(address=address, http2=self.HTTP2)], "clusters": clusters, "routes": routes_read,
+                {"listeners": [listener(address=address, http2=self.HTTP2), *beside], "clusters": clusters, "routes": routes_read,
                  "flags": str(self.flags), "contracts": {"descriptors": str(contracts), "event_schemas": str(ROOT / "contracts/events")}, "checkout": given}, over))
             self.gateway = stage.gateway(config, [], **({"environment": environment} if environment else {}))
         except BaseException:
