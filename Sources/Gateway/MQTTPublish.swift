@@ -197,7 +197,7 @@ final class MQTTPublish: Wire {
         RefusedMessage(
             topic: topicBytes, payload: Array(payload.copyReadable().prefix(RefusedMessage.mostPayload)), clientID: clientID,
             subject: exchange.loggedPrincipal, qos: qos, code: "\(ending.outcome.code.name)",
-            reason: String(decoding: ending.text.prefix(MQTTEnding.mostText), as: UTF8.self),
+            reason: String(decoding: ending.text, as: UTF8.self),
             atMS: UInt64(max(0, WallClock.nowNS())) / 1_000_000)
     }
 
@@ -213,7 +213,7 @@ final class MQTTPublish: Wire {
             return recycle()
         }
         guard connection?.version == .v5 else { return finish(.success) }
-        finish(ending.publishReason, text: Array(ending.text.prefix(MQTTEnding.mostText)))
+        finish(ending.publishReason, text: ending.text)
     }
 
     /// Nothing was done, and nothing can be said: the client finds its connection ended, and sends it again.
