@@ -290,3 +290,28 @@ def test_check_says_what_is_wrong(stage, over, problem):
 def test_a_bridge_needs_a_listener_by_whose_routes_it_goes(stage):
     done = stage.files(gateways.settings(bridges=[bridge("127.0.0.1:1")]), OPERATIONS).run("check")
     assert done.returncode == 78 and "'in' needs a listener with 'mqtt'" in done.stderr
+
+
+def test_a_password_that_everybody_may_read_is_warned_of(stage, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("open sesame\n")
+    secret.chmod(0o644)
+    config = gateways.settings(listeners=[listener(), listener("devices", mqtt={})], bridges=[bridge("127.0.0.1:1", username="u", password_file=str(secret))])
+    files = stage.files(config, OPERATIONS)
+    done = files.run("check")
+    assert done.returncode == 0 and "everybody on this machine may read the password" in done.stderr, done.stderr
+    assert "open sesame" not in done.stdout + done.stderr
+    secret.write_text("\n")
+    done = files.run("check")
+    assert done.returncode == 78 and "is no password" in done.stderr
+
+
+def test_a_reload_says_that_bridges_need_a_restart(place):
+    config = json.loads(place.gateway.config_path.read_text())
+    said = len(place.gateway.said())
+    place.gateway.reload(gateways.merged(config, {"bridges": [bridge(place.broker.address, in_flight=7)]}))
+    try:
+        assert re.search(r'needs a restart to change".*"section":"bridges"', place.gateway.said()[said:])
+        assert figure(place.gateway, "connected") == 1
+    finally:
+        place.gateway.reload(config)
