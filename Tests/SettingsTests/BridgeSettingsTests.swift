@@ -79,7 +79,7 @@ import Testing
         ),
         ("name: a, address: 'b:1', backoff: 1m, \(inward)", "37: error: 'backoff' cannot be more than 'backoff_max'"),
         ("name: a, address: 'b:1', version: 4, \(inward)", "46: error: 'version' must be one of 3.1.1, 5, not '4' (did you mean '5'?)"),
-        ("name: a, address: 'b:1', listener: device, \(inward)", "41: error: no listener 'device' speaks MQTT (did you mean 'devices'?)"),
+        ("name: a, address: 'b:1', listener: device, \(inward)", "37: error: no listener 'device' speaks MQTT (did you mean 'devices'?)"),
         ("name: a, address: 'b:1', filters: x, \(inward)", "37: error: unknown key 'filters' in a bridge"),
     ])
     func aMistakeIsToldAtItsPlace(_ bridge: String, _ problem: String) {
