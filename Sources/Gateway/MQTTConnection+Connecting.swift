@@ -230,7 +230,7 @@ extension MQTTConnection {
     private func refuse(_ ending: MQTTEnding, _ exchange: Exchange, _ reason: ReasonCode? = nil) {
         guard exchange === self.exchange, exchange.status == 0 else { return }
         exchange.status = ending.outcome.httpStatus
-        refuseConnect(reason ?? ending.connectReason, Array(ending.text.prefix(MQTTEnding.mostText)))
+        refuseConnect(reason ?? ending.connectReason, ending.text)
     }
 }
 
