@@ -6,8 +6,8 @@ import Exchanges
 /// A row holds many records one after the other, because a row costs far more than the bytes in it: those of a group
 /// that have come together. It has the position of the last of them for its key, so it leaves when its last one does.
 struct SQLiteRepetitions {
-    /// A row is closed when it has so many bytes.
-    private static let fullRow = 32 << 10
+    /// A row is closed when it has so many bytes: enough that it costs nothing for each record, and little to read for one of them.
+    private static let fullRow = 8 << 10
     /// Digests, time, kind, and the length of the outcome.
     private static let head = 16 + 16 + 8 + 1 + 4
     static let read = "SELECT first, last, records FROM repetition_groups WHERE last > ? ORDER BY last"
@@ -44,7 +44,7 @@ struct SQLiteRepetitions {
             insert.bind(1, Int64(record.position))
             insert.bind(2, Int64(records[first].position))
             insert.bind(3, blob: row)
-            row.removeAll(keepingCapacity: row.count <= 16 * Self.fullRow)
+            row.removeAll(keepingCapacity: row.count <= 64 * Self.fullRow)
             first = i + 1
             try insert.run()
         }

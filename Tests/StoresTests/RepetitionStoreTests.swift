@@ -49,7 +49,7 @@ import Testing
     }
 
     /// What the disk made of a row is not taken for records.
-    @Test(arguments: ["substr(records, 1, length(records) - 1)", "records || x'00'", "zeroblob(length(records))", "x''"])
+    @Test(arguments: ["substr(records, 1, length(records) - 1)", "CAST(records || x'00' AS BLOB)", "zeroblob(length(records))", "x''"])
     func aDamagedRowIsRefused(_ damage: String) throws {
         let shop = try Workshop()
         let first = try shop.open()
@@ -114,7 +114,7 @@ import Testing
         change(
             shop, Self.oldTable + """
             WITH RECURSIVE n (i) AS (SELECT 5 UNION ALL SELECT i + 1 FROM n WHERE i < 904)
-            INSERT INTO repetitions SELECT i, zeroblob(7) || x'07' || x'FFFFFFFFFFFFFFFF', zeroblob(15) || x'02', i, 1, x'010203' FROM n
+            INSERT INTO repetitions SELECT i, x'0000000000000007FFFFFFFFFFFFFFFF', x'00000000000000000000000000000002', i, 1, x'010203' FROM n
             """)
         let store = try shop.open()
         let all = (5...904).map { position in
