@@ -32,7 +32,7 @@ run: build ## build, make development certificates and an issuer's key once, sta
 test: setup-test ## every test: unit, then over the wire, faults, conformance
 	@.ci/test
 
-bench: setup-test ## CPU per request beside nginx and HAProxy, and the store alone
+bench: setup-test ## CPU per request beside nginx and HAProxy, of MQTT beside mosquitto, and the store alone
 	@.ci/bench
 
 fuzz: setup ## every fuzzer for SECONDS_PER_FUZZER (60) seconds

@@ -102,7 +102,7 @@ let package = Package(
             name: "nexus-gateway",
             dependencies: [
                 "CShim", "Exchanges", "Reactor", "TLS", "Settings", "Routes", "WireHTTP", "Contracts", "OpenAPI", "JOSE", "Identity", "EventCore", "Bus", "Sagas",
-                "Adapters", "Stores", "WireMQTT", "Topics", "Telemetry", "Pipeline", "Gateway", arguments,
+                "Adapters", "Bridge", "Stores", "WireMQTT", "Topics", "Telemetry", "Pipeline", "Gateway", arguments,
             ],
             swiftSettings: house),
         // Measures the store and the log without HTTP (`make bench`).

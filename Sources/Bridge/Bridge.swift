@@ -28,6 +28,9 @@ public final class Bridge: Sendable {
         thread = Mutex(LinkThread.start(link))
     }
 
+    /// Whether `init` would take these options. Nothing is connected.
+    public static func check(_ options: BridgeOptions) throws(BridgeFault) { _ = try MosquittoClient(options) }
+
     /// Publishes with QoS 1, and waits for the broker's word, at most `BridgeOptions.publishMS`.
     public func publish(_ message: OutwardMessage) async -> Publication {
         await withCheckedContinuation { waiter in

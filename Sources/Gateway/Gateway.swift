@@ -22,6 +22,8 @@ public final class Gateway: Sendable {
     private let names: NameWatch
     /// The way out for calls of the gateway's own.
     public let outbound: Outbound
+    /// The way in for messages from outside brokers.
+    public let inlet: Inlet
     /// Where it listens: name and real address, in the order of the listeners.
     public let listening: [(name: String, address: SocketAddress)]
 
@@ -58,11 +60,13 @@ public final class Gateway: Sendable {
         let orders = configuration.checkout.map { $0.inFlight + $0.waiting } ?? 0
         let capacity =
             configuration.store.queue + orders + 2 * Outbound.mostCalls + AccessSettings.OPA.mostPending
-            + configuration.identity.issuers.count * Issuer.mostWaiting + PostCount.most + 8192
+            + configuration.identity.issuers.count * Issuer.mostWaiting + PostCount.most
+            + configuration.bridges.reduce(0) { $0 + $1.inFlight } + 8192
         let mailboxes = try (0..<count).map { _ in try Mailbox<WorkerMessage>(capacity: capacity) }
         let deliver: EventLog.Deliver = { worker, replies in _ = mailboxes[Int(worker)].post(.replies(replies)) }
         let core = try startCore(deliver)
         outbound = Outbound(mailboxes)
+        inlet = Inlet(mailboxes)
         let topicsPosted = mailboxes.map { _ in PostCount() }
         let tell: Broker.Deliver = { worker, replies in
             guard topicsPosted[Int(worker)].take() else { return false }

@@ -165,8 +165,11 @@ extension MQTTConnection {
         guard phase == .admitting, let exchange, let opening = opening.take() else { return }
         handle = attached.session
         incarnation = attached.incarnation
+        // An earlier connection may have left some.
+        hasMarks = attached.isPresent
         sessionExpiry = attached.sessionExpiry
         hasWill = opening.will != nil
+        worker.departed[clientID] = nil
         maximumPacketSize = opening.maximumPacketSize
         phase = .open
         exchange.status = 200
@@ -209,7 +212,8 @@ extension MQTTConnection {
         if phase == .admitting || isVersionKnown && isSaid {
             var answer = ConnectAnswer()
             answer.reason = reason
-            if wantsProblems { answer.reasonString = text }
+            if let opening { maximumPacketSize = opening.maximumPacketSize }
+            if mayAdd(text) { answer.reasonString = text }
             write(answer)
         }
         if let exchange, exchange.status == 0 { exchange.status = 403 }
@@ -226,7 +230,7 @@ extension MQTTConnection {
     private func refuse(_ ending: MQTTEnding, _ exchange: Exchange, _ reason: ReasonCode? = nil) {
         guard exchange === self.exchange, exchange.status == 0 else { return }
         exchange.status = ending.outcome.httpStatus
-        refuseConnect(reason ?? ending.connectReason, Array(ending.text.prefix(MQTTEnding.mostText)))
+        refuseConnect(reason ?? ending.connectReason, ending.text)
     }
 }
 

@@ -6,7 +6,7 @@ import WireMQTT
 /// How an exchange ended, in MQTT's words: the one table for CONNACK, PUBACK, PUBREC, SUBACK and DISCONNECT.
 struct MQTTEnding {
     let outcome: Outcome
-    /// For people, on one line; empty = nothing is said.
+    /// For people, on one line, of at most 386 bytes (`Problem`), so that `PacketWriter` cuts none; empty = nothing is said.
     let text: [UInt8]
 
     init(_ outcome: Outcome, text: [UInt8] = []) {
@@ -61,9 +61,6 @@ struct MQTTEnding {
         default: false
         }
     }
-
-    /// Bytes of a reason string, at most.
-    static let mostText = 256
 }
 
 extension CredentialFault {

@@ -12,7 +12,7 @@ import WireMQTT
 /// worker and used again.
 final class MQTTPublish: Wire {
     private let worker: Worker
-    /// Nil for a will, whose client is gone.
+    /// Nil for a will, whose client is gone, and for what an outside broker has sent.
     private(set) var connection: MQTTConnection?
     private(set) var exchange: Exchange?
     private(set) var session = Session.inside
@@ -34,6 +34,8 @@ final class MQTTPublish: Wire {
     /// Its place among the answers of its connection.
     var number: UInt64 = 0
     private var clientID: [UInt8] = []
+    /// Of a message from an outside broker: hears what comes of it.
+    private var ingestion: Ingestion?
 
     // The end.
     /// What the upstream has answered.
@@ -67,7 +69,7 @@ final class MQTTPublish: Wire {
         endText()
     }
 
-    /// The same of a will.
+    /// The same of a message that no packet has brought: a will, or one from an outside broker.
     func fill(_ message: Message) {
         qos = message.qos
         isRetained = message.isRetained
@@ -76,7 +78,13 @@ final class MQTTPublish: Wire {
         forwarded = message.properties
         let (topic, properties) = (message.topic, message.properties)
         beginText(topic.span)
-        MQTTFields.append(userProperties: 0..<properties.count, in: properties.span, to: &head, text)
+        if !properties.isEmpty {
+            let (all, bytes) = (0..<properties.count, properties.span)
+            if let type = PublishProperties.contentType(all, in: bytes), MQTTFields.isValue(bytes.extracting(type)) {
+                MQTTFields.append("content-type", bytes.extracting(type), to: &head, text)
+            }
+            MQTTFields.append(userProperties: all, in: bytes, to: &head, text)
+        }
         endText()
     }
 
@@ -115,8 +123,19 @@ final class MQTTPublish: Wire {
         exchange.body = payload
         exchange.bodyComplete = true
         exchange.sessionPrincipal = principal
+        cost = text.count + payload.count + forwarded.count
+        connection?.began(self)
         if let connection, qos != .atMostOnce { exchange.delivery = mark(of: connection) }
         worker.admit(exchange, session: session, upgrade: false)
+    }
+
+    /// The same with one from an outside broker.
+    func begin(_ ingestion: Ingestion) {
+        fill(ingestion.message)
+        self.ingestion = ingestion
+        worker.callsUnderWay += 1
+        let source = ingestion.source
+        begin(nil, source.session, as: source.principal, clientID: source.name)
     }
 
     private func mark(of connection: MQTTConnection) -> DeliveryMark {
@@ -127,6 +146,9 @@ final class MQTTPublish: Wire {
             session: connection.incarnation, packetID: packetID, isExactlyOnce: qos == .exactlyOnce, isResent: isResent,
             fingerprint: digest.finish().low, window: connection.grants.receiveMaximum)
     }
+
+    /// Bytes that it holds.
+    private(set) var cost = 0
 
     /// A later message must not pass it.
     var isParked: Bool { exchange?.isParked == true }
@@ -180,7 +202,7 @@ final class MQTTPublish: Wire {
         RefusedMessage(
             topic: topicBytes, payload: Array(payload.copyReadable().prefix(RefusedMessage.mostPayload)), clientID: clientID,
             subject: exchange.loggedPrincipal, qos: qos, code: "\(ending.outcome.code.name)",
-            reason: String(decoding: ending.text.prefix(MQTTEnding.mostText), as: UTF8.self),
+            reason: String(decoding: ending.text, as: UTF8.self),
             atMS: UInt64(max(0, WallClock.nowNS())) / 1_000_000)
     }
 
@@ -191,8 +213,12 @@ final class MQTTPublish: Wire {
 
     /// Who was refused hears why, where his version can say it.
     private func conclude(_ ending: MQTTEnding) {
+        if ingestion != nil {
+            answerIngestion(ending.isTemporary ? .later : .refused)
+            return recycle()
+        }
         guard connection?.version == .v5 else { return finish(.success) }
-        finish(ending.publishReason, text: Array(ending.text.prefix(MQTTEnding.mostText)))
+        finish(ending.publishReason, text: ending.text)
     }
 
     /// Nothing was done, and nothing can be said: the client finds its connection ended, and sends it again.
@@ -202,10 +228,32 @@ final class MQTTPublish: Wire {
         connection?.end(.implementationSpecificError, "a message could not be taken for now")
     }
 
+    /// Its connection is over while it waits for a stage. Who has no answer sends it again, on his next connection: what is
+    /// left of this one must not come behind that, when the message may have been released already.
+    func giveUp() {
+        guard isParked, qos != .atMostOnce, let exchange, exchange.status == 0 else { return }
+        exchange.status = Code.cancelled.httpStatus
+        recycle()
+    }
+
     private func finish(_ reason: ReasonCode, text: [UInt8] = []) {
         if !reason.isError && keeping == nil { worker.meters.count(publish: qos.rawValue, isDone: true) }
         if let connection { connection.answered(self, reason, text: text) }
+        answerIngestion(.taken)
         recycle()
+    }
+
+    /// Whoever waits for it hears no more of it.
+    func cutIngestion() {
+        guard ingestion != nil else { return }
+        exchange?.status = Code.cancelled.httpStatus
+        recycle()
+    }
+
+    private func answerIngestion(_ ending: MessageEnding) {
+        guard let ingestion = ingestion.take() else { return }
+        worker.callsUnderWay -= 1
+        ingestion.answer(ending)
     }
 
     private func recycle() {
@@ -220,6 +268,8 @@ final class MQTTPublish: Wire {
     /// Gives it back. It has no exchange, or none any more.
     func discard(isShared: Bool = false) {
         if let connection = connection.take() { connection.released(self) }
+        // Lost on its way.
+        answerIngestion(.later)
         if isShared || text.capacity > 4096 { text = Buffer(capacity: 512) } else { text.clear() }
         if isShared || payload.capacity > 8192 { payload = Buffer(capacity: 256) } else { payload.clear() }
         session = .inside

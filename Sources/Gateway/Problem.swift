@@ -53,7 +53,9 @@ struct Problem {
         }
         if let field = fields?.first, !field.pointer.isEmpty || out.isEmpty {
             if !out.isEmpty { out.append(": " as StaticString) }
-            out.append((field.pointer + " " + field.error).bounded(to: 192))
+            // A refusal with one field says the same in both.
+            let isSaid = text == nil && field.error == outcome.detail.description
+            out.append((isSaid ? field.pointer : field.pointer + " " + field.error).bounded(to: 192))
         }
         var reply = LocalReply(status: outcome.httpStatus, contentType: "text/plain", body: out.copyReadable())
         reply.outcome = outcome

@@ -70,6 +70,7 @@ extension Worker {
         var left: [WorkerMessage] = []
         mailbox.take(into: &left)
         for case .call(let pending) in left { pending.answer(.failed(.gatewayStops, mayHaveRun: false)) }
+        endIngestions(left)
     }
 }
 

@@ -33,6 +33,8 @@ enum WorkerMessage: Sendable {
     case call(PendingCall)
     /// Its caller has no use for the answer any more.
     case cancelCall(PendingCall)
+    /// A message from an outside broker.
+    case ingest(Ingestion)
     /// Finish what runs, on connections that then close; then the loop ends.
     case drain
     /// Take no new connections any more.
@@ -64,7 +66,7 @@ final class Worker {
     private(set) var ports: [ListenerPort] = []
     private var reader: MailboxReader<WorkerMessage>?
     private var openConnections = 0
-    /// Calls of the gateway's own: a drain waits for them too.
+    /// Calls of the gateway's own, and messages from outside brokers: a drain waits for them too.
     var callsUnderWay = 0
     let handshakes: HandshakeQueue
 
@@ -178,6 +180,7 @@ final class Worker {
         case .admitted(let ticket, let state, let most): admitted(ticket, by: state, most: most)
         case .call(let pending): begin(pending)
         case .cancelCall(let pending): cancel(pending)
+        case .ingest(let ingestion): begin(ingestion)
         case .drain: drain()
         case .closeListeners: closeListeners { _ in true }
         case .stop: loop.stop()
@@ -194,6 +197,7 @@ final class Worker {
             currentEra = UInt16(eras.count)
             eras.append(era)
         }
+        moveConnections()
         retireIfOver(old)
         identification.forgetRefused()
         for port in ports { port.adopt(generation) }

@@ -18,6 +18,11 @@ public struct TranslationTable: Sendable {
     /// Nil = it is not in the table.
     public subscript(_ text: [UInt8]) -> [UInt8]? { entries[text] }
 
+    /// What stands for what: under each text here those of clients that mean it, in the order of their bytes.
+    public var reversed: [[UInt8]: [[UInt8]]] {
+        Dictionary(grouping: entries.keys, by: { entries[$0] ?? [] }).mapValues { $0.sorted { $0.lexicographicallyPrecedes($1) } }
+    }
+
     /// Every table of the configuration, in its order. One that cannot be read has been reported, and is empty; so is one
     /// that nobody has named and that is not there.
     static func read(_ configuration: Configuration, _ diagnostics: Diagnostics) -> [TranslationTable] {

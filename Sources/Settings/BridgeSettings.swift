@@ -25,7 +25,8 @@ public struct BridgeSettings: Sendable, Equatable {
         }
     }
 
-    public var name: String
+    /// Its name, and where it stands.
+    public let placed: PlacedName
     public var address: Address
     public var version = Version.v5
     /// Nil = plain.
@@ -42,6 +43,8 @@ public struct BridgeSettings: Sendable, Equatable {
     public var backoffMost: UInt32 = 30_000
     /// Subject of the service as which its messages come in; there where `inward` has filters.
     public var principal: String?
+    /// The listener by whose routes its messages go; there where `inward` has filters.
+    public var listener: String?
     public var inward: [Inward] = []
     /// Messages read and not answered.
     public var inFlight = 64
@@ -56,22 +59,26 @@ public struct BridgeSettings: Sendable, Equatable {
 
     public static let most = 16
 
-    init(name: String, address: Address) {
-        self.name = name
+    public var name: String { placed.name }
+
+    init(name: String, at position: SourcePosition, address: Address) {
+        placed = PlacedName(name, at: position)
         self.address = address
         clientID = "nexus-\(name)"
     }
 }
 
 extension BridgeSettings {
-    static func readAll(_ root: Fields) -> [BridgeSettings] {
+    /// - Parameter listeners: all there are.
+    static func readAll(_ root: Fields, listeners: [Listener]) -> [BridgeSettings] {
+        let speakers = listeners.filter { $0.mqtt != nil }.map(\.name)
         guard let value = root.value("bridges") else { return [] }
         if case .scalar("off", _) = value.shape { return [] }
         let items = root.list("bridges") ?? []
         if items.count > most { root.diagnostics.error(at: value.position, "at most \(most) bridges are supported") }
         var bridges: [BridgeSettings] = []
         for item in items {
-            guard let bridge = read(Fields(item, "a bridge", root.diagnostics)) else { continue }
+            guard let bridge = read(Fields(item, "a bridge", root.diagnostics), speakers) else { continue }
             if bridges.contains(where: { $0.name == bridge.name }) {
                 root.diagnostics.error(at: item.position, "two bridges are named '\(bridge.name)'")
             }
@@ -80,12 +87,12 @@ extension BridgeSettings {
         return bridges
     }
 
-    private static func read(_ fields: Fields) -> BridgeSettings? {
+    private static func read(_ fields: Fields, _ speakers: [String]) -> BridgeSettings? {
         let diagnostics = fields.diagnostics
         let name = fields.string("name")
         let address = fields.value("address").flatMap { $0.address("address", diagnostics) }
         for key in ["name", "address"] where !fields.has(key) { diagnostics.error(at: fields.position, "a bridge needs '\(key)'") }
-        var result = BridgeSettings(name: name ?? "", address: address ?? .tcp(.name("nowhere"), port: 1883))
+        var result = BridgeSettings(name: name ?? "", at: fields.position, address: address ?? .tcp(.name("nowhere"), port: 1883))
         if let name, !isName(name) {
             diagnostics.error(at: fields.position(of: "name"), "'\(name)' is not a name of 1 to 40 of a-z, 0-9 and -")
         }
@@ -97,6 +104,7 @@ extension BridgeSettings {
         }
         result.readConnection(fields)
         result.readMessages(fields)
+        result.readListener(fields, speakers)
         fields.finish()
         return name == nil || address == nil ? nil : result
     }
@@ -150,6 +158,23 @@ extension BridgeSettings {
         publishTimeout = fields.milliseconds("publish_timeout", in: 100...120_000) ?? publishTimeout
         if inward.isEmpty && outward.isEmpty && !fields.has("in") && !fields.has("out") {
             diagnostics.error(at: fields.position, "a bridge needs 'in', 'out' or both")
+        }
+    }
+
+    /// The one that is named, or else the first that speaks MQTT.
+    private mutating func readListener(_ fields: Fields, _ speakers: [String]) {
+        if let name = fields.string("listener") {
+            listener = name
+            if !speakers.contains(name) {
+                fields.diagnostics.error(
+                    at: fields.position(of: "listener"), "no listener '\(name)' speaks MQTT" + Spelling.hint(name, among: speakers))
+            }
+        } else if !inward.isEmpty {
+            listener = speakers.first
+            if speakers.isEmpty {
+                fields.diagnostics.error(
+                    at: fields.position(of: "in"), "'in' needs a listener with 'mqtt': its messages go by that one's routes")
+            }
         }
     }
 

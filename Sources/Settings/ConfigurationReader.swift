@@ -57,7 +57,7 @@ extension Configuration {
         }
         result.readTables(root)
         if let mqtt = root.fields("mqtt", "what MQTT clients have in common") { result.mqtt.read(mqtt) }
-        result.bridges = BridgeSettings.readAll(root)
+        result.bridges = BridgeSettings.readAll(root, listeners: result.allListeners)
         root.finish()
         return result
     }

@@ -14,6 +14,9 @@ struct Hit {
 extension BrokerState {
     /// Messages with QoS 0 that wait for a congested connection.
     static let mostDirectWhenHeld = 64
+    /// Messages with QoS 2 of one session that have not been released: a client that comes back again and again and sends no
+    /// PUBREL.
+    static let mostIncoming = 4096
 
     func publish(_ message: Message, from: SessionHandle?, packetID: UInt16, _ ticket: Ticket, _ now: Moment) {
         let sender = from.flatMap { byNumber[$0.number] }
@@ -22,6 +25,7 @@ extension BrokerState {
             if stores { promises.append(.answer(reply: replies.count)) }
             return reply(ticket, .published(subscribers: 0, isRepeated: true))
         }
+        if packetID != 0, let sender, sender.incoming.count >= BrokerState.mostIncoming { return reply(ticket, .failed(.quotaExceeded)) }
         if message.isRetained && !mayRetain(message) { return reply(ticket, .failed(.quotaExceeded)) }
         figures.published += 1
         findHits(message, sender)

@@ -62,7 +62,7 @@ struct AskedDaemon: ParsableArguments {
             }
             return found
         }
-        guard let listener = try options.load().configuration.admin else {
+        guard let listener = try options.load(warns: false).configuration.admin else {
             throw ValidationError("the configuration has no admin listener to ask")
         }
         guard let found = SocketAddress(dialing: listener.address), found.isDialable else {

@@ -12,11 +12,13 @@ struct ConfigurationOptions: ParsableArguments {
     var config: String?
 
     /// The loaded files; prints warnings. With errors it prints every one and exits 78 (`EX_CONFIG`).
-    /// - Parameter breaking: what it is to break what was published; nil = nobody asks.
-    func load(vault: TicketVault = TicketVault(), breaking: Diagnostic.Severity? = nil) throws -> LoadedConfiguration {
+    /// - Parameters:
+    ///   - breaking: what it is to break what was published; nil = nobody asks.
+    ///   - warns: false for who only asks a daemon that has said them itself.
+    func load(vault: TicketVault = TicketVault(), breaking: Diagnostic.Severity? = nil, warns: Bool = true) throws -> LoadedConfiguration {
         switch LoadedConfiguration.load(config, vault: vault, breaking: breaking) {
         case .success(let loaded):
-            ConfigurationOptions.report(loaded.warnings)
+            if warns { ConfigurationOptions.report(loaded.warnings) }
             return loaded
         case .failure(let invalid):
             ConfigurationOptions.report(invalid.diagnostics)

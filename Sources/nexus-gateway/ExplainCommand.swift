@@ -48,7 +48,7 @@ struct ExplainCommand: ParsableCommand {
         let table = loaded.table
         let speakers = loaded.configuration.allListeners.filter { ($0.mqtt != nil) == mqtt }.map(\.name)
         guard let name = listener ?? speakers.first else {
-            throw ValidationError("no listener speaks \(mqtt ? "MQTT: give one 'mqtt'" : "HTTP")")
+            throw ValidationError(mqtt ? "no listener of this configuration speaks MQTT: give one 'mqtt: {}', or name another file with --config" : "no listener speaks HTTP")
         }
         guard let number = table.listeners.firstIndex(of: name) else {
             throw ValidationError("unknown listener '\(name)': there are \(table.listeners.joined(separator: ", "))")

@@ -1,4 +1,5 @@
 import Adapters
+import Bridge
 import Contracts
 import EventCore
 import Gateway
@@ -19,6 +20,8 @@ struct LoadedConfiguration: Sendable {
     var eventSchemas: EventSchemas
     /// Nil = there is none.
     var checkout: Checkout?
+    /// In the order of the configuration.
+    var bridges: [BridgeOptions]
     /// What deserves a look but hinders nothing.
     var warnings: [Diagnostic]
 
@@ -65,6 +68,7 @@ struct LoadedConfiguration: Sendable {
         if let breaking, let contracts { PublishedContracts.compare(configuration, contracts, breaking, diagnostics) }
         let stages = table.map { StageTables(configuration, $0, schema, diagnostics) }
         let checkout = Checkout.load(configuration, diagnostics)
+        let bridges = BridgeOptions.load(configuration, diagnostics)
         if let flag = configuration.checkout?.cartFlag, let known = table?.flags.map(\.name), !known.contains(flag.name) {
             diagnostics.error(
                 at: flag.position, "unknown flag '\(flag.name)': neither the flag file nor a route has it" + Spelling.hint(flag.name, among: known))
@@ -79,7 +83,7 @@ struct LoadedConfiguration: Sendable {
             LoadedConfiguration(
                 configuration: configuration, table: table, tls: tls, contracts: contracts, stages: stages,
                 eventSchemas: eventSchemas,
-                checkout: checkout,
+                checkout: checkout, bridges: bridges,
                 warnings: diagnostics.sorted))
     }
 }

@@ -116,7 +116,7 @@ private struct Daemon {
             // The gateway has asked for it, or has not been made.
             guard let side = opened else { throw ExitCode.failure }
             writeSide = side
-            try Blocking.run { try await side.begin() }
+            try Blocking.run { [inlet = gateway.inlet] in try await side.begin(inlet) }
         } catch {
             log.error("cannot start", ["error": "\(error)", "store": configuration.store.path])
             throw ExitCode(71)  // EX_OSERR
@@ -166,6 +166,7 @@ private struct Daemon {
                 do {
                     try signals.tellWhenDone { [gateway, writeSide] in
                         Blocking.run { await writeSide.settle(withinMS: drainNS / 1_000_000) }
+                        writeSide.closeBridges()
                         gateway.release()
                         gateway.wait { Blocking.run { await writeSide.close() } }
                     }
@@ -212,6 +213,7 @@ private struct Daemon {
                 ("identity.tokens_in_memory", now.identity.tokensInMemory != configuration.identity.tokensInMemory),
                 ("checkout", now.checkout != configuration.checkout), ("bus", now.bus != configuration.bus),
                 ("mqtt", now.mqtt != configuration.mqtt || MQTTSide.isWanted(by: now) != MQTTSide.isWanted(by: configuration)),
+                ("bridges", now.bridges != configuration.bridges),
                 ("listeners", now.allListeners.map(\.address) != configuration.allListeners.map(\.address)
                     || now.allListeners.map(\.name) != configuration.allListeners.map(\.name)),
             ] where changed {

@@ -4,6 +4,7 @@ import EventCore
 import Exchanges
 import Gateway
 import Identity
+import Routes
 import Sagas
 import Settings
 import Stores
@@ -27,7 +28,9 @@ final class WriteSide: Sendable {
     let flags: FlagDesk
     private let repeatSecret: RepeatDigest.Key
     private let bus = Mutex<Bus?>(nil)
-    private let startBus: @Sendable (SQLiteConsumerStore) async throws -> Bus
+    private let bridges = Mutex<Bridges?>(nil)
+    private let openBridges: @Sendable (Inlet) throws -> Bridges
+    private let startBus: @Sendable (SQLiteConsumerStore, [any Consumer]) async throws -> Bus
 
     /// Says which of the two files it is.
     private struct Unopened: Error, CustomStringConvertible {
@@ -80,9 +83,14 @@ final class WriteSide: Sendable {
         if let cluster = configuration.bus.legacyCartMirror {
             consumers.append(LegacyCartMirror(cluster: cluster, log: core, calls: calls))
         }
-        startBus = { [consumers] memory in
+        let skus = loaded.table.skus
+        if let mqtt, !configuration.mqtt.feed.isEmpty {
+            consumers.append(TopicFeed(name: "topic-feed", configuration.mqtt.feed, skus: skus, log: core, sink: BrokerSink(mqtt.broker)))
+        }
+        openBridges = { inlet in try Bridges(loaded, core: core, skus: skus, inlet: inlet, log: log) }
+        startBus = { [consumers] memory, more in
             try await Bus(
-                feed: core.feed, events: store, store: memory, consumers: consumers, options: BusOptions(configuration.bus),
+                feed: core.feed, events: store, store: memory, consumers: consumers + more, options: BusOptions(configuration.bus),
                 note: { $0.write(to: log) })
         }
     }
@@ -94,14 +102,20 @@ final class WriteSide: Sendable {
     }
 
     /// Goes on with what an earlier process left, and follows the log from then on.
-    func begin() async throws {
+    /// - Parameter inlet: of the workers, which run.
+    func begin(_ inlet: Inlet) async throws {
         try await checkout?.sagas.begin()
-        let started = try await startBus(memory)
+        let opened = try openBridges(inlet)
+        bridges.withLock { $0 = opened }
+        let started = try await startBus(memory, opened.consumers)
         bus.withLock { $0 = started }
     }
 
     /// Waits until no step is under way, but not for those that wait themselves, nor longer than this.
     func settle(withinMS: UInt64) async { await checkout?.sagas.settle(withinMS: withinMS) }
+
+    /// Takes nothing more from outside brokers, and tells them nothing more. Waits for their threads.
+    func closeBridges() { bridges.withLock { $0.take() }?.close() }
 
     /// Ends: what has not been finished, the next process goes on with.
     func close() async {
@@ -119,6 +133,7 @@ final class WriteSide: Sendable {
             let sagas = checkout.sagas.figures()
             families += SagaSeries.families(of: sagas) + OrderSeries.families(of: checkout.desk.meters, active: sagas.orders)
         }
+        families += bridges.withLock { $0 }?.families() ?? []
         return families + (mqtt.map { BrokerSeries.families(of: $0.broker) } ?? [])
     }
 }
@@ -178,5 +193,17 @@ extension AdminAnswer {
     /// A no, with a constant text that needs no escaping.
     init(_ status: UInt16, _ message: StaticString) {
         self.init(status: status, body: Array("{\"message\":\"\(message)\"}".utf8))
+    }
+}
+
+extension RouteTable {
+    /// What devices call each product: by the table `skus`, as it stands at the start.
+    fileprivate var skus: [Identifier: [String]] {
+        let table = translations.first { $0.name == "skus" }?.reversed ?? [:]
+        var skus: [Identifier: [String]] = [:]
+        for (product, names) in table {
+            if let id = Identifier(product) { skus[id] = names.map { String(decoding: $0, as: UTF8.self) } }
+        }
+        return skus
     }
 }

@@ -105,24 +105,24 @@ def slow_sync(tmp_path_factory) -> pathlib.Path:
 
 
 def test_a_slow_disk_holds_publishers_back(stage, slow_sync):
-    gateway = start(stage, {"LD_PRELOAD": str(slow_sync), "NEXUS_SLOW_SYNC_MS": "100"}, workers=1)
+    gateway = start(stage, {"LD_PRELOAD": str(slow_sync), "NEXUS_SLOW_SYNC_MS": "40"}, workers=1)
     product = unique("p")
     one = opened(gateway)
     began = time.monotonic()
     one.send(report(f"iot/inventory/{product}/delta", 0))
     one.expect(Type.PUBACK)
-    assert time.monotonic() - began >= 0.09, "acknowledged before it can have been on the disk"
+    assert time.monotonic() - began >= 0.036, "acknowledged before it can have been on the disk"
     before = gateway.rss()
     floods = [Flood(opened(gateway, V3), lambda number, device=device: publish(f"iot/inventory/{product}{device}/delta", b'{"delta":1,"reason":"load"}', 1, 1 + number % 65535, version=V3)) for device in range(8)]
     for flood in floods:
         flood.start()
     try:
         # The commits are everybody's: who asks for little waits for two of them, and not for what others have asked for.
-        for number in range(1, 15):
+        for number in range(1, 11):
             began = time.monotonic()
             one.send(report(f"iot/inventory/{product}/delta", number))
             one.expect(Type.PUBACK)
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < 1
         assert gateway.rss() - before < 64 << 20, f"grew by {(gateway.rss() - before) >> 20} MiB"
     finally:
         for flood in floods:

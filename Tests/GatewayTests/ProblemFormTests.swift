@@ -39,10 +39,12 @@ import WireGRPC
         func reply(_ dialect: Dialect, _ version: HTTPVersion = .http2) -> LocalReply {
             Problem(Outcome(.notFound, "no"), exchange(dialect, version), fields: nil).reply()
         }
-        for dialect in [Dialect.http, .soap, .eventStream, .webSocket, .mqtt] {
+        for dialect in [Dialect.http, .soap, .eventStream, .webSocket] {
             #expect(reply(dialect).status == 404 && "\(reply(dialect).contentType)" == "application/problem+json")
         }
         #expect(reply(.grpc, .http11).status == 404)
+        // An acknowledgement has room for a line.
+        #expect(reply(.mqtt).outcome?.code == .notFound && reply(.mqtt).body == Array("no".utf8))
         #expect(reply(.grpcWeb, .http11).status == 200 && !reply(.grpcWeb, .http11).isHeadOnly)
         #expect("\(reply(.connect).contentType)" == "application/json" && reply(.connect).status == 404)
     }

@@ -4,6 +4,7 @@ import Testing
 @Suite struct BridgeSettingsTests {
     private func read(_ text: String) -> (bridges: [BridgeSettings], problems: [String]) {
         let diagnostics = Diagnostics()
+        let text = text + "\nlisteners: [{ name: devices, address: '127.0.0.1:1883', mqtt: {} }]\n"
         let configuration = Document.parse(text, file: "bridge.yaml", diagnostics).map { Configuration.read($0, diagnostics) }
         return (configuration?.bridges ?? [], diagnostics.sorted.map { "\($0)".replacing("bridge.yaml:1:", with: "") })
     }
@@ -17,7 +18,7 @@ import Testing
     @Test func theLeastIsAnAddressAndOneDirection() throws {
         let (bridges, problems) = read("bridges: { name: plant, address: broker.example:1883, \(Self.inward) }")
         let bridge = try #require(bridges.first)
-        #expect(problems == [] && bridge.inward == [.init(filter: "iot/#")] && bridge.principal == "plant")
+        #expect(problems == [] && bridge.inward == [.init(filter: "iot/#")] && bridge.principal == "plant" && bridge.listener == "devices")
         #expect(bridge.version == .v5 && bridge.clientID == "nexus-plant" && !bridge.isClean && bridge.tls == nil)
         #expect(bridge.sessionExpiry == 86_400_000 && bridge.keepAlive == 60_000 && bridge.patience == 10_000 && bridge.inFlight == 64)
     }
@@ -78,6 +79,7 @@ import Testing
         ),
         ("name: a, address: 'b:1', backoff: 1m, \(inward)", "37: error: 'backoff' cannot be more than 'backoff_max'"),
         ("name: a, address: 'b:1', version: 4, \(inward)", "46: error: 'version' must be one of 3.1.1, 5, not '4' (did you mean '5'?)"),
+        ("name: a, address: 'b:1', listener: device, \(inward)", "41: error: no listener 'device' speaks MQTT (did you mean 'devices'?)"),
         ("name: a, address: 'b:1', filters: x, \(inward)", "37: error: unknown key 'filters' in a bridge"),
     ])
     func aMistakeIsToldAtItsPlace(_ bridge: String, _ problem: String) {

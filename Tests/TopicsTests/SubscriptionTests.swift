@@ -165,6 +165,23 @@ import WireMQTT
         #expect(rig.state.readFigures().retained == 2)
     }
 
+    @Test func messagesThatAreNeverReleasedAreBounded() throws {
+        let rig = try Rig(store: MemorySessionStore())
+        let one = TestClient(rig, "one")
+        for packetID in 1...UInt16(BrokerState.mostIncoming) {
+            guard one.publish(message("a", "x", .exactlyOnce), packetID: packetID).failures.isEmpty else {
+                Issue.record("refused at \(packetID)")
+                return
+            }
+        }
+        let next = UInt16(BrokerState.mostIncoming) + 1
+        #expect(one.publish(message("a", "x", .exactlyOnce), packetID: next).failures == [.quotaExceeded])
+        // What it has sent already is still known, and the next one goes when one of them is released.
+        #expect(one.publish(message("a", "x", .exactlyOnce), packetID: 1).compactMap(\.published).map(\.isRepeated) == [true])
+        one.release(1)
+        #expect(one.publish(message("a", "x", .exactlyOnce), packetID: next).failures.isEmpty)
+    }
+
     @Test func retainedMessagesExpire() throws {
         let rig = try Rig(store: MemorySessionStore())
         let one = TestClient(rig, "one")
