@@ -165,8 +165,11 @@ extension MQTTConnection {
         guard phase == .admitting, let exchange, let opening = opening.take() else { return }
         handle = attached.session
         incarnation = attached.incarnation
+        // An earlier connection may have left some.
+        hasMarks = attached.isPresent
         sessionExpiry = attached.sessionExpiry
         hasWill = opening.will != nil
+        worker.departed[clientID] = nil
         maximumPacketSize = opening.maximumPacketSize
         phase = .open
         exchange.status = 200
@@ -209,7 +212,8 @@ extension MQTTConnection {
         if phase == .admitting || isVersionKnown && isSaid {
             var answer = ConnectAnswer()
             answer.reason = reason
-            if wantsProblems { answer.reasonString = text }
+            if let opening { maximumPacketSize = opening.maximumPacketSize }
+            if mayAdd(text) { answer.reasonString = text }
             write(answer)
         }
         if let exchange, exchange.status == 0 { exchange.status = 403 }

@@ -113,6 +113,18 @@ extension MQTTConnection {
         if publish.connection === self, publish.isParked { parked = publish }
     }
 
+    /// Messages in the pipeline, with any QoS, above which no more are read; and their bytes. The Receive Maximum says
+    /// nothing of QoS 0.
+    static let mostInWork = 256
+    static let mostBytesInWork = 1 << 20
+
+    var isFull: Bool { inWork >= Self.mostInWork || bytesInWork >= Self.mostBytesInWork }
+
+    func began(_ publish: MQTTPublish) {
+        inWork += 1
+        bytesInWork += publish.cost
+    }
+
     // MARK: - Answers
 
     /// A message is done, or refused.
@@ -120,7 +132,7 @@ extension MQTTConnection {
         guard publish.qos != .atMostOnce, phase == .open || phase == .finishing else { return }
         if publish.qos == .exactlyOnce { incoming[publish.packetID] = reason.isError ? nil : .taken(by: publish.keeper) }
         let wasFull = answers.count >= Int(grants.receiveMaximum)
-        answers.settle(publish.number, reason, text: wantsProblems ? text : [])
+        answers.settle(publish.number, reason, text: mayAdd(text) ? text : [])
         writeAnswers()
         if wasFull { goOn() }
         finishIfAnswered()
@@ -128,6 +140,10 @@ extension MQTTConnection {
 
     /// The message is over, and with it what waited for it.
     func released(_ publish: MQTTPublish) {
+        let wasFull = isFull
+        inWork -= 1
+        bytesInWork -= publish.cost
+        if wasFull, !isFull { goOn() }
         guard parked === publish else { return }
         parked = nil
         goOn()
@@ -172,6 +188,9 @@ extension MQTTConnection {
         if releasing.isEmpty { releasing = [] }
         released(packetID, isKnown: isKnown)
     }
+
+    /// The log could not forget: PUBCOMP would be a lie, and no packet says so. The client comes back, and releases it again.
+    func releaseFailed() { end(.implementationSpecificError, "a message could not be released for now") }
 
     /// One of those who may know the message has forgotten it.
     func released(_ packetID: UInt16, isKnown: Bool) {

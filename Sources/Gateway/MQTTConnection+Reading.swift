@@ -10,6 +10,8 @@ import WireMQTT
 extension MQTTConnection {
     static let highWater = 64 * 1024
     private static let readsPerTurn = 16
+    /// SUBSCRIBEs and UNSUBSCRIBEs at the broker above which no more are read: each may be as large as a packet.
+    static let mostAsked = 16
 
     /// What a packet is, once it has been taken from the buffer.
     private enum Taken {
@@ -37,10 +39,15 @@ extension MQTTConnection {
             case .ending: return discard()
             case .admitting, .finishing, .closed: return
             }
-            guard mayRead else { return }
+            guard mayRead else {
+                // What is not read cannot come.
+                expectNothing()
+                return
+            }
             if published == grants.publishesPerTurn { return worker.loop.again(self) }
             let (taken, count) = nextPacket()
             if case .nothing(let least) = taken {
+                expectRest(least)
                 guard readable else {
                     if input.isEmpty { input.giveBack() }
                     return
@@ -51,6 +58,7 @@ extension MQTTConnection {
                 continue
             }
             input.consume(count)
+            if packetByMS > 0 { expectNothing() }
             heardMS = worker.loop.nowMS
             if case .publish = taken { published += 1 }
             act(on: taken)
@@ -59,15 +67,34 @@ extension MQTTConnection {
 
     /// Is there room for what another packet may bring?
     private var mayRead: Bool {
-        if subscribing != nil || parked != nil { return false }
+        if subscribing != nil || parked != nil || isFull || asked >= Self.mostAsked { return false }
         if outputBlocked && output.count > Self.highWater { return false }
         // MQTT 3.1.1 knows no Receive Maximum: it is not read from instead.
         if answers.count > Int(grants.receiveMaximum) || version == .v311 && answers.count == Int(grants.receiveMaximum) { return false }
         guard worker.requests.isEmpty else {
-            worker.requests.hold(self)
+            if !isHeldBack { worker.requests.hold(self) }
+            isHeldBack = true
             return false
         }
         return true
+    }
+
+    /// A packet that has begun has the time of a head, and a second more for each KB: a client without a keep alive could
+    /// hold its bytes for ever.
+    private func expectRest(_ least: Int) {
+        guard phase == .open, !input.isEmpty else { return }
+        if packetSinceMS == 0 { packetSinceMS = worker.loop.nowMS }
+        // How large it is may be known only later.
+        let byMS = packetSinceMS + UInt64(max(1, port.timeouts.head)) + UInt64(least)
+        guard byMS != packetByMS else { return }
+        packetByMS = byMS
+        arm()
+    }
+
+    /// It is whole, or is not read for now.
+    private func expectNothing() {
+        packetSinceMS = 0
+        packetByMS = 0
     }
 
     /// Receives once. False = nothing came (the connection may be closed by now).
@@ -160,6 +187,7 @@ extension MQTTConnection {
         case .subscribe(let work): begin(work)
         case .unsubscribe(let packetID, let filters):
             guard let handle, let exchange else { return }
+            asked += 1
             worker.requests.ask(.unsubscribe(handle, exchange.ticket, packetID: packetID, filters))
         case .ping:
             PacketWriter.pingresp(into: output)

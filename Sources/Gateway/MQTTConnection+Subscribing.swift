@@ -82,9 +82,9 @@ extension MQTTConnection {
         work.left -= 1
         guard work.left == 0, work === subscribing, let handle, let exchange else { return }
         subscribing = nil
+        asked += 1
         worker.requests.ask(.subscribe(handle, exchange.ticket, packetID: work.packetID, work.results))
         goOn()
-        finishIfAnswered()
     }
 
     func subscribed(_ packetID: UInt16, _ reasons: [ReasonCode]) {
@@ -92,6 +92,7 @@ extension MQTTConnection {
         PacketWriter.suback(packetID, reasons, version: version, into: output)
         worker.meters.count(packetOut: PacketType.suback.rawValue)
         flushSoon()
+        hasAnswered()
     }
 
     func unsubscribed(_ packetID: UInt16, _ reasons: [ReasonCode]) {
@@ -99,5 +100,13 @@ extension MQTTConnection {
         PacketWriter.unsuback(packetID, reasons, version: version, into: output)
         worker.meters.count(packetOut: PacketType.unsuback.rawValue)
         flushSoon()
+        hasAnswered()
+    }
+
+    /// The broker has answered one of those.
+    private func hasAnswered() {
+        if asked == Self.mostAsked { goOn() }
+        asked -= 1
+        finishIfAnswered()
     }
 }

@@ -42,6 +42,12 @@ final class MQTTConnection: ServedConnection {
     var readable = false
     var inputEnded = false
     var driving = false
+    /// It stands among those that go on when the broker and the log take requests again.
+    var isHeldBack = false
+    /// Loop milliseconds since when a packet has been coming, and by which it must be whole; 0 = none is, or it is not read
+    /// for now.
+    var packetSinceMS: UInt64 = 0
+    var packetByMS: UInt64 = 0
     /// Loop milliseconds of the last whole packet.
     var heardMS: UInt64
     /// 1.5 times the keep alive; 0 = none.
@@ -81,6 +87,11 @@ final class MQTTConnection: ServedConnection {
     var outgoing: Set<UInt16> = []
     /// Packet identifiers that the log was told to release, in that order.
     var releasing: [UInt16] = []
+    /// Messages in the pipeline with any QoS, and their bytes.
+    var inWork = 0
+    var bytesInWork = 0
+    /// SUBSCRIBEs and UNSUBSCRIBEs that the broker has not answered.
+    var asked = 0
     /// A message in the pipeline that later ones must not pass.
     var parked: MQTTPublish?
     var subscribing: SubscribeInWork?
@@ -128,6 +139,7 @@ final class MQTTConnection: ServedConnection {
         case .closed: return
         case .open, .finishing:
             if stalledByMS > 0, now >= stalledByMS { return lost() }
+            if packetByMS > 0, now >= packetByMS { return end(.keepAliveTimeout, "a packet was begun and not ended") }
             if patienceMS > 0, now >= heardMS + patienceMS { return end(.keepAliveTimeout, "nothing was heard for 1.5 times the keep alive") }
             if now >= ageMS { return end(.maximumConnectTime, "the connection has lived as long as it may") }
         }
@@ -146,6 +158,7 @@ final class MQTTConnection: ServedConnection {
         case .open, .finishing:
             if patienceMS > 0 { next = heardMS + patienceMS }
             if stalledByMS > 0 { next = min(next, stalledByMS) }
+            if packetByMS > 0 { next = min(next, packetByMS) }
             next = min(next, ageMS)
         case .opening, .admitting, .ending, .closed: return
         }
@@ -160,13 +173,17 @@ final class MQTTConnection: ServedConnection {
         guard phase == .open || phase == .finishing else { return close() }
         worker.meters.count(disconnect: reason.rawValue)
         if version == .v5 {
-            let text = wantsProblems ? Array("\(detail)".utf8) : []
+            var text = Array("\(detail)".utf8)
+            if !mayAdd(text) { text = [] }
             PacketWriter.disconnect(reason, text: text.span, into: output)
             worker.meters.count(packetOut: PacketType.disconnect.rawValue)
         }
         leave(departure)
         finish()
     }
+
+    /// May an answer have this reason string? Not beyond the client's Maximum Packet Size (MQTT 5.0 section 3.4.2.2.2).
+    func mayAdd(_ text: [UInt8]) -> Bool { wantsProblems && text.count + 16 <= Int(maximumPacketSize) }
 
     /// A packet that must not be sent again by its sender, or could not be taken apart.
     func fail(_ fault: MQTTFault) {
@@ -181,7 +198,8 @@ final class MQTTConnection: ServedConnection {
     func leave(_ departure: Departure) {
         opening = nil
         subscribing = nil
-        parked = nil
+        let parked = parked.take()
+        parked?.giveUp()
         guard let exchange = exchange.take() else { return }
         if let handle = handle.take() {
             if hasWill, case .lost = departure { worker.rememberDeparted(clientID, principal, listener: session.listener) }
@@ -238,7 +256,7 @@ final class MQTTConnection: ServedConnection {
 
     /// In a drain: the end, once nothing that the client has sent waits for its answer.
     func finishIfAnswered() {
-        guard phase == .finishing, answers.count == 0, subscribing == nil else { return }
+        guard phase == .finishing, answers.count == 0, subscribing == nil, asked == 0 else { return }
         end(.serverShuttingDown, "the gateway drains")
     }
 

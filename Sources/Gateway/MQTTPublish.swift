@@ -123,6 +123,8 @@ final class MQTTPublish: Wire {
         exchange.body = payload
         exchange.bodyComplete = true
         exchange.sessionPrincipal = principal
+        cost = text.count + payload.count + forwarded.count
+        connection?.began(self)
         if let connection, qos != .atMostOnce { exchange.delivery = mark(of: connection) }
         worker.admit(exchange, session: session, upgrade: false)
     }
@@ -144,6 +146,9 @@ final class MQTTPublish: Wire {
             session: connection.incarnation, packetID: packetID, isExactlyOnce: qos == .exactlyOnce, isResent: isResent,
             fingerprint: digest.finish().low, window: connection.grants.receiveMaximum)
     }
+
+    /// Bytes that it holds.
+    private(set) var cost = 0
 
     /// A later message must not pass it.
     var isParked: Bool { exchange?.isParked == true }
@@ -221,6 +226,14 @@ final class MQTTPublish: Wire {
         let connection = self.connection
         recycle()
         connection?.end(.implementationSpecificError, "a message could not be taken for now")
+    }
+
+    /// Its connection is over while it waits for a stage. Who has no answer sends it again, on his next connection: what is
+    /// left of this one must not come behind that, when the message may have been released already.
+    func giveUp() {
+        guard isParked, qos != .atMostOnce, let exchange, exchange.status == 0 else { return }
+        exchange.status = Code.cancelled.httpStatus
+        recycle()
     }
 
     private func finish(_ reason: ReasonCode, text: [UInt8] = []) {

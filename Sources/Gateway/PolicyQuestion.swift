@@ -43,7 +43,8 @@ struct PolicyQuestion: Sendable {
             }
             json.endObject()
         }
-        member("method", method)
+        // What MQTT clients publish goes on as POST, and is not asked about as that.
+        member("method", head.verb == .publish ? "PUBLISH" : method)
         member("path", path)
         member("route", text(route))
         map("parameters", parameters.map { ($0.name, text($0.value)) })

@@ -66,6 +66,9 @@ final class WaitingRequests: Source {
         first = 0
         let held = self.held
         self.held.removeAll()
-        for connection in held { connection.goOn() }
+        for connection in held {
+            connection.isHeldBack = false
+            connection.goOn()
+        }
     }
 }

@@ -48,6 +48,8 @@ extension Worker {
         case .parameter(let place):
             return exchange.text?.withReadable { text in
                 let captured = text.extracting(exchange.captures[place].range)
+                // A filter's wildcard stands for his things and for others', and is nobody's name.
+                if exchange.head.verb == .subscribe, hasWildcard(captured) { return unclear }
                 for i in 0..<captured.count where captured[i] == 0x25 {
                     return PercentDecoding.decode(captured) == subject
                 }
@@ -64,6 +66,12 @@ extension Worker {
             }
         case .anyone, .object: return false
         }
+    }
+
+    /// Elsewhere in a filter's path these two are percent-encoded.
+    private static func hasWildcard(_ captured: borrowing Span<UInt8>) -> Bool {
+        for i in captured.indices where captured[i] == 0x2b || captured[i] == 0x23 { return true }
+        return false
     }
 
     // MARK: - Verdicts

@@ -184,7 +184,10 @@ extension Worker {
     func deliver(_ reply: Reply) {
         // Its time may have been over meanwhile: then its client has heard so already.
         if case .releasedDelivery(let isKnown) = reply.outcome { return releasedDelivery(reply.ticket, isKnown: isKnown) }
-        guard let exchange = unanswered(reply.ticket), let wire = exchange.wire else { return giveUp(reply) }
+        guard let exchange = unanswered(reply.ticket), let wire = exchange.wire else {
+            if !deliver(refusedRelease: reply) { giveUp(reply) }
+            return
+        }
         if deliver(affinity: reply.outcome, exchange) { return }
         guard !isTooOld(reply, exchange) else { return }
         exchange.isRepetition = reply.isRepetition

@@ -24,7 +24,12 @@ extension Worker {
     func isForClusters(_ exchange: Exchange) -> Bool { (exchange.wire as? MQTTPublish)?.fitsClusters ?? true }
 
     func deliver(_ reply: BrokerReply) {
-        if case .will(let will, let client) = reply.what { return publish(will, of: client) }
+        switch reply.what {
+        case .will(let will, let client): return publish(will, of: client)
+        case .gone(let incarnation):
+            return requests.ask(Submission(ticket: reply.ticket, work: .forgetDeliveries(session: incarnation)))
+        default: break
+        }
         switch exchange(reply.ticket)?.wire {
         case let connection as MQTTConnection: deliver(reply.what, to: connection)
         case let publish as MQTTPublish:
@@ -53,13 +58,21 @@ extension Worker {
         case .unsubscribed(let packetID, let reasons): connection.unsubscribed(packetID, reasons)
         case .released(let packetID, let isKnown): connection.released(packetID, isKnown: isKnown)
         case .failed(let reason): connection.end(reason, "the session could not be kept")
-        case .published, .kept, .will: break
+        case .published, .kept, .will, .gone: break
         }
     }
 
     /// The log has forgotten a message with QoS 2.
     func releasedDelivery(_ ticket: Ticket, isKnown: Bool) {
         if let connection = exchange(ticket)?.wire as? MQTTConnection { connection.releasedByLog(isKnown: isKnown) }
+    }
+
+    /// The log could not. Of an MQTT connection that is the release of a message: nothing else is asked under its ticket.
+    /// - Returns: false when it was about something else.
+    func deliver(refusedRelease reply: Reply) -> Bool {
+        guard case .refused = reply.outcome, let connection = exchange(reply.ticket)?.wire as? MQTTConnection else { return false }
+        connection.releaseFailed()
+        return true
     }
 
     // MARK: - Messages
@@ -77,7 +90,9 @@ extension Worker {
 
     /// His will, if it comes to that, is his as he was let in.
     func rememberDeparted(_ clientID: [UInt8], _ principal: Principal, listener: UInt16) {
-        if departed.count < Self.mostDeparted { departed[clientID] = (principal, listener) }
+        // Of some the will never comes to be due: whoever comes later must not find their places taken for ever.
+        if departed.count >= Self.mostDeparted, departed[clientID] == nil, let some = departed.keys.first { departed[some] = nil }
+        departed[clientID] = (principal, listener)
     }
 
     /// Somebody's will is due: it goes through the pipeline as his.

@@ -197,6 +197,7 @@ final class Worker {
             currentEra = UInt16(eras.count)
             eras.append(era)
         }
+        moveConnections()
         retireIfOver(old)
         identification.forgetRefused()
         for port in ports { port.adopt(generation) }

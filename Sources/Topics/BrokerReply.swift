@@ -23,6 +23,9 @@ public struct BrokerReply: Sendable {
         case kept
         /// Somebody's will is due: it goes through the pipeline as his. The ticket names the worker, and nobody's exchange.
         case will(Will, DepartedClient)
+        /// A session that outlived its connection has ended, and with it all that is remembered under its incarnation (one
+        /// that ends with its connection ends where that is known). The ticket names a worker, and nobody's exchange.
+        case gone(incarnation: UInt64)
     }
 
     public var ticket: Ticket

@@ -145,6 +145,13 @@ extension BrokerState {
         session.incoming = []
         session.isStored = false
         if wasStored { changes.append(.endSession(session.number)) }
+        if session.sessionExpiry > 0 { reply(lastWorker(of: session), .gone(incarnation: session.incarnation)) }
+    }
+
+    /// A worker to tell of a session without a connection.
+    private func lastWorker(of session: Session) -> Ticket {
+        let worker = session.worker ?? UInt16(truncatingIfNeeded: session.number % UInt64(workers))
+        return Ticket(worker: worker, slot: .max, generation: 0)
     }
 
     /// From now on it lives as long as its connection.
@@ -194,9 +201,8 @@ extension BrokerState {
         guard let will = session.will else { return }
         setWill(session, nil)
         figures.wills += 1
-        let worker = session.worker ?? UInt16(truncatingIfNeeded: session.number % UInt64(workers))
         reply(
-            Ticket(worker: worker, slot: .max, generation: 0),
+            lastWorker(of: session),
             .will(will, DepartedClient(clientID: session.clientID, owner: session.owner)))
     }
 

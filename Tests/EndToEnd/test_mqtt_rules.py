@@ -112,6 +112,13 @@ def test_own_topics_and_no_others(place, version):
     client.nothing()
 
 
+def test_a_wildcard_is_nobodys_name(place):
+    client = place.known("+")
+    assert client.subscribe("own/+/a", "own/+/#", "$share/g/own/+/a").reasons == [0x87] * 3
+    other = unique("u")
+    assert place.known(other).subscribe(f"own/{other}/+", f"$share/g/own/{other}/#", f"$share/{other}/own/x/#").reasons == [0, 0, 0x87]
+
+
 def test_a_refused_filter_of_a_session_is_not_kept(place):
     name = unique("u")
     client = place.known(name, "STAFF", clean=False, session_expiry=60)

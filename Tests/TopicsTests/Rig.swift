@@ -164,6 +164,7 @@ extension [BrokerReply] {
     func to(_ client: TestClient) -> [BrokerReply] { filter { $0.ticket == client.ticket } }
     var failures: [ReasonCode] { compactMap(\.failure) }
     var releases: [UInt16] { compactMap(\.release) }
+    var gone: [UInt64] { compactMap { if case .gone(let incarnation) = $0.what { incarnation } else { nil } } }
     var wills: [Will] { compactMap { $0.will?.0 } }
 }
 

@@ -41,6 +41,37 @@ import WireMQTT
         #expect(rig.state.readFigures().sessions == 0)
     }
 
+    @Test func theEndOfASessionThatOutlivedItsConnectionIsTold() throws {
+        var options = Broker.Options()
+        options.sessions = 2
+        let rig = try Rig(options: options)
+        let expired = TestClient(rig, "one", expiry: 10, worker: 1)
+        expired.leave()
+        #expect(rig.pass(ms: 9000).gone.isEmpty)
+        let told = rig.pass(ms: 2000)
+        #expect(told.gone == [expired.attached?.incarnation])
+        #expect(told.allSatisfy { $0.ticket.worker == 1 })
+        // For another one, by a clean start, and by the end that DISCONNECT made earlier.
+        let evicted = TestClient(rig, "two")
+        evicted.leave()
+        let renewed = TestClient(rig, "three")
+        #expect(TestClient(rig, "four", expiry: 0).first.gone == [evicted.attached?.incarnation])
+        let clean = TestClient(rig, "three", clean: true)
+        #expect(clean.first.gone == [renewed.attached?.incarnation])
+        clean.leave(.clean(sessionExpiry: 1))
+        #expect(rig.pass(ms: 2000).gone == [clean.attached?.incarnation])
+    }
+
+    /// Who has its connection knows himself.
+    @Test func theEndOfASessionWithItsConnectionIsNotTold() throws {
+        let rig = try Rig()
+        let one = TestClient(rig, "one", expiry: 0)
+        #expect(one.leave().gone.isEmpty)
+        let two = TestClient(rig, "two")
+        #expect(two.leave(.clean(sessionExpiry: 0)).gone.isEmpty)
+        #expect(rig.pass(ms: 10_000).gone.isEmpty)
+    }
+
     @Test func aTakeOverEndsTheEarlierConnectionFirst() throws {
         let rig = try Rig()
         let one = TestClient(rig, "one")
