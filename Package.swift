@@ -144,7 +144,7 @@ let package = Package(
         tests("BridgeTests", ["Bridge"]),
         tests("ContractsTests", ["Seeded", "ProtoSets", "Contracts", "Exchanges"]),
         tests("OpenAPITests", ["OpenAPI", "Contracts"]),
-        tests("JOSETests", ["Seeded", "JOSE", "Contracts", "Exchanges"]),
+        tests("JOSETests", ["Seeded", "COpenSSL", "JOSE", "Contracts", "Exchanges"]),
         tests("IdentityTests", ["Seeded", "Identity", "JOSE", "Settings", "Policies", "Contracts", "Exchanges"]),
         tests("EventCoreTests", ["Seeded", "EventCore", "Contracts", "Exchanges"]),
         tests("BusTests", ["MemoryStores", "Seeded", "Bus", "EventCore", "Stores", "Contracts", "Exchanges"]),

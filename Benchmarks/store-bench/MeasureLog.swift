@@ -28,6 +28,7 @@ private final class Submitter: Sendable {
         var started = [UInt64](repeating: 0, count: clients)
         var free = (0..<clients).map { UInt32($0) }
         var inFlight = 0
+        var keys: UInt64 = 0
         var random = SystemRandomNumberGenerator()
         var messages = [UInt16](repeating: 0, count: clients)
         var releasing = [Bool](repeating: false, count: clients)
@@ -47,12 +48,13 @@ private final class Submitter: Sendable {
                     }
                     messages[Int(slot)] = messages[Int(slot)] % .max + 1
                     started[Int(slot)] = now
+                    keys += 1
                     let user = users[Int.random(in: 0..<users.count, using: &random)]
                     let sent = log.submit(
                         Submission(
                             ticket: Ticket(worker: worker, slot: slot, generation: 0),
                             work: .command(.cart(user, .add(product: product, quantity: 1)), expected: .any),
-                            metadata: metadata, repeatKey: repeats == .keys ? .random(using: &random) : nil,
+                            metadata: metadata, repeatKey: repeats == .keys ? .number(UInt64(worker) << 36 + keys) : nil,
                             delivery: repeats.mark(session, messages[Int(slot)], user)))
                     if sent { inFlight += 1 }
                 }
@@ -79,7 +81,7 @@ enum Repeats: String {
     case qos1 = " with marks of QoS 1"
     case qos2 = " with marks of QoS 2, and their release"
 
-    fileprivate func mark(_ session: UInt64, _ packetID: UInt16, _ user: Identifier) -> DeliveryMark? {
+    func mark(_ session: UInt64, _ packetID: UInt16, _ user: Identifier) -> DeliveryMark? {
         guard self == .qos1 || self == .qos2 else { return nil }
         return DeliveryMark(
             session: session, packetID: packetID, isExactlyOnce: self == .qos2, isResent: false,
@@ -88,9 +90,16 @@ enum Repeats: String {
 }
 
 extension RepeatKey {
-    fileprivate static func random(using random: inout SystemRandomNumberGenerator) -> RepeatKey {
-        RepeatKey(
-            identity: Digest(high: random.next() & 1023, low: random.next()), fingerprint: Digest(high: random.next(), low: random.next()))
+    /// One that has not been before. A digest's bits are as good as random, and the kernel's are not what is measured.
+    static func number(_ i: UInt64) -> RepeatKey {
+        func scattered(_ i: UInt64) -> UInt64 {
+            let first = (i ^ i >> 30) &* 0xBF58_476D_1CE4_E5B9
+            let second = (first ^ first >> 27) &* 0x94D0_49BB_1331_11EB
+            return second ^ second >> 31
+        }
+        return RepeatKey(
+            identity: Digest(high: scattered(i) & 1023, low: scattered(i &+ 1 << 40)),
+            fingerprint: Digest(high: scattered(i &+ 1 << 41), low: scattered(i &+ 1 << 42)))
     }
 }
 

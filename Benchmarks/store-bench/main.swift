@@ -14,6 +14,8 @@ import Glibc
 ///
 /// `store-bench marks PATH`: the same with the marks that messages of MQTT clients leave, QoS 1 and 2.
 ///
+/// `store-bench cost PATH`: only the CPU time of a command without keys, with them, and with marks.
+///
 /// `store-bench append PATH`: appends through the log until killed, printing what was acknowledged; the
 /// crash tests kill it. `store-bench checkpoint PATH`: the same for what consumers remember.
 ///
@@ -48,6 +50,8 @@ if arguments.count == 3 && arguments[1] == "append" {
             try measureLog(path: arguments[2], clients: 1024, seconds: 3, schemas, repeats: repeats)
         }
     }
+} else if arguments.count == 3 && arguments[1] == "cost" {
+    try measureCost(path: arguments[2])
 } else if arguments.count == 3 && arguments[1] == "deliver" {
     try deliverUntilKilled(path: arguments[2])
 } else if arguments.count == 3 && arguments[1] == "sessions" {
@@ -55,6 +59,6 @@ if arguments.count == 3 && arguments[1] == "append" {
 } else if arguments.count <= 2 {
     try measure(directory: arguments.count == 2 ? arguments[1] : ".build/store-bench")
 } else {
-    print("usage: store-bench [DIRECTORY] | store-bench loads|mixed|log|keys|marks|append|checkpoint|deliver|sessions PATH | store-bench bus [DIRECTORY]")
+    print("usage: store-bench [DIRECTORY] | store-bench loads|mixed|log|keys|marks|cost|append|checkpoint|deliver|sessions PATH | store-bench bus [DIRECTORY]")
     exit(64)
 }

@@ -56,13 +56,16 @@ public struct RepeatDigest {
     /// Filled up with zeros to whole words.
     public mutating func add(_ bytes: borrowing Span<UInt8>) {
         add(UInt64(bytes.count))
+        let whole = bytes.count & ~7
         var i = 0
-        while i < bytes.count {
-            var word: UInt64 = 0
-            for k in i..<min(i + 8, bytes.count) { word |= UInt64(bytes[k]) << UInt64(8 * (k - i)) }
-            add(word)
+        while i < whole {
+            add(UInt64(littleEndian: bytes.bytes.unsafeLoadUnaligned(fromByteOffset: i, as: UInt64.self)))
             i += 8
         }
+        guard i < bytes.count else { return }
+        var word: UInt64 = 0
+        for k in i..<bytes.count { word |= UInt64(bytes[k]) << UInt64(8 * (k - i)) }
+        add(word)
     }
 
     public mutating func add(_ bytes: [UInt8]) { add(bytes.span) }

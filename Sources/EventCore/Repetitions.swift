@@ -12,12 +12,11 @@ struct Repetitions {
 
     private let store: any EventStore
     private let limits: RepetitionLimits
-    /// Those before `first` are forgotten; `entries[first]` has the position `firstPosition`.
-    private var entries: [Entry] = []
-    private var first = 0
+    /// The first has the position `firstPosition`.
+    private var entries = SegmentedQueue<Entry>()
     private var firstPosition: UInt64 = 1
     /// The last record of each identity.
-    private var places: [RepeatKey.Digest: UInt64] = [:]
+    private var places = Scattered<UInt64>()
     /// Records of each principal.
     private var shares: [UInt64: Int] = [:]
 
@@ -57,10 +56,10 @@ struct Repetitions {
     }
 
     /// Records in memory.
-    var count: Int { entries.count - first }
+    var count: Int { entries.count }
     private var next: UInt64 { firstPosition + UInt64(count) }
 
-    private func entry(_ position: UInt64) -> Entry { entries[first + Int(position - firstPosition)] }
+    private func entry(_ position: UInt64) -> Entry { entries[Int(position - firstPosition)] }
 
     private func isPast(_ entry: Entry, at now: Timestamp) -> Bool {
         entry.time.microseconds + limits.window <= now.microseconds
@@ -75,7 +74,7 @@ struct Repetitions {
             entry.kind != .released
         else {
             // What is past its window leaves with the next append.
-            if first < entries.count, isPast(entries[first], at: now) { return nil }
+            if count > 0, isPast(entries[0], at: now) { return nil }
             if count >= limits.records { return .refused(Self.full) }
             return hasShare(key) ? .refused(Self.shareUsed) : nil
         }
@@ -190,8 +189,9 @@ struct Repetitions {
     /// What the group's append has to do; empty = nothing. A few more go than come, so that old ones do not pile up.
     mutating func changes(at now: Timestamp) -> RepetitionChanges {
         guard !changes.records.isEmpty else { return changes }
-        let old = entries[first...].prefix(min(2 * changes.records.count + 16, count - changes.records.count))
-        let leaving = old.prefix { isPast($0, at: now) }.count
+        let most = min(2 * changes.records.count + 16, count - changes.records.count)
+        var leaving = 0
+        while leaving < most, isPast(entries[leaving], at: now) { leaving += 1 }
         changes.forgetsThrough = leaving == 0 ? 0 : firstPosition + UInt64(leaving) - 1
         return changes
     }
@@ -202,15 +202,11 @@ struct Repetitions {
     mutating func committed() {
         guard hasChanges else { return }
         while firstPosition <= changes.forgetsThrough {
-            let identity = entries[first].identity
+            let identity = entries[0].identity
             if places[identity] == firstPosition { places[identity] = nil }
             leaveShare(identity)
-            first += 1
+            entries.removeFirst()
             firstPosition += 1
-        }
-        if first > 4096, first > entries.count / 2 {
-            entries.removeFirst(first)
-            first = 0
         }
         endGroup()
     }

@@ -68,6 +68,9 @@ public enum Algorithm: UInt8, Sendable, BitwiseCopyable, CaseIterable {
         case .edDSA: nil
         }
     }
+
+    /// RSASSA-PKCS1-v1_5?
+    var isPKCS1: Bool { self == .rs256 || self == .rs384 || self == .rs512 }
 }
 
 /// Some algorithms: what a key may do, what an issuer is believed with.

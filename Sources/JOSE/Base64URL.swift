@@ -15,21 +15,25 @@ public enum Base64URL {
         guard rest != 1 else { return nil }
         let table = values
         let values = table.span
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(text.count / 4 * 3 + 2)
-        var at = 0
-        while at &+ 4 <= text.count {
-            let a = values[Int(text[at])]
-            let b = values[Int(text[at &+ 1])]
-            let c = values[Int(text[at &+ 2])]
-            let d = values[Int(text[at &+ 3])]
-            // Values are six bits: only `none` has the highest.
-            guard (a | b | c | d) & 0x80 == 0 else { return nil }
-            bytes.append(a << 2 | b >> 4)
-            bytes.append(b << 4 | c >> 2)
-            bytes.append(c << 6 | d)
-            at &+= 4
+        let whole = text.count & ~3
+        // Values are six bits: only `none` has the highest. Whether there was one is asked once, at the end.
+        var seen: UInt8 = 0
+        var bytes = [UInt8](capacity: text.count / 4 * 3 + 2) { bytes in
+            var at = 0
+            while at < whole {
+                let a = values[Int(text[at])]
+                let b = values[Int(text[at &+ 1])]
+                let c = values[Int(text[at &+ 2])]
+                let d = values[Int(text[at &+ 3])]
+                seen |= a | b | c | d
+                bytes.append(a << 2 | b >> 4)
+                bytes.append(b << 4 | c >> 2)
+                bytes.append(c << 6 | d)
+                at &+= 4
+            }
         }
+        guard seen & 0x80 == 0 else { return nil }
+        let at = whole
         guard rest > 0 else { return bytes }
         let a = values[Int(text[at])]
         let b = values[Int(text[at &+ 1])]

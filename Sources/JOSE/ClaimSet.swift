@@ -42,28 +42,18 @@ public struct ClaimSet: Sendable {
         var name = 1
         while name < tape.next(0) {
             let value = name + 1
-            let claim = tape.string(name, in: text)
-            // All of them have three letters, but one.
-            if claim.count == 3 {
-                if claim.span.equals("iss") {
-                    strings.issuer = try ClaimSet.string(tape, value, text)
-                } else if claim.span.equals("sub") {
-                    strings.subject = try ClaimSet.string(tape, value, text)
-                } else if claim.span.equals("aud") {
-                    audiences = try ClaimSet.list(tape, value, text)
-                } else if claim.span.equals("exp") {
-                    dates.expires = try ClaimSet.date(tape, value, text)
-                } else if claim.span.equals("nbf") {
-                    dates.notBefore = try ClaimSet.date(tape, value, text)
-                } else if claim.span.equals("iat") {
-                    dates.issued = try ClaimSet.date(tape, value, text)
-                } else if claim.span.equals("jti") {
-                    strings.tokenID = try ClaimSet.string(tape, value, text)
-                } else if claim.span.equals("scp") {
-                    scp = try ClaimSet.words(tape, value, text)
-                }
-            } else if claim.span.equals("scope") {
-                scope = try ClaimSet.words(tape, value, text)
+            let raw = text.extracting(tape[name].text.range)
+            switch tape[name].escaped ? Registered(tape.string(name, in: text).span) : Registered(raw) {
+            case .issuer: strings.issuer = try ClaimSet.string(tape, value, text)
+            case .subject: strings.subject = try ClaimSet.string(tape, value, text)
+            case .audience: audiences = try ClaimSet.list(tape, value, text)
+            case .expires: dates.expires = try ClaimSet.date(tape, value, text)
+            case .notBefore: dates.notBefore = try ClaimSet.date(tape, value, text)
+            case .issued: dates.issued = try ClaimSet.date(tape, value, text)
+            case .tokenID: strings.tokenID = try ClaimSet.string(tape, value, text)
+            case .scp: scp = try ClaimSet.words(tape, value, text)
+            case .scope: scope = try ClaimSet.words(tape, value, text)
+            case .other: break
             }
             name = tape.next(value)
         }
@@ -106,7 +96,7 @@ public struct ClaimSet: Sendable {
             guard tape[at].kind == .object else { return nil }
             var member = at + 1
             let end = tape.next(at)
-            while member < end, tape.string(member, in: text) != name { member = tape.next(member + 1) }
+            while member < end, !tape.string(member, equals: name, in: text) { member = tape.next(member + 1) }
             guard member < end else { return nil }
             at = member + 1
         }
@@ -146,5 +136,30 @@ public struct ClaimSet: Sendable {
         let number = text.extracting(tape[at].text.range)
         guard let seconds = JSONNumber.double(number), abs(seconds) <= Double(furthestMS / 1000) else { throw .badClaim }
         return Int64((seconds * 1000).rounded(.down))
+    }
+}
+
+/// A claim with a meaning of its own (RFC 7519 section 4.1, RFC 8693 section 4.2), by its name.
+private enum Registered {
+    case issuer, subject, audience, expires, notBefore, issued, tokenID, scope, scp, other
+
+    init(_ name: Span<UInt8>) {
+        // All of them have three letters, but one.
+        guard name.count == 3 else {
+            self = name.equals("scope") ? .scope : .other
+            return
+        }
+        self =
+            switch (name[0], name[1], name[2]) {
+            case (UInt8(ascii: "i"), UInt8(ascii: "s"), UInt8(ascii: "s")): .issuer
+            case (UInt8(ascii: "s"), UInt8(ascii: "u"), UInt8(ascii: "b")): .subject
+            case (UInt8(ascii: "a"), UInt8(ascii: "u"), UInt8(ascii: "d")): .audience
+            case (UInt8(ascii: "e"), UInt8(ascii: "x"), UInt8(ascii: "p")): .expires
+            case (UInt8(ascii: "n"), UInt8(ascii: "b"), UInt8(ascii: "f")): .notBefore
+            case (UInt8(ascii: "i"), UInt8(ascii: "a"), UInt8(ascii: "t")): .issued
+            case (UInt8(ascii: "j"), UInt8(ascii: "t"), UInt8(ascii: "i")): .tokenID
+            case (UInt8(ascii: "s"), UInt8(ascii: "c"), UInt8(ascii: "p")): .scp
+            default: .other
+            }
     }
 }

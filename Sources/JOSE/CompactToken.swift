@@ -28,22 +28,14 @@ public struct CompactToken: Sendable {
     /// Takes one token apart; all of `text` must be the token.
     public init(_ text: Span<UInt8>) throws(TokenFault) {
         guard text.count <= CompactToken.longest else { throw .tooLong }
-        var first = -1
-        var second = -1
-        for i in 0..<text.count where text[i] == UInt8(ascii: ".") {
-            if first < 0 {
-                first = i
-            } else if second < 0 {
-                second = i
-            } else {
-                throw .wrongParts
-            }
-        }
-        guard first > 0, second > 0, second + 1 < text.count else { throw .wrongParts }
+        let first = CompactToken.dot(in: text, from: 0)
+        let second = CompactToken.dot(in: text, from: first + 1)
+        // A third is no character of the signature.
+        guard first > 0, second + 1 < text.count else { throw .wrongParts }
         guard let header = Base64URL.decode(text.extracting(0..<first)),
             let payload = Base64URL.decode(text.extracting((first + 1)..<second)),
             let signature = Base64URL.decode(text.extracting((second + 1)...))
-        else { throw .badEncoding }
+        else { throw CompactToken.dot(in: text, from: second + 1) < text.count ? .wrongParts : .badEncoding }
         let protected = try ProtectedHeader(header.span)
         algorithm = protected.algorithm
         keyID = protected.keyID
@@ -51,6 +43,19 @@ public struct CompactToken: Sendable {
         signingInput = Slice(0, second)
         self.payload = payload
         self.signature = signature
+    }
+
+    /// Where the next dot stands; the text's length when there is none.
+    private static func dot(in text: Span<UInt8>, from start: Int) -> Int {
+        var at = start
+        // Eight bytes at a time while none of them is one: such a byte becomes zero, and alone of all borrows.
+        while at &+ 8 <= text.count {
+            let word = text.bytes.unsafeLoadUnaligned(fromByteOffset: at, as: UInt64.self) ^ 0x2e2e_2e2e_2e2e_2e2e
+            if (word &- 0x0101_0101_0101_0101) & ~word & 0x8080_8080_8080_8080 != 0 { break }
+            at &+= 8
+        }
+        while at < text.count, text[at] != UInt8(ascii: ".") { at &+= 1 }
+        return at
     }
 }
 
@@ -74,10 +79,12 @@ struct ProtectedHeader {
         var name = 1
         while name < tape.next(0) {
             let value = name + 1
-            switch Member(tape.string(name, in: text).span) {
+            let raw = text.extracting(tape[name].text.range)
+            switch tape[name].escaped ? Member(tape.string(name, in: text).span) : Member(raw) {
             case .algorithm:
                 guard tape[value].kind == .string else { throw .unsupportedAlgorithm }
-                algorithm = Algorithm(name: tape.string(value, in: text).span)
+                let named = text.extracting(tape[value].text.range)
+                algorithm = tape[value].escaped ? Algorithm(name: tape.string(value, in: text).span) : Algorithm(name: named)
                 if algorithm == nil { throw .unsupportedAlgorithm }
             case .keyID:
                 guard tape[value].kind == .string else { throw .badKeyID }

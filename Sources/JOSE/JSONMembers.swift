@@ -44,3 +44,11 @@ struct JSONMembers {
         return Array(bytes.drop { $0 == 0 })
     }
 }
+
+extension JSONTape {
+    /// Is the string (or name) at `i` equal to `other`, after unescaping?
+    @inline(__always) func string(_ i: Int, equals other: [UInt8], in text: Span<UInt8>) -> Bool {
+        let entry = self[i]
+        return entry.escaped ? string(i, in: text) == other : text.extracting(entry.text.range).equals(other)
+    }
+}

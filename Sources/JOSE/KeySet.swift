@@ -41,8 +41,10 @@ public struct KeySet: Sendable {
             guard keys.count + skipped.count < KeySet.most else { throw KeySetFault(text: "the key set has more than \(KeySet.most) keys") }
             do {
                 let key = try JSONWebKey(JSONMembers(tape: tape, object: at), in: text)
+                // What RSA needs is small and made at once.
+                let isSmall = !key.algorithms.isDisjoint(with: .rsa)
                 let isEarly = keys.count(where: { $0.algorithms.contains(.es256) }) < KeySet.prepared
-                keys.append(try VerificationKey(key, takesSecret: takesSecrets, takesPrivate: false, prepares: isEarly))
+                keys.append(try VerificationKey(key, takesSecret: takesSecrets, takesPrivate: false, prepares: isSmall || isEarly))
             } catch {
                 skipped.append(error)
             }
@@ -60,29 +62,21 @@ public struct KeySet: Sendable {
     /// Is there a key of this id, for whatever algorithm?
     public func has(keyID: [UInt8]) -> Bool { keys.contains { $0.keyID == keyID } }
 
-    /// The keys to try, in the document's order and at most `tried`: those of this `kid` when the token has one,
-    /// else all; each only when it is for the algorithm.
-    public func candidates(keyID: [UInt8]?, _ algorithm: Algorithm) -> [VerificationKey] {
-        var found: [VerificationKey] = []
-        for key in keys where key.algorithms.contains(algorithm) && (keyID == nil || key.keyID == keyID) {
-            found.append(key)
-            if found.count == KeySet.tried { break }
-        }
-        return found
-    }
-
     /// Checks a token's signature with the key it names.
     /// - Parameter text: what the token was read from.
     /// - Returns: the key that it holds with. Throws `unknownKey` when newer keys might help.
     @discardableResult
     public func verify(_ token: CompactToken, in text: Span<UInt8>) throws(TokenFault) -> VerificationKey {
-        let candidates = candidates(keyID: token.keyID, token.algorithm)
-        guard !candidates.isEmpty else {
-            if let id = token.keyID, has(keyID: id) { throw .wrongAlgorithm }
-            throw .unknownKey
-        }
         let input = text.extracting(token.signingInput.range)
-        for key in candidates where key.verifies(token.signature.span, of: input, by: token.algorithm) { return key }
-        throw .badSignature
+        // Those of this `kid` when the token has one, else all; in the document's order.
+        var tried = 0
+        for key in keys where key.algorithms.contains(token.algorithm) && (token.keyID == nil || key.keyID == token.keyID) {
+            if key.verifies(token.signature.span, of: input, by: token.algorithm) { return key }
+            tried += 1
+            if tried == KeySet.tried { break }
+        }
+        guard tried == 0 else { throw .badSignature }
+        if let id = token.keyID, has(keyID: id) { throw .wrongAlgorithm }
+        throw .unknownKey
     }
 }

@@ -10,7 +10,8 @@ public final class VerificationKey: Sendable {
     public static let longestModulus = 8192
 
     private enum Material {
-        case rsa(PublicKey, modulus: Int)
+        /// Ready for RSASSA-PKCS1-v1_5, or not; PSS needs the key itself.
+        case rsa(PublicKey, PreparedModulus?, modulus: Int)
         /// With a table of its multiples, or without.
         case ec(PublicKey, Curve, PreparedPoint?)
         case ed25519(PublicKey)
@@ -27,7 +28,8 @@ public final class VerificationKey: Sendable {
     /// - Parameters:
     ///   - takesSecret: a shared secret (`oct`) is fine.
     ///   - takesPrivate: a private key is fine; its public half is used.
-    ///   - prepares: it will be used often: time and room are spent so that each use costs less (P-256 alone).
+    ///   - prepares: it will be used often: time and room are spent so that each use costs less (P-256, and RSA with the usual
+    ///     exponent).
     public convenience init(
         jwk text: Span<UInt8>, takesSecret: Bool = false, takesPrivate: Bool = false, prepares: Bool = false
     ) throws(KeyFault) {
@@ -40,7 +42,9 @@ public final class VerificationKey: Sendable {
         keyID = key.keyID
         algorithms = key.algorithms
         switch key.material {
-        case .rsa(let n, _, _): material = .rsa(PublicKey(owning: try EVPKeys.make(key.material, withPrivate: false)), modulus: n.count)
+        case .rsa(let n, let e, _):
+            let key = PublicKey(owning: try EVPKeys.make(key.material, withPrivate: false))
+            material = .rsa(key, prepares ? PreparedModulus(n: n, e: e) : nil, modulus: n.count)
         case .ec(let curve, let x, let y, _):
             let key = PublicKey(owning: try EVPKeys.make(key.material, withPrivate: false))
             material = .ec(key, curve, prepares && curve == .p256 ? PreparedPoint(x: x, y: y) : nil)
@@ -55,8 +59,9 @@ public final class VerificationKey: Sendable {
     public func verifies(_ signature: Span<UInt8>, of input: Span<UInt8>, by algorithm: Algorithm) -> Bool {
         guard algorithms.contains(algorithm) else { return false }
         switch material {
-        case .rsa(let key, let modulus):
-            guard signature.count == modulus, let digest = algorithm.hash?.digest(of: input) else { return false }
+        case .rsa(let key, let prepared, let modulus):
+            guard signature.count == modulus, let hash = algorithm.hash, let digest = hash.digest(of: input) else { return false }
+            if let prepared, algorithm.isPKCS1 { return prepared.verifies(signature, ofDigest: digest.span, hash) }
             return key.verifies(signature, ofDigest: digest.span, by: algorithm)
         case .ec(let key, let curve, let prepared):
             guard signature.count == 2 * curve.width, let digest = algorithm.hash?.digest(of: input) else { return false }

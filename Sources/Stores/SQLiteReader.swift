@@ -41,11 +41,7 @@ final class SQLiteReader {
         byTime = try connection.prepare(SQLiteReader.byTime)
         byPosition = try connection.prepare(SQLiteReader.byPosition)
         last = try connection.prepare("SELECT coalesce(max(position), 0) FROM events")
-        records = try connection.prepare(
-            """
-            SELECT position, identity, fingerprint, time, kind, outcome FROM repetitions
-            WHERE position > ? ORDER BY position LIMIT ?
-            """)
+        records = try connection.prepare(SQLiteRepetitions.read)
         marks = try connection.prepare(SQLiteDeliveryMarks.all)
         marksOfOne = try connection.prepare(SQLiteDeliveryMarks.ofSession)
         findName = try connection.prepare("SELECT name FROM names WHERE text = ?")
@@ -80,20 +76,7 @@ final class SQLiteReader {
     }
 
     func repetitions(after position: UInt64, limit: Int) throws(StoreError) -> [RepetitionRecord] {
-        defer { records.reset() }
-        records.bind(1, Int64(clamping: position))
-        records.bind(2, bounded(limit))
-        var found: [RepetitionRecord] = []
-        while try records.step() {
-            guard let identity = records.digest(1), let fingerprint = records.digest(2),
-                let kind = UInt8(exactly: records.integer(4)).flatMap(RepetitionRecord.Kind.init)
-            else { throw .unusable("record \(records.integer(0)) of a request cannot be read") }
-            found.append(
-                RepetitionRecord(
-                    position: UInt64(records.integer(0)), identity: identity, fingerprint: fingerprint,
-                    time: Timestamp(microseconds: records.integer(3)), kind: kind, outcome: records.bytes(5)))
-        }
-        return found
+        try SQLiteRepetitions.records(records, after: position, limit: Int(bounded(limit)))
     }
 
     func deliveries(after place: DeliveryRecord?, limit: Int) throws(StoreError) -> [DeliveryRecord] {

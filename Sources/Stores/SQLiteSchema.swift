@@ -106,12 +106,23 @@ enum SQLiteSchema {
           sequence INTEGER NOT NULL,
           PRIMARY KEY (session, slot)
         ) STRICT, WITHOUT ROWID;
+
+        -- Many records a row, instead of one (SQLiteRepetitions).
+        CREATE TABLE repetition_groups (
+          last INTEGER PRIMARY KEY, -- position of its last record
+          first INTEGER NOT NULL,
+          records BLOB NOT NULL
+        ) STRICT;
         """,
     ]
 
     /// Makes or migrates the tables; refuses files that are not ours or from a later version.
     static func prepare(_ connection: SQLiteConnection) throws(StoreError) {
-        try connection.migrate(applicationId: applicationId, steps, what: "an event store")
+        try connection.migrate(applicationId: applicationId, steps, what: "an event store") { version throws(StoreError) in
+            guard version == 3 else { return }
+            try SQLiteRepetitions.takeOver(connection)
+            try connection.execute("DROP TABLE repetitions")
+        }
     }
 }
 
@@ -120,7 +131,10 @@ extension SQLiteConnection {
     /// - Parameters:
     ///   - steps: step n takes version n to n + 1.
     ///   - what: what the file is (`an event store`), for errors.
-    func migrate(applicationId: Int64, _ steps: [String], what: String) throws(StoreError) {
+    ///   - move: what a step does after its statements, in the same transaction, to get to the version it is given.
+    func migrate(
+        applicationId: Int64, _ steps: [String], what: String, move: (Int) throws(StoreError) -> Void = { _ in }
+    ) throws(StoreError) {
         let version = Int(try integer("PRAGMA user_version"))
         let owner = try integer("PRAGMA application_id")
         let isEmpty = try integer("SELECT count(*) FROM sqlite_schema") == 0
@@ -131,14 +145,15 @@ extension SQLiteConnection {
             throw .unusable("this is \(what) of format \(version); this program knows \(steps.count)")
         }
         for step in version..<steps.count {
-            try execute(
-                """
-                BEGIN IMMEDIATE;
-                \(steps[step])
-                PRAGMA application_id = \(applicationId);
-                PRAGMA user_version = \(step + 1);
-                COMMIT;
-                """)
+            try execute("BEGIN IMMEDIATE")
+            do throws(StoreError) {
+                try execute(steps[step])
+                try move(step + 1)
+                try execute("PRAGMA application_id = \(applicationId); PRAGMA user_version = \(step + 1); COMMIT")
+            } catch {
+                if inTransaction { try? execute("ROLLBACK") }
+                throw error
+            }
         }
     }
 }

@@ -11,8 +11,7 @@ final class SQLiteWriter {
     private let findStream: SQLiteStatement
     private let insertStream: SQLiteStatement
     private let insertName: SQLiteStatement
-    private let insertRecord: SQLiteStatement
-    private let deleteRecords: SQLiteStatement
+    private var records: SQLiteRepetitions
     private let marks: SQLiteDeliveryMarks
     private var names: [String: Int64] = [:]
     private var streams: [StreamName: Stream] = [:]
@@ -72,9 +71,7 @@ final class SQLiteWriter {
             """)
         insertStream = try connection.prepare("INSERT INTO streams (stream, type, id) VALUES (?, ?, ?)")
         insertName = try connection.prepare("INSERT INTO names (text) VALUES (?)")
-        insertRecord = try connection.prepare(
-            "INSERT INTO repetitions (position, identity, fingerprint, time, kind, outcome) VALUES (?, ?, ?, ?, ?, ?)")
-        deleteRecords = try connection.prepare("DELETE FROM repetitions WHERE position <= ?")
+        records = try SQLiteRepetitions(connection)
         marks = try SQLiteDeliveryMarks(connection)
         head = 0
         lastRecord = 0
@@ -146,7 +143,7 @@ final class SQLiteWriter {
             for (i, batch) in batches.enumerated() {
                 versions.append(try append(batch, index: i, &position))
             }
-            try record(repetitions)
+            try records.write(repetitions, after: lastRecord)
             try marks.write(deliveries)
             try commit.run()
         } catch {
@@ -201,21 +198,6 @@ final class SQLiteWriter {
         return stream.version
     }
 
-    private func record(_ repetitions: RepetitionChanges) throws(StoreError) {
-        for record in repetitions.records {
-            insertRecord.bind(1, Int64(record.position))
-            insertRecord.bind(2, digest: record.identity)
-            insertRecord.bind(3, digest: record.fingerprint)
-            insertRecord.bind(4, record.time.microseconds)
-            insertRecord.bind(5, Int64(record.kind.rawValue))
-            insertRecord.bind(6, blob: record.outcome)
-            try insertRecord.run()
-        }
-        guard repetitions.forgetsThrough > 0 else { return }
-        deleteRecords.bind(1, Int64(repetitions.forgetsThrough))
-        try deleteRecords.run()
-    }
-
     private func find(_ name: StreamName) throws(StoreError) -> Stream {
         findStream.bind(1, text: name.id.bytes)
         findStream.bind(2, name.type)
@@ -260,6 +242,6 @@ final class SQLiteWriter {
         while try all.step() { names[all.text(1) ?? ""] = all.integer(0) }
         nextStream = try connection.integer("SELECT coalesce(max(stream), 0) + 1 FROM streams")
         head = UInt64(try connection.integer("SELECT coalesce(max(position), 0) FROM events"))
-        lastRecord = UInt64(try connection.integer("SELECT coalesce(max(position), 0) FROM repetitions"))
+        lastRecord = UInt64(try connection.integer("SELECT coalesce(max(last), 0) FROM repetition_groups"))
     }
 }

@@ -33,6 +33,9 @@ public final class Broker: Sendable {
         public var retained = 100_000
         /// Bytes of them.
         public var retainedBytes = 64 << 20
+        /// Topics and levels of topics that one SUBSCRIBE may look at for retained messages; a filter that would need more is
+        /// refused.
+        public var retainedSteps = 500_000
         /// Refused messages that are kept; older ones are dropped.
         public var refused = 10_000
 

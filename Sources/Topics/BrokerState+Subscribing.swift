@@ -11,6 +11,7 @@ extension BrokerState {
         let firstEntry = enqueued.count
         var former: [(TopicFilter, Subscription?)] = []
         var reasons: [ReasonCode] = []
+        var walk = RetainedWalk(most: options.queuedMessages, steps: options.retainedSteps)
         for line in asked {
             switch line {
             case .failure(let refused): reasons.append(refused.reason)
@@ -20,9 +21,14 @@ extension BrokerState {
                     reasons.append(.quotaExceeded)
                     continue
                 }
+                findRetained(subscription, isNew: isNew, &walk)
+                guard !walk.isCut else {
+                    reasons.append(.quotaExceeded)
+                    continue
+                }
                 former.append((subscription.filter, subscriptions.add(subscription, of: session)))
                 if session.isStored { changes.append(.subscribe(session: session.number, subscription)) }
-                sendRetained(subscription, isNew: isNew, to: session, now)
+                send(walk.found, to: session, subscription, now)
                 switch subscription.options.qos {
                 case .atMostOnce: reasons.append(.success)
                 case .atLeastOnce: reasons.append(.grantedQoS1)
@@ -66,16 +72,19 @@ extension BrokerState {
         reply(ticket, .unsubscribed(packetID: packetID, reasons))
     }
 
-    /// What topics retain, to a new subscriber (section 3.3.1.3).
-    private func sendRetained(_ subscription: Subscription, isNew: Bool, to session: Session, _ now: Moment) {
+    /// What topics retain for a new subscriber (section 3.3.1.3).
+    private func findRetained(_ subscription: Subscription, isNew: Bool, _ walk: inout RetainedWalk) {
+        walk.begin()
         guard subscription.filter.share == nil else { return }
         switch subscription.options.retainHandling {
         case .doNotSend: return
         case .sendIfNew: if !isNew { return }
         case .send: break
         }
-        var found: [MessageBody] = []
-        retained.match(subscription.filter.text, most: options.queuedMessages, into: &found)
+        retained.match(subscription.filter.text, &walk)
+    }
+
+    private func send(_ found: [MessageBody], to session: Session, _ subscription: Subscription, _ now: Moment) {
         let identifiers = subscription.identifier == 0 ? [] : [subscription.identifier]
         var bytes = 0
         for body in found where body.message.expiresMS > now.wallMS {

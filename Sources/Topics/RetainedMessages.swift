@@ -48,38 +48,73 @@ struct RetainedMessages {
         return nil
     }
 
-    /// Appends what the filter takes, until there are `most`.
-    func match(_ filter: [UInt8], most: Int, into found: inout [MessageBody]) {
-        match(root, Level(of: filter), isFirst: true, most, &found)
-    }
+    /// Finds what the filter takes, as far as the walk may go.
+    func match(_ filter: [UInt8], _ walk: inout RetainedWalk) { match(root, Level(of: filter), isFirst: true, &walk) }
 
-    private func match(
-        _ node: TopicNode<RetainedValue>, _ level: Level, isFirst: Bool, _ most: Int, _ found: inout [MessageBody]
-    ) {
+    private func match(_ node: TopicNode<RetainedValue>, _ level: Level, isFirst: Bool, _ walk: inout RetainedWalk) {
         if level.isRest {
-            if !isFirst, found.count < most, let body = node.value.body { found.append(body) }
-            return takeAll(below: node, isFirst: isFirst, most, &found)
+            if !isFirst { walk.take(node) }
+            return takeAll(below: node, isFirst: isFirst, &walk)
         }
         if level.isPlus {
             return node.forEachChild { child in
-                if !(isFirst && child.beginsWithDollar) { step(to: child, level, most, &found) }
-                return found.count < most
+                guard walk.goesOn() else { return false }
+                if !(isFirst && child.beginsWithDollar) { step(to: child, level, &walk) }
+                return true
             }
         }
-        if let child = node.child(level) { step(to: child, level, most, &found) }
+        if let child = node.child(level) { step(to: child, level, &walk) }
     }
 
-    private func step(to node: TopicNode<RetainedValue>, _ level: Level, _ most: Int, _ found: inout [MessageBody]) {
-        if let next = level.next { return match(node, next, isFirst: false, most, &found) }
-        if found.count < most, let body = node.value.body { found.append(body) }
+    private func step(to node: TopicNode<RetainedValue>, _ level: Level, _ walk: inout RetainedWalk) {
+        if let next = level.next { return match(node, next, isFirst: false, &walk) }
+        walk.take(node)
     }
 
-    private func takeAll(below node: TopicNode<RetainedValue>, isFirst: Bool, _ most: Int, _ found: inout [MessageBody]) {
+    private func takeAll(below node: TopicNode<RetainedValue>, isFirst: Bool, _ walk: inout RetainedWalk) {
         node.forEachChild { child in
+            guard walk.goesOn() else { return false }
             if isFirst && child.beginsWithDollar { return true }
-            if found.count < most, let body = child.value.body { found.append(body) }
-            takeAll(below: child, isFirst: false, most, &found)
-            return found.count < most
+            walk.take(child)
+            takeAll(below: child, isFirst: false, &walk)
+            return true
         }
+    }
+}
+
+/// How far a SUBSCRIBE may look for retained messages: a filter that takes few of very many topics would keep the broker
+/// from everybody else.
+struct RetainedWalk {
+    /// Messages of one filter.
+    let most: Int
+    /// Topics and levels of topics that may still be looked at, for all filters together.
+    private var steps: Int
+    /// Of the present filter: there was more to look at.
+    private(set) var isCut = false
+    private(set) var found: [MessageBody] = []
+
+    init(most: Int, steps: Int) {
+        self.most = most
+        self.steps = steps
+    }
+
+    /// With another filter.
+    mutating func begin() {
+        isCut = false
+        found.removeAll(keepingCapacity: true)
+    }
+
+    fileprivate mutating func goesOn() -> Bool {
+        guard found.count < most else { return false }
+        guard steps > 0, !isCut else {
+            isCut = true
+            return false
+        }
+        steps -= 1
+        return true
+    }
+
+    fileprivate mutating func take(_ node: TopicNode<RetainedValue>) {
+        if found.count < most, let body = node.value.body { found.append(body) }
     }
 }

@@ -211,4 +211,4 @@ def test_windows_and_bounds(tmp_path_factory, stage, user):
     assert version(gateway, user) == 5
     assert gateway.stop() == 0
     with sqlite3.connect(f"file:{gateway.folder}/data/events.db?mode=ro", uri=True) as store:
-        assert store.execute("SELECT count(*) FROM repetitions").fetchone() == (1,), "what is past goes"
+        assert store.execute("SELECT first, last FROM repetition_groups").fetchall() == [(4, 4)], "what is past goes"

@@ -11,6 +11,7 @@ import Testing
         let keys = [
             try Minting.verification(algorithm),
             try Minting.taken(jwk: key.privateJWK, takesPrivate: true), try Minting.taken(jwk: read.publicJWK),
+            try Minting.taken(jwk: read.publicJWK, prepares: true),
         ]
         for key in keys {
             // More than once: what was set up for a check is used again.
@@ -139,9 +140,9 @@ import Testing
         }
     }
 
-    @Test func oneKeyServesManyThreads() async throws {
-        for algorithm in [Algorithm.rs256, .es256, .edDSA, .hs256] {
-            let key = try Minting.verification(algorithm)
+    @Test(arguments: [false, true]) func oneKeyServesManyThreads(_ prepares: Bool) async throws {
+        for algorithm in [Algorithm.rs256, .rs512, .ps256, .es256, .edDSA, .hs256] {
+            let key = try Minting.taken(jwk: try Minting.key(algorithm).publicJWK, prepares: prepares)
             let text = try Minting.key(algorithm).token(payload: Array(Minting.claims.utf8).span)
             var wrong = text
             wrong[text.count - 5] = wrong[text.count - 5] == 65 ? 66 : 65

@@ -62,7 +62,11 @@ private let held = DeliveryRecord.firstHeld
             #expect(sqlite3_exec(database, sql, nil, nil, nil) == SQLITE_OK)
             sqlite3_close(database)
         }
-        change("DROP TABLE delivery_marks; PRAGMA user_version = 2")
+        change(
+            """
+            DROP TABLE delivery_marks; DROP TABLE repetition_groups; PRAGMA user_version = 2;
+            CREATE TABLE repetitions (position, identity, fingerprint, time, kind, outcome);
+            """)
         let store = try shop.reopen()
         #expect(try store.head() == 1 && read(store).isEmpty)
         _ = try store.append([], none, [mark(1, 0)])

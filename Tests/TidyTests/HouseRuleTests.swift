@@ -46,6 +46,7 @@ import Testing
         "Sources/JOSE/Hash.swift": "OpenSSL's digests, fetched once",
         "Sources/JOSE/PublicKey.swift": "OpenSSL's keys, and what checks signatures with them",
         "Sources/JOSE/PreparedPoint.swift": "OpenSSL's points and numbers",
+        "Sources/JOSE/PreparedModulus.swift": "OpenSSL's numbers",
         "Sources/JOSE/PrivateKey.swift": "OpenSSL's keys, which sign",
         "Sources/JOSE/Secret.swift": "OpenSSL's HMAC",
         "Sources/JOSE/EVPKeys.swift": "hands the numbers of a key to OpenSSL",

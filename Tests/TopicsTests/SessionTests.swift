@@ -62,6 +62,17 @@ import WireMQTT
         #expect(rig.pass(ms: 2000).gone == [clean.attached?.incarnation])
     }
 
+    @Test func sessionsThatEndedWhileNobodyRanAreTold() throws {
+        let store = MemorySessionStore()
+        let rig = try Rig(store: store)
+        let one = TestClient(rig, "one", expiry: 10)
+        one.leave()
+        rig.pass(ms: 200)
+        let told = try Rig(store: store, wallMS: rig.wallMS + 60_000).pass(ms: 0)
+        #expect(told.gone == [one.attached?.incarnation])
+        #expect(told.allSatisfy { $0.ticket.worker < 2 })
+    }
+
     /// Who has its connection knows himself.
     @Test func theEndOfASessionWithItsConnectionIsNotTold() throws {
         let rig = try Rig()

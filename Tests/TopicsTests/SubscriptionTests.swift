@@ -165,6 +165,25 @@ import WireMQTT
         #expect(rig.state.readFigures().retained == 2)
     }
 
+    @Test func aSubscribeLooksAtSoManyTopicsAndNoMore() throws {
+        var options = Broker.Options()
+        options.retainedSteps = 150
+        let rig = try Rig(options: options)
+        let writer = TestClient(rig, "writer")
+        for i in 0..<100 { writer.publish(message("a/\(i)/b", retain: true)) }
+        let reader = TestClient(rig, "reader")
+        // 101 steps; what is left does not do for the next one, and is not needed by the others.
+        let answer = reader.subscribe(
+            subscription("+/+/none"), subscription("a/+/never"), subscription("a/7/b"), subscription("a/+/no", retain: .doNotSend),
+            subscription("$share/g/a/+/b"))
+        #expect(answer.compactMap(\.subscribed) == [[.grantedQoS1, .quotaExceeded, .grantedQoS1, .grantedQoS1, .grantedQoS1]])
+        #expect(answer.deliveries.map(\.topic) == ["a/7/b"])
+        #expect(writer.publish(message("a/x/never")).to(reader).deliveries.isEmpty)
+        #expect(writer.publish(message("a/x/no")).to(reader).deliveries.count == 1)
+        // Each SUBSCRIBE has its own.
+        #expect(TestClient(rig, "other").subscribe(subscription("a/+/b")).deliveries.count == 64)
+    }
+
     @Test func messagesThatAreNeverReleasedAreBounded() throws {
         let rig = try Rig(store: MemorySessionStore())
         let one = TestClient(rig, "one")
