@@ -44,7 +44,7 @@ class Place:
             listeners=[listener(), listener("devices", mqtt={}), listener("tokens", mqtt={}), listener("strict", mqtt={"keep_alive": "7s", "levels": 4, "filters": 3, "user_properties": 2, "max_packet": "2KiB"})],
             identity={"issuers": [{**self.issuer.settings, "leeway": "0s"}]}, access={"policies": [str(folder / "policies.yaml")]},
             limits={"budgets": [{"name": "few", "requests": 3, "per": "1h"}]},
-            contracts={"command_schemas": str(gateways.ROOT / "contracts/commands")}, mqtt={"subscriptions": 5, "retained": 3}, **over)
+            contracts={"command_schemas": str(gateways.ROOT / "contracts/commands")}, mqtt={"subscriptions": 5, "retained": 3, "feed": []}, **over)
         open_too = [{**route, "name": f"strict-{route['name']}", "match": {**route["match"], "listener": "strict"}} for route in ROUTES[:5]]
         self.gateway = stage.gateway(config, ROUTES + open_too)
         self._clients: list[Client] = []
