@@ -203,7 +203,8 @@ def test_a_screen_is_told_the_stock(place, version):
     seen = []
     while not seen or seen[-1] != known + 6:
         seen.append(json.loads(screen.message(5).payload)["onHand"])
-    assert seen == sorted(seen) and set(seen) <= {known, known + 6}, seen
+    # What the topic retained may be a report behind; it never goes back.
+    assert seen == sorted(seen), seen
 
 
 @both
