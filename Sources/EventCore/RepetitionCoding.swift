@@ -4,14 +4,18 @@ import Exchanges
 extension Accepted {
     /// Version (8 bytes), length of the id (1), id, 16 bytes an event id.
     var recorded: [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(9 + aggregateId.bytes.count + 16 * eventIds.count)
-        bytes.append(littleEndian: version, bytes: 8)
-        bytes.append(UInt8(aggregateId.bytes.count))
-        bytes += aggregateId.bytes
+        let id = aggregateId.bytes
+        // One for each request with a key: the bytes are put in their places, not appended one by one.
+        var bytes = [UInt8](repeating: 0, count: 9 + id.count + 16 * eventIds.count)
+        var span = bytes.mutableSpan
+        span.put(littleEndian: version, at: 0)
+        span[8] = UInt8(id.count)
+        for i in id.indices { span[9 + i] = id[i] }
+        var place = 9 + id.count
         for id in eventIds {
-            bytes.append(littleEndian: id.high, bytes: 8)
-            bytes.append(littleEndian: id.low, bytes: 8)
+            span.put(littleEndian: id.high, at: place)
+            span.put(littleEndian: id.low, at: place + 8)
+            place += 16
         }
         return bytes
     }
@@ -56,6 +60,13 @@ extension StoredAnswer {
             status: UInt16(status), fields: Array(rest.prefix(Int(fields))), body: Array(body),
             trailers: trailers == 0 ? nil : Array(rest.dropFirst(Int(fields)).prefix(Int(trailers) - 1)),
             grpcStatus: grpc == 0 ? nil : UInt32(truncatingIfNeeded: grpc - 1))
+    }
+}
+
+extension MutableSpan<UInt8> {
+    /// Eight bytes.
+    fileprivate mutating func put(littleEndian value: UInt64, at place: Int) {
+        for i in 0..<8 { self[place + i] = UInt8(truncatingIfNeeded: value >> UInt64(8 * i)) }
     }
 }
 

@@ -34,11 +34,7 @@ struct SQLiteRepetitions {
     private mutating func write(_ records: [RepetitionRecord]) throws(StoreError) {
         var first = 0
         for (i, record) in records.enumerated() {
-            row.append(digest: record.identity)
-            row.append(digest: record.fingerprint)
-            row.append(UInt64(bitPattern: record.time.microseconds), bytes: 8)
-            row.append(record.kind.rawValue)
-            row.append(UInt64(record.outcome.count), bytes: 4)
+            row.append(head: record)
             row += record.outcome
             guard row.count >= Self.fullRow || i == records.count - 1 else { continue }
             insert.bind(1, Int64(record.position))
@@ -100,14 +96,26 @@ struct SQLiteRepetitions {
     }
 }
 
-extension [UInt8] {
-    fileprivate mutating func append(_ value: UInt64, bytes: Int) {
-        for i in 0..<bytes { append(UInt8(truncatingIfNeeded: value >> UInt64(8 * i))) }
+extension MutableSpan<UInt8> {
+    /// Little-endian.
+    fileprivate mutating func put(_ value: UInt64, bytes: Int, at place: Int) {
+        for i in 0..<bytes { self[place + i] = UInt8(truncatingIfNeeded: value >> UInt64(8 * i)) }
     }
+}
 
-    fileprivate mutating func append(digest: RepeatKey.Digest) {
-        append(digest.high, bytes: 8)
-        append(digest.low, bytes: 8)
+extension [UInt8] {
+    /// All of a record but its outcome: 45 bytes, put in their places.
+    fileprivate mutating func append(head record: RepetitionRecord) {
+        let start = count
+        append(contentsOf: repeatElement(0, count: 45))
+        var span = mutableSpan
+        span.put(record.identity.high, bytes: 8, at: start)
+        span.put(record.identity.low, bytes: 8, at: start + 8)
+        span.put(record.fingerprint.high, bytes: 8, at: start + 16)
+        span.put(record.fingerprint.low, bytes: 8, at: start + 24)
+        span.put(UInt64(bitPattern: record.time.microseconds), bytes: 8, at: start + 32)
+        span[start + 40] = record.kind.rawValue
+        span.put(UInt64(record.outcome.count), bytes: 4, at: start + 41)
     }
 
     fileprivate func number(at place: Int, bytes: Int) -> UInt64 {
