@@ -75,7 +75,9 @@ final class MQTTPermission: Wire {
 
     func answer(_ outcome: Outcome, of exchange: Exchange) { refuse(MQTTEnding(outcome), exchange) }
 
+    /// A query of the core is answered: its policy has found in the object what it wants of whoever asks.
     func answer(_ reply: LocalReply, of exchange: Exchange) {
+        if reply.outcome == nil, reply.status == 200, exchange === self.exchange { return allow() }
         refuse(MQTTEnding(reply) ?? MQTTEnding(Outcome(.unsupported, "this route takes no subscriptions")), exchange)
     }
 

@@ -230,6 +230,7 @@ extension Worker {
         case .upstream(let index): proxy(exchange, session, era, by: era.clusters[Int(index)], avoiding: nil, hasPlace: false)
         case .command(let index): command(Int(index), exchange, era: era)
         case .anyCommand(let capture): anyCommand(Int(capture), exchange, era: era)
+        case .query where exchange.head.verb == .subscribe && exchange.access == nil: topics(exchange)
         case .query(let index): query(Int(index), exchange, era: era)
         case .fixed(let index): exchange.wire?.answer(era.fixedReplies[Int(index)], of: exchange)
         case .operation(let operation): answer(operation, exchange, era: era)

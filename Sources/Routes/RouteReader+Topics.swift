@@ -86,7 +86,9 @@ extension RouteReader {
             switch target {
             case .topics: continue
             case .cluster, .command, .anyCommand: if action == .publish { continue }
-            case .query, .operation, .fixed: break
+            // The filter is granted to whom the question would be answered.
+            case .query: if action == .subscribe { continue }
+            case .operation, .fixed: break
             }
             diagnostics.error(
                 at: fields.position(of: key),

@@ -103,7 +103,23 @@ def test_an_order_is_told_of_along_its_way(shop):
 def test_who_may_listen(shop):
     with shop.client(unique("desk"), "STAFF") as staff, shop.client(unique("ann")) as other:
         assert staff.subscribe("shop/orders/+/status", "shop/orders/7/status", "shop/orders/#", qos=1).reasons[:2] == [1, 1]
-        assert other.subscribe("shop/orders/+/status", "shop/orders/7/status", "shop/inventory/+", "shop/#", qos=1).reasons[:3] == [0x87, 0x87, 1]
+        assert other.subscribe("shop/orders/+/status", "shop/orders/7/status", "shop/inventory/+", "shop/#", qos=1).reasons[:3] == [0x8F, 0x8F, 1]
+
+
+@pytest.mark.parametrize("version", (V3, V5), ids=("311", "5"))
+def test_a_customer_hears_of_his_own_order(shop, version):
+    user, other = unique("ann"), unique("bob")
+    shop.add(user, "OLJCESPC7Z")
+    order = shop.order(user).order_id
+    no, unknown = (0x87, 0x8F) if version == V5 else (0x80, 0x80)
+    with shop.client(user, version=version) as own, shop.client(other, version=version) as stranger:
+        # Several at once: each is asked for by itself, and answered in its place.
+        answer = own.subscribe("shop/orders/nobodys/status", f"shop/orders/{order}/status", "shop/orders/+/status", qos=1)
+        assert answer.reasons == [unknown, 1, unknown], answer
+        assert stranger.subscribe(f"shop/orders/{order}/status", qos=1).reasons == [no]
+        kept = until(own, lambda _, body: body["state"] == "Confirmed")
+        assert {topic for topic, _ in kept} == {f"shop/orders/{order}/status"}
+        stranger.nothing(0.3)
 
 
 def test_a_share_of_the_stock(shop):

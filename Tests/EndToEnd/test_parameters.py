@@ -111,4 +111,4 @@ def test_routes_lists_them_and_openapi_does_not(files):
 
 def test_without_a_listener_mqtt_cannot_be_explained(stage, tmp_path):
     done = stage.files(config(tmp_path / "skus.yaml", "{}\n"), ROUTES).run("explain", "--mqtt", "publish", "a")
-    assert done.returncode > 1 and "no listener speaks MQTT" in done.stderr
+    assert done.returncode > 1 and "no listener of this configuration speaks MQTT" in done.stderr

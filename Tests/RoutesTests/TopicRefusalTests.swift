@@ -17,6 +17,7 @@ struct TopicRefusalTests {
         ("{ publish: a }", "{ topics: relay }", "stages: { inspect: { schema: f.json } }"),
         ("{ publish: a }", "{ cluster: legacy }", "flag: f\n  fallback: { command: cart.add }"),
         ("{ subscribe: \"a/{r...}\", listener: devices }", "{ topics: subscribe }", "stages: { shield: { requests: 1, per: 1s } }"),
+        ("{ subscribe: \"a/{userId}\" }", "{ query: cart.get }", "stages: { identify: required }"),
     ])
     func whatIsFine(_ match: String, _ target: String, _ rest: String) {
         #expect(problems(match, target, rest) == [])
@@ -49,6 +50,7 @@ struct TopicRefusalTests {
         ("{ path: /a }", "{ topics: relay }", "", "4:21: error: 'topics: relay' is for MQTT: match 'publish'"),
         ("{ publish: a }", "{ topics: session }", "", "4:21: error: 'topics: session' is for 'connect', and the route matches 'publish': write 'topics: relay'"),
         ("{ publish: a }", "{ topics: replay }", "", "4:21: error: 'topics' must be one of session, relay, subscribe, not 'replay' (did you mean 'relay'?)"),
+        ("{ connect: a }", "{ query: cart.get }", "", "4:3: error: 'connect' is answered by the broker alone: 'topics: session'"),
         ("{ subscribe: a }", "{ command: cart.add }", "", "4:3: error: 'subscribe' is answered by the broker alone: 'topics: subscribe'"),
         ("{ connect: a }", "{ cluster: legacy }", "", "4:3: error: 'connect' is answered by the broker alone: 'topics: session'"),
         ("{ publish: a }", "{ query: cart.get }", "", "4:3: error: query cart.get answers with a body, which nobody who publishes gets: a command, a cluster or 'topics: relay'"),
