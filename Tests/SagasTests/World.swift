@@ -1,7 +1,7 @@
 import EventCore
 import Exchanges
 import MemoryStores
-import Sagas
+@testable import Sagas
 import Settings
 import Synchronization
 import Testing
@@ -135,6 +135,8 @@ final class World: Sendable {
                 figures.running == figures.sleeping + services.held && (figures.queued == 0 || figures.running == options.running)
                 && log.depth == 0
                 && figures.position == log.feed.head
+                // On a busy machine a thread can be without a processor for long: what was woken has run, what will sleep sleeps.
+                && clock.isStill(sleepers: figures.sleeping, timerUntilMS: sagas.state.withLock { $0.timer?.untilMS })
             still = isQuiet && now == before ? still + 1 : 0
             before = now
             guard Timestamp.now().microseconds < end else {
