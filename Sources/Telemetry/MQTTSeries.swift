@@ -68,6 +68,9 @@ enum MQTTSeries {
                     Sample(.integer(total(.mqttExpired)), labels: [("reason", "expired")]),
                     Sample(.integer(total(.mqttDropped)), labels: [("reason", "slow")]),
                 ]),
+            Family(
+                "nexus_mqtt_topic_bytes_saved", .counter, "Bytes of topics that aliases stood for on their way to clients.",
+                .integer(total(.mqttTopicBytesSaved))),
         ]
     }
 }
