@@ -85,6 +85,11 @@ struct BrokerLoop {
             i += 1
         }
         settle(now)
+        // Behind the commit: what is handed over is known to be kept, and no promise rests on it.
+        if !state.due.isEmpty {
+            state.handOver()
+            settle(now)
+        }
         handOut(now)
         return i
     }

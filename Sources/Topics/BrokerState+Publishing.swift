@@ -156,6 +156,7 @@ extension BrokerState {
         figures.queuedMessages += 1
         body.queues += 1
         session.waiting.append(entry)
+        if let share, !session.isConnected { strand(session, share, isDue: false) }
         if stores { enqueued.append((session, entry.sequence)) }
         if session.isStored {
             needsCommit = true
@@ -163,7 +164,7 @@ extension BrokerState {
             changes.append(
                 .queue(
                     session: session.number, sequence: entry.sequence, message: body.number, qos: qos, retain: retain,
-                    identifiers: identifiers))
+                    identifiers: identifiers, share: share.flatMap { qos == .atLeastOnce ? $0.whole : nil } ?? []))
         }
         if session.isConnected { wake(session) }
         return true

@@ -32,6 +32,10 @@ final class BrokerState {
     var withWill = 0
     /// Sessions that may have something to send.
     var ready: [Session] = []
+    /// Shared subscriptions whose absent members have something for those who are there.
+    var due: [ShareGroup] = []
+    /// How many of them wait for room.
+    var starved = 0
     /// Messages that this group has routed.
     var outgoing = 0
     /// Refused messages, where there is no store.
