@@ -63,6 +63,10 @@ extension MQTTSettings {
         retained = fields.integer("retained", in: 0...10_000_000) ?? retained
         retainedBytes = fields.count("retained_bytes", in: 0...16 << 30) ?? retainedBytes
         refused = fields.integer("refused", in: 1...10_000_000) ?? refused
+        systemTopics = fields.milliseconds("system_topics", in: 0...3_600_000) ?? systemTopics
+        if (1..<100).contains(systemTopics) {
+            fields.diagnostics.error(at: fields.position(of: "system_topics"), "'system_topics' is 0 or at least 100ms")
+        }
         feed = FeedEntry.readAll("feed", of: fields) ?? feed
         fields.finish()
         if queuedBytes > allQueuedBytes {

@@ -44,6 +44,8 @@ public struct MQTTSettings: Sendable, Equatable {
     public var retainedBytes = 64 << 20
     /// Refused messages that are kept.
     public var refused = 10_000
+    /// Milliseconds between what the gateway says of itself under `$SYS`; 0 = nothing.
+    public var systemTopics: UInt32 = 10_000
     /// What goes out as messages of the gateway's own.
     public var feed = FeedEntry.shop
     public init() {}

@@ -146,6 +146,7 @@ struct BrokerLoop {
 
     private mutating func answer(_ inquiry: Inquiry, _ now: Moment) {
         switch inquiry {
+        case .tell(let messages): state.tell(messages)
         case .sessions(let after, let limit, let continuation):
             continuation.resume(returning: state.list(after: after, limit: limit))
         case .kick(let clientID, let continuation):

@@ -83,6 +83,7 @@ extension BrokerState {
         case .send: break
         }
         retained.match(subscription.filter.text, &walk)
+        if subscription.filter.text.first == UInt8(ascii: "$") { own.match(subscription.filter.text, &walk) }
     }
 
     private func send(_ found: [MessageBody], to session: Session, _ subscription: Subscription, _ now: Moment) {

@@ -26,6 +26,8 @@ final class BrokerState {
     var byClient: [[UInt8]: Session] = [:]
     var subscriptions = SubscriptionTree()
     var retained = RetainedMessages()
+    /// What the gateway says of itself: as `retained`, but in memory alone, and of nobody's bounds.
+    var own = RetainedMessages()
     /// Sessions without a connection, by when they end.
     var ends = Deadlines<UInt64>()
     var wills = Deadlines<UInt64>()

@@ -38,7 +38,7 @@ import Testing
 
     @Test func everyKeyOfTheSectionIsRead() {
         let (configuration, problems) = read(
-            "mqtt: { path: data/m.db, sessions: 1, session_expiry: 1h, subscriptions: 2, queued_messages: 3, queued_bytes: 4, all_queued_bytes: 5, in_flight: 6, retained: 7, retained_bytes: 8, refused: 9 }")
+            "mqtt: { path: data/m.db, sessions: 1, session_expiry: 1h, subscriptions: 2, queued_messages: 3, queued_bytes: 4, all_queued_bytes: 5, in_flight: 6, retained: 7, retained_bytes: 8, refused: 9, system_topics: 1s }")
         var wanted = MQTTSettings()
         wanted.path = "data/m.db"
         wanted.sessions = 1
@@ -51,6 +51,7 @@ import Testing
         wanted.retained = 7
         wanted.retainedBytes = 8
         wanted.refused = 9
+        wanted.systemTopics = 1000
         #expect(problems == [] && configuration.mqtt == wanted)
     }
 
@@ -77,6 +78,7 @@ import Testing
     @Test(arguments: [
         ("mqtt: { session: 1 }", "9: error: unknown key 'session' in what MQTT clients have in common (did you mean 'sessions'?)"),
         ("mqtt: { session_expiry: 31d }", "25: error: 'session_expiry' must be"), ("mqtt: { refused: 0 }", "18: error: 'refused' must be"),
+        ("mqtt: { system_topics: 99ms }", "24: error: 'system_topics' is 0 or at least 100ms"),
         ("mqtt: { queued_bytes: 1GiB }", "9: error: 'queued_bytes' of one session cannot be more"),
         ("admin: { address: 127.0.0.1:1, mqtt: {} }", "32: error: the admin listener speaks HTTP"),
     ])
