@@ -20,7 +20,7 @@ import Testing
 
     @Test func everyKeyOfAListenerIsRead() {
         let (configuration, problems) = listener(
-            "mqtt: { max_packet: 1MiB, receive_maximum: 7, topic_aliases: 3, aliases_to_clients: 2, server_reference: [other.example:8883, "[::1]:1"], server_moved: true, keep_alive: 2m, levels: 9, filters: 8, user_properties: 5, publishes_per_turn: 4 }")
+            "mqtt: { max_packet: 1MiB, receive_maximum: 7, topic_aliases: 3, aliases_to_clients: 2, server_reference: [other.example:8883, '[::1]:1'], server_moved: true, keep_alive: 2m, levels: 9, filters: 8, user_properties: 5, publishes_per_turn: 4 }")
         var wanted = ListenerMQTT()
         wanted.maxPacket = 1 << 20
         wanted.receiveMaximum = 7
