@@ -15,6 +15,8 @@ final class OutgoingAliases {
     /// Bytes of a topic that an alias would not make up for when the topic comes a second time.
     static let shortest = 6
 
+    static let missesPerPlace = 4
+
     private let most: Int
     private var numbers: [[UInt8]: UInt16] = [:]
     private var topics: [(text: [UInt8], wasUsed: Bool)] = []
@@ -23,6 +25,9 @@ final class OutgoingAliases {
     /// The one that is to make room, unless it was used since it was last looked at: one that comes often outlasts any number of
     /// those that come once.
     private var hand = 0
+    /// Topics without an alias that came when there was no room. Not each of them is to take another's place: where more topics
+    /// take turns than there are aliases, each would lose its own before it is used.
+    private var misses = 0
 
     /// - Parameter most: aliases, at least 1.
     init(most: Int) { self.most = most }
@@ -33,7 +38,8 @@ final class OutgoingAliases {
             return .known(known)
         }
         guard topics.count == most || bytes + topic.count > MQTTFields.mostAliasBytes else { return .new(UInt16(topics.count + 1)) }
-        guard !topics.isEmpty else { return .none }
+        misses &+= 1
+        guard !topics.isEmpty, misses % Self.missesPerPlace == 0 else { return .none }
         if hand >= topics.count { hand = 0 }
         let place = hand
         if topics[place].wasUsed || bytes - topics[place].text.count + topic.count > MQTTFields.mostAliasBytes {

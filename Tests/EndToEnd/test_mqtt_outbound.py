@@ -1,8 +1,10 @@
 """What goes to clients of MQTT: topic aliases, shared subscriptions whose members are away, what the broker says of itself."""
 
+import asyncio
 import re
 import time
 
+import gmqtt
 import pytest
 
 from harness import gateway as gateways
@@ -60,6 +62,35 @@ def test_aliases_stand_for_topics(stage):
         # What is short is not worth one.
         writer.publish("shop/x", b"", 1)
         assert taker.message().properties == {}
+
+
+def test_gmqtt_understands_aliases(stage):
+    gateway, address = started(stage)
+    host, _, port = address.rpartition(":")
+
+    async def play() -> list:
+        got, ready, whole = [], asyncio.Event(), asyncio.Event()
+
+        def on_message(client, topic, payload, qos, properties):
+            got.append((topic, payload))
+            if len(got) == 8:
+                whole.set()
+            return 0
+
+        client = gmqtt.Client(unique(), topic_alias_maximum=2)
+        client.on_message = on_message
+        client.on_subscribe = lambda *_: ready.set()
+        await client.connect(host, int(port), version=gmqtt.constants.MQTTv50)
+        client.subscribe("a/long/topic/#", qos=1)
+        await asyncio.wait_for(ready.wait(), 20)
+        for number in range(8):
+            client.publish(f"a/long/topic/{number % 3}", b"%d" % number, qos=1)
+        await asyncio.wait_for(whole.wait(), 20)
+        await client.disconnect()
+        return got
+
+    assert sorted(asyncio.run(play())) == sorted((f"a/long/topic/{number % 3}", b"%d" % number) for number in range(8))
+    assert metric(gateway, "nexus_mqtt_topic_bytes_saved_total") > 0
 
 
 def test_no_aliases_where_the_gateway_sets_none(stage):
