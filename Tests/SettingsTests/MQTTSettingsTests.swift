@@ -78,7 +78,7 @@ import Testing
     @Test(arguments: [
         ("mqtt: { session: 1 }", "9: error: unknown key 'session' in what MQTT clients have in common (did you mean 'sessions'?)"),
         ("mqtt: { session_expiry: 31d }", "25: error: 'session_expiry' must be"), ("mqtt: { refused: 0 }", "18: error: 'refused' must be"),
-        ("mqtt: { system_topics: 99ms }", "24: error: 'system_topics' is 0 or at least 100ms"),
+        ("mqtt: { system_topics: 99ms }", "9: error: 'system_topics' is 0 or at least 100ms"),
         ("mqtt: { queued_bytes: 1GiB }", "9: error: 'queued_bytes' of one session cannot be more"),
         ("admin: { address: 127.0.0.1:1, mqtt: {} }", "32: error: the admin listener speaks HTTP"),
     ])
