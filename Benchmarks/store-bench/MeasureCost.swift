@@ -3,6 +3,7 @@ import Exchanges
 import Glibc
 import Stores
 import Synchronization
+import Threads
 
 /// CPU time of a command without anything by which it could be known again, with a key, and with marks: the same groups in
 /// turn, and the middle of all rounds, so that it can be told on a machine that others use too.

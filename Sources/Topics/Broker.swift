@@ -1,6 +1,7 @@
 import Exchanges
 import Glibc
 import Synchronization
+import Threads
 
 /// The one place that knows which session subscribes to what: a thread that carries out what workers ask, commits what has
 /// to survive in groups, and answers after the commit (as the event log does, DESIGN 1.5).
@@ -46,7 +47,7 @@ public final class Broker: Sendable {
     let inbox: BrokerInbox
     let asked = AskedReplies()
     private let meters = BrokerMeters()
-    private let thread = Mutex<pthread_t?>(nil)
+    private let thread: NamedThread
 
     /// - Parameters:
     ///   - store: nil = nothing survives the process.
@@ -72,12 +73,8 @@ public final class Broker: Sendable {
             asked.answer(replies)
             return true
         }
-        let handover = Handover(loop: BrokerLoop(state: state, store: store, inbox: inbox, figures: meters, outbox: outbox))
-        let id = joinableThread {
-            var loop = handover.loop
-            loop.run()
-        }
-        thread.withLock { $0 = id }
+        var loop = BrokerLoop(state: state, store: store, inbox: inbox, figures: meters, outbox: outbox)
+        thread = NamedThread.required(name: "broker") { loop.run() }
     }
 
     /// As they were after the last group.
@@ -92,17 +89,6 @@ public final class Broker: Sendable {
     /// Carries out all that was handed in, then ends the thread. Not from `deliver`.
     public func close() {
         inbox.close()
-        let id = thread.withLock { thread in
-            let id = thread
-            thread = nil
-            return id
-        }
-        if let id { pthread_join(id, nil) }
+        thread.join()
     }
-}
-
-// The loop and its state are made by one thread and used by another, which is started with them: after that nobody else has
-// a reference to them.
-private struct Handover: @unchecked Sendable {
-    let loop: BrokerLoop
 }

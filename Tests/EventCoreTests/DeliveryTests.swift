@@ -3,6 +3,7 @@ import Exchanges
 import Seeded
 import Synchronization
 import Testing
+import Threads
 
 /// A log on a store, asked one thing after the other, or several in one group.
 private final class Asked: Sendable {

@@ -2,6 +2,7 @@ import EventCore
 import Exchanges
 import Synchronization
 import Testing
+import Threads
 
 /// Collects replies, and waits for as many as are due.
 private final class Replies: Sendable {

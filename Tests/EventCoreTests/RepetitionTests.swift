@@ -3,6 +3,7 @@ import Exchanges
 import Glibc
 import Synchronization
 import Testing
+import Threads
 
 /// What replies came to, by slot.
 private final class Heard: Sendable {

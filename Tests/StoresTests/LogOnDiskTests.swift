@@ -3,6 +3,7 @@ import Exchanges
 import Stores
 import Synchronization
 import Testing
+import Threads
 
 /// The codes of replies, by slot.
 private final class Codes: Sendable {
