@@ -120,7 +120,7 @@ func measureLog(path: String, clients: Int, seconds: Double, _ schemas: EventSch
     let start = monotonicNanoseconds()
     let end = start + UInt64(seconds * 1e9)
     let running = submitters.enumerated().map { worker, submitter in
-        NamedThread.required(name: "client") {
+        NamedThread.required(name: "client") { @Sendable in
             let durations = submitter.run(
                 log, worker: UInt16(worker), clients: clients / threads, users: users, repeats: repeats, until: end)
             all.withLock { $0.add(durations) }
