@@ -85,7 +85,9 @@ enum SQLiteSessionSchema {
           reason TEXT NOT NULL,
           at_ms INTEGER NOT NULL -- since 1970
         ) STRICT;
-        """
+        """,
+        // The whole filter of the shared subscription through which it came; empty = none, or it is the session's for good.
+        "ALTER TABLE queue ADD COLUMN share BLOB NOT NULL DEFAULT x''",
     ]
 
     /// Makes or migrates the tables; refuses files that are not ours or from a later version.

@@ -65,7 +65,7 @@ extension SQLiteSessionTables {
     }
 
     private func queues(_ take: (SessionChange) -> Void) throws(StoreError) {
-        let sql = "SELECT session, sequence, message, qos, retained, identifiers, packet, received FROM queue ORDER BY session, sequence"
+        let sql = "SELECT session, sequence, message, qos, retained, identifiers, packet, received, share FROM queue ORDER BY session, sequence"
         try each(sql) { row throws(StoreError) in
             let (session, sequence) = (row.bits(0), row.bits(1))
             let bytes = row.bytes(5)
@@ -76,7 +76,7 @@ extension SQLiteSessionTables {
             take(
                 .queue(
                     session: session, sequence: sequence, message: row.bits(2), qos: qos, retain: row.integer(4) != 0,
-                    identifiers: identifiers))
+                    identifiers: identifiers, share: row.bytes(8)))
             let packetID: UInt16 = try Self.number(row, 6)
             if packetID != 0 { take(.sent(session: session, sequence: sequence, packetID: packetID)) }
             if row.integer(7) != 0 { take(.received(session: session, sequence: sequence)) }

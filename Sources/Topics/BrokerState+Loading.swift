@@ -34,11 +34,11 @@ private struct Loading {
             bodies[number] = MessageBody(message, number: number)
             state.nextMessage = max(state.nextMessage, number + 1)
         case .forgetMessage(let number): bodies[number] = nil
-        case .queue(let number, let sequence, let message, let qos, let retain, let identifiers):
+        case .queue(let number, let sequence, let message, let qos, let retain, let identifiers, let share):
             guard let body = bodies[message] else { return }
-            // Through which shared subscription it came is not stored: after a restart it is its session's for good.
             queues[number, default: [:]][sequence] = QueueEntry(
-                body: body, sequence: sequence, identifiers: identifiers, share: nil, qos: qos, retain: retain)
+                body: body, sequence: sequence, identifiers: identifiers, share: group(share, of: state.byNumber[number]), qos: qos,
+                retain: retain)
         case .sent(let number, let sequence, _):
             queues[number]?[sequence]?.stage = .sentBefore
             queues[number]?[sequence]?.isRecorded = true
@@ -54,6 +54,12 @@ private struct Loading {
         case .refuse(let number, _): state.nextRefused = max(state.nextRefused, number + 1)
         case .dropRefused, .forgetRefused: break
         }
+    }
+
+    /// The session's shared subscription with this filter.
+    private func group(_ whole: [UInt8], of session: Session?) -> ShareGroup? {
+        guard !whole.isEmpty else { return nil }
+        return session?.held.first { $0.group?.whole == whole }?.group
     }
 
     private func session(_ stored: StoredSession, _ state: BrokerState) {
@@ -75,7 +81,7 @@ private struct Loading {
     }
 
     func finish(_ state: BrokerState, _ now: Moment) {
-        for session in state.byNumber.values { finish(session, state, now) }
+        for session in state.byNumber.values.sorted(by: { $0.number < $1.number }) { finish(session, state, now) }
         countHolders(state)
     }
 
@@ -99,6 +105,7 @@ private struct Loading {
             entry.body.queues += 1
             if entry.stage == .waiting { session.waiting.append(entry) } else { session.inFlight.append(entry) }
         }
+        state.strand(session)
     }
 
     /// Bodies that nobody needs are forgotten: nothing else would ever do it.

@@ -24,6 +24,7 @@ extension BrokerState {
         session.sessionExpiry = expiry
         session.isStored = stores && expiry > 0
         session.ticket = asked.ticket
+        for held in session.held { held.group?.present += 1 }
         session.worker = asked.ticket.worker
         session.receiveMaximum = max(1, asked.receiveMaximum)
         session.isHeld = false
@@ -33,6 +34,7 @@ extension BrokerState {
         setWill(session, asked.will)
         figures.connected += 1
         storeAnew(session)
+        welcome(session)
         if changes.count > changesBefore {
             needsCommit = true
             promises.append(.attach(reply: replies.count, session))
@@ -82,7 +84,7 @@ extension BrokerState {
             }
         }
         storeAnew(session)
-        reshare(session)
+        strand(session)
     }
 
     func noteWill(_ session: Session) {
@@ -105,6 +107,7 @@ extension BrokerState {
     /// What was on its way comes again on the next connection; what has QoS 0 does not.
     private func disconnect(_ session: Session, _ now: Moment) {
         session.ticket = nil
+        for held in session.held { held.group?.present -= 1 }
         session.isHeld = false
         session.leftMS = max(1, now.wallMS)
         session.active = 0
@@ -136,8 +139,9 @@ extension BrokerState {
         session.isOver = true
         byNumber[session.number] = nil
         byClient[session.clientID] = nil
+        let groups = session.held.compactMap(\.group)
         subscriptions.removeAll(of: session)
-        passOn(session)
+        passOn(session, of: groups)
         let wasStored = session.isStored
         for entry in session.inFlight { forget(entry, of: session) }
         for entry in session.waiting.removeAll() { forget(entry, of: session) }

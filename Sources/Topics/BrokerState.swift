@@ -26,12 +26,18 @@ final class BrokerState {
     var byClient: [[UInt8]: Session] = [:]
     var subscriptions = SubscriptionTree()
     var retained = RetainedMessages()
+    /// What the gateway says of itself: as `retained`, but in memory alone, and of nobody's bounds.
+    var own = RetainedMessages()
     /// Sessions without a connection, by when they end.
     var ends = Deadlines<UInt64>()
     var wills = Deadlines<UInt64>()
     var withWill = 0
     /// Sessions that may have something to send.
     var ready: [Session] = []
+    /// Shared subscriptions whose absent members have something for those who are there.
+    var due: [ShareGroup] = []
+    /// How many of them wait for room.
+    var starved = 0
     /// Messages that this group has routed.
     var outgoing = 0
     /// Refused messages, where there is no store.

@@ -168,4 +168,9 @@ struct Fifo<Element> {
     }
 
     var all: [Element] { items[head...].compactMap { $0 } }
+
+    /// Those that pass, in order, found as they are asked for.
+    func each(_ passes: @escaping (Element) -> Bool) -> some Sequence<Element> {
+        items[head...].lazy.compactMap { $0 }.filter(passes)
+    }
 }

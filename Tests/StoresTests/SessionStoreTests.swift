@@ -110,7 +110,9 @@ private final class Place {
             .queue(session: 1, sequence: 1, message: 5, qos: .exactlyOnce, retain: true, identifiers: [1, .max]),
             .sent(session: 1, sequence: 1, packetID: 9),
             .received(session: 1, sequence: 1),
-            .queue(session: 1, sequence: 2, message: 6, qos: .atLeastOnce, retain: false, identifiers: []),
+            .queue(
+                session: 1, sequence: 2, message: 6, qos: .atLeastOnce, retain: false, identifiers: [],
+                share: Array("$share/group/a/+/#".utf8)),
             .queue(session: 2, sequence: 1, message: 5, qos: .atLeastOnce, retain: false, identifiers: []),
             .sent(session: 2, sequence: 1, packetID: 1),
             .retain(topic: Array("a/b/c".utf8), message: 5),
@@ -183,10 +185,20 @@ private final class Place {
         try place.open().close()
         place.change("PRAGMA user_version = 99")
         #expect(fault { () throws(SessionStoreFault) in _ = try SQLiteSessionStore(path: place.path) }
-            == "\(place.path): this is a store of MQTT sessions of format 99; this program knows 1")
-        place.change("PRAGMA user_version = 1; PRAGMA application_id = 7")
+            == "\(place.path): this is a store of MQTT sessions of format 99; this program knows 2")
+        place.change("PRAGMA user_version = 2; PRAGMA application_id = 7")
         #expect(fault { () throws(SessionStoreFault) in _ = try SQLiteSessionStore(path: place.path) }
             == "\(place.path): this is not a store of MQTT sessions")
+    }
+
+    @Test func anOlderFileBecomesAPresentOne() throws {
+        let place = try Place()
+        let store = try place.open()
+        let queued = SessionChange.queue(session: 1, sequence: 1, message: 5, qos: .atLeastOnce, retain: false, identifiers: [7])
+        try store.commit([.session(session(1)), .message(number: 5, message("a")), queued])
+        store.close()
+        place.change("ALTER TABLE queue DROP COLUMN share; PRAGMA user_version = 1")
+        #expect(try lines(place.open()) == [line(.session(session(1))), line(.message(number: 5, message("a"))), line(queued)])
     }
 
     @Test func aDamagedFileIsRefused() throws {
@@ -300,7 +312,7 @@ extension CrashTests {
             try store.load { change in
                 switch change {
                 case .message(let number, _): messages.insert(number)
-                case .queue(_, _, let message, _, _, _): queued[message, default: 0] += 1
+                case .queue(_, _, let message, _, _, _, _): queued[message, default: 0] += 1
                 default: break
                 }
             }
