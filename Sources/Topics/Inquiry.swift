@@ -25,6 +25,7 @@ enum Inquiry: Sendable {
     /// Answered when it is on disk, or was not there.
     case forgetRefused(UInt64, CheckedContinuation<Bool, Never>)
     case refused(before: UInt64, limit: Int, CheckedContinuation<[RefusedEntry], Never>)
+    case refusedCount(CheckedContinuation<Int, Never>)
 }
 
 /// A refused message that was kept, and its number.
@@ -56,6 +57,14 @@ extension Broker {
         return await withCheckedContinuation { continuation in
             let item = BrokerInbox.Item.inquiry(.refused(before: before, limit: most, continuation))
             if !inbox.put(item) { continuation.resume(returning: []) }
+        }
+    }
+
+    /// How many refused messages are kept.
+    public func refusedCount() async throws(SessionStoreFault) -> Int {
+        if let store { return try store.refusedCount() }
+        return await withCheckedContinuation { continuation in
+            if !inbox.put(.inquiry(.refusedCount(continuation))) { continuation.resume(returning: 0) }
         }
     }
 
