@@ -1,7 +1,9 @@
 """MQTT sessions and refused messages in an operator's hands: retried, bounded, judged again, and what a killed process leaves."""
 
+import contextlib
 import json
 import re
+import sqlite3
 
 import httpx
 import pytest
@@ -109,6 +111,22 @@ def test_a_refused_message_is_retried_as_its_senders(place, version, qos):
     assert place.stock(sku) == 4 and all(entry["number"] != number for entry in place.refused())
     assert place.run("mqtt", "retry", str(number)).returncode != 0
     assert place.stock(sku) == 4
+
+
+def test_killed_before_it_is_off_the_list_a_message_counts_once(place):
+    sku = unique("SKU")
+    with place.client(unique("scale"), "DEVICE") as scale:
+        assert scale.publish(f"stock/{sku}", b'{"delta": 6, "reason": "found"}', 1).reason == 0x90
+    number = kept(place, f"stock/{sku}")
+    place.learn(sku)
+    # Somebody else writes to the sessions' file, and does not come to an end.
+    with contextlib.closing(sqlite3.connect(place.gateway.folder / "data/events.db.mqtt", isolation_level=None)) as file:
+        file.execute("BEGIN IMMEDIATE")
+        assert httpx.post(f"http://{place.gateway.admin}/mqtt/refused/{number}/retry", timeout=30).status_code == 503
+        place.gateway.kill()
+    assert place.gateway.start() and place.stock(sku) == 6
+    assert place.run("mqtt", "retry", str(kept(place, f"stock/{sku}"))).stdout == f"{number}: taken\n"
+    assert place.stock(sku) == 6
 
 
 def test_an_id_of_the_messages_own_counts_once_over_retries(place):
