@@ -59,6 +59,7 @@ public final class EventLog: Sendable {
     private let thread: NamedThread
     private let snapshotter: Snapshotter?
     private let ahead: AheadLoader
+    private let restored: Mutex<[UInt64]>
 
     /// Starts the threads.
     /// - Parameter snapshots: nil = every load folds all events.
@@ -73,6 +74,7 @@ public final class EventLog: Sendable {
         let last = head == 0 ? nil : try store.read(after: head - 1, limit: 1).last
         let repetitions = try Repetitions(store: store, limits: options.repetitions)
         let deliveries = try Deliveries(store: store, limits: options.deliveries)
+        restored = Mutex(deliveries.restored)
         feed.begin(at: head)
         meters.update { $0.head = head }
         let (meters, feed, asked) = (meters, feed, asked)
@@ -104,6 +106,15 @@ public final class EventLog: Sendable {
                 writer.endRound()
                 taken.removeAll(keepingCapacity: taken.capacity <= 4 * options.group)
             }
+        }
+    }
+
+    /// Sessions of which messages were remembered when the log was opened, once: whoever knows sessions has those forgotten that
+    /// are no more (`forgetDeliveries`).
+    public func takeRestoredSessions() -> [UInt64] {
+        restored.withLock { sessions in
+            defer { sessions = [] }
+            return sessions
         }
     }
 

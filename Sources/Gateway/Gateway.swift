@@ -67,7 +67,7 @@ public final class Gateway: Sendable {
         let deliver: EventLog.Deliver = { worker, replies in _ = mailboxes[Int(worker)].post(.replies(replies)) }
         let core = try startCore(deliver)
         outbound = Outbound(mailboxes)
-        inlet = Inlet(mailboxes)
+        inlet = Inlet(mailboxes, listeners: configuration.allListeners.map(\.name))
         let topicsPosted = mailboxes.map { _ in PostCount() }
         let tell: Broker.Deliver = { worker, replies in
             guard topicsPosted[Int(worker)].take() else { return false }

@@ -54,6 +54,7 @@ extension MQTTSettings {
     mutating func read(_ fields: Fields) {
         path = fields.string("path") ?? path
         sessions = fields.integer("sessions", in: 1...10_000_000) ?? sessions
+        sessionsPerPrincipal = fields.integer("sessions_per_principal", in: 1...10_000_000) ?? sessionsPerPrincipal
         sessionExpiry = fields.milliseconds("session_expiry", in: 0...2_592_000_000).map { UInt64($0) } ?? sessionExpiry
         subscriptions = fields.integer("subscriptions", in: 1...10_000) ?? subscriptions
         queuedMessages = fields.integer("queued_messages", in: 0...1_000_000) ?? queuedMessages

@@ -30,6 +30,18 @@ extension SQLiteSessionTables {
         return found
     }
 
+    func refusedCount() throws(StoreError) -> Int {
+        var count = 0
+        try each("SELECT count(*) FROM refused") { count = Int($0.integer(0)) }
+        return count
+    }
+
+    func marks() throws(StoreError) -> Set<UInt64> {
+        var found: Set<UInt64> = []
+        try each("SELECT incarnation FROM sessions UNION ALL SELECT mark FROM refused") { found.insert($0.bits(0)) }
+        return found
+    }
+
     private func each(_ sql: String, _ row: (SQLiteStatement) throws(StoreError) -> Void) throws(StoreError) {
         let statement = try connection.prepare(sql)
         defer { statement.reset() }
@@ -38,11 +50,12 @@ extension SQLiteSessionTables {
 
     private func sessions(_ take: (SessionChange) -> Void) throws(StoreError) {
         let sql = """
-            SELECT s.session, topic, payload, qos, retained, properties, expires_ms, delay, client, owner, incarnation, expiry, left_ms
+            SELECT s.session, topic, payload, qos, retained, properties, expires_ms, delay, client, owner, incarnation, expiry, left_ms,
+              standing
             FROM sessions s LEFT JOIN wills USING (session) ORDER BY s.session
             """
         try each(sql) { row throws(StoreError) in
-            let will = row.isNull(7) ? nil : Will(try Self.message(row), delay: try Self.number(row, 7))
+            let will = row.isNull(7) ? nil : Will(try Self.message(row), delay: try Self.number(row, 7), standing: row.bytes(13))
             take(
                 .session(
                     StoredSession(
@@ -95,7 +108,9 @@ extension SQLiteSessionTables {
         guard let qos = QoS(rawValue: try number(row, 5)) else { throw unreadable }
         return RefusedMessage(
             topic: row.bytes(1), payload: row.bytes(2), clientID: row.bytes(3), subject: row.bytes(4), qos: qos,
-            code: row.text(6) ?? "", reason: row.text(7) ?? "", atMS: row.bits(8))
+            code: row.text(6) ?? "", reason: row.text(7) ?? "", atMS: row.bits(8), owner: row.bytes(9), standing: row.bytes(10),
+            properties: row.bytes(11), isRetained: row.integer(12) != 0, expiresMS: row.bits(13), mark: row.bits(14),
+            isCut: row.integer(15) != 0)
     }
 
     private static func number<N: FixedWidthInteger>(_ row: SQLiteStatement, _ column: Int32) throws(StoreError) -> N {

@@ -18,6 +18,8 @@ public final class Broker: Sendable {
         public var queue = 65_536
         /// Sessions, connected or not.
         public var sessions = 100_000
+        /// Those of one owner; he gets no more, whoever else there is.
+        public var sessionsOfOne = 25_000
         /// Seconds that a session without a connection lives, at most.
         public var sessionExpiry: UInt32 = 7 * 24 * 3600
         /// Filters of one session.

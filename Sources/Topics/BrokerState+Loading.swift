@@ -21,8 +21,8 @@ private struct Loading {
         switch change {
         case .session(let stored): session(stored, state)
         case .endSession(let number):
-            guard let session = state.byNumber.removeValue(forKey: number) else { return }
-            state.byClient[session.clientID] = nil
+            guard let session = state.byNumber[number] else { return }
+            state.strike(session)
             state.subscriptions.removeAll(of: session)
             state.setWill(session, nil)
             queues[number] = nil
@@ -70,8 +70,7 @@ private struct Loading {
             session = Session(
                 number: stored.number, clientID: stored.clientID, owner: stored.owner, incarnation: stored.incarnation,
                 sessionExpiry: stored.sessionExpiry)
-            state.byNumber[stored.number] = session
-            state.byClient[stored.clientID] = session
+            state.enter(session)
         }
         session.isStored = true
         session.sessionExpiry = min(stored.sessionExpiry, state.options.sessionExpiry)

@@ -8,7 +8,13 @@ extension BrokerState {
         let former = byClient[asked.clientID]
         if let former, former.owner != asked.owner { return reply(asked.ticket, .refusedAttach(.notAuthorized)) }
         if stores && expiry > 0 && !canStore { return reply(asked.ticket, .refusedAttach(.serverUnavailable)) }
+        // Before anybody makes room: who has many would push out those of others.
+        if former == nil && ofOwner[asked.owner, default: 0] >= options.sessionsOfOne {
+            figures.refusedAsOwners += 1
+            return reply(asked.ticket, .refusedAttach(.quotaExceeded))
+        }
         if former == nil && byNumber.count >= options.sessions && !evictOne(now) {
+            figures.refusedAsFull += 1
             return reply(asked.ticket, .refusedAttach(.quotaExceeded))
         }
         let changesBefore = changes.count
@@ -27,7 +33,8 @@ extension BrokerState {
         for held in session.held { held.group?.present += 1 }
         session.worker = asked.ticket.worker
         session.receiveMaximum = max(1, asked.receiveMaximum)
-        session.isHeld = false
+        let filters = asked.judges && kept != nil ? session.held.map(\.subscription.filter) : []
+        session.isHeld = !filters.isEmpty
         session.leftMS = 0
         session.endsAt = .max
         session.willAt = .max
@@ -43,7 +50,8 @@ extension BrokerState {
             asked.ticket,
             .attached(
                 Attached(
-                    session: SessionHandle(session.number), isPresent: kept != nil, sessionExpiry: expiry, incarnation: session.incarnation)))
+                    session: SessionHandle(session.number), isPresent: kept != nil, sessionExpiry: expiry, incarnation: session.incarnation,
+                    filters: filters)))
         wake(session)
     }
 
@@ -127,9 +135,21 @@ extension BrokerState {
             number: nextSession, clientID: asked.clientID, owner: asked.owner,
             incarnation: UInt64.random(in: 1...UInt64.max, using: &random), sessionExpiry: expiry)
         nextSession += 1
+        enter(session)
+        return session
+    }
+
+    func enter(_ session: Session) {
         byNumber[session.number] = session
         byClient[session.clientID] = session
-        return session
+        ofOwner[session.owner, default: 0] += 1
+    }
+
+    func strike(_ session: Session) {
+        guard byNumber.removeValue(forKey: session.number) != nil else { return }
+        byClient[session.clientID] = nil
+        guard let count = ofOwner[session.owner] else { return }
+        ofOwner[session.owner] = count > 1 ? count - 1 : nil
     }
 
     /// The end of a session: its subscriptions, its queue, and what it had received go with it; its will is due.
@@ -137,8 +157,7 @@ extension BrokerState {
         guard !session.isOver else { return }
         if session.will != nil { fireWill(session) }
         session.isOver = true
-        byNumber[session.number] = nil
-        byClient[session.clientID] = nil
+        strike(session)
         let groups = session.held.compactMap(\.group)
         subscriptions.removeAll(of: session)
         passOn(session, of: groups)

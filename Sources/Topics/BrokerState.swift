@@ -24,6 +24,8 @@ final class BrokerState {
 
     var byNumber: [UInt64: Session] = [:]
     var byClient: [[UInt8]: Session] = [:]
+    /// Sessions of each owner.
+    var ofOwner: [[UInt8]: Int] = [:]
     var subscriptions = SubscriptionTree()
     var retained = RetainedMessages()
     /// What the gateway says of itself: as `retained`, but in memory alone, and of nobody's bounds.
@@ -73,6 +75,7 @@ final class BrokerState {
     func handle(_ request: BrokerRequest, _ now: Moment) {
         switch request {
         case .attach(let attach): self.attach(attach, now)
+        case .judged(let session, let ticket, let refused): judged(session, ticket, refused)
         case .detach(let session, let ticket, let departure): detach(session, ticket, departure, now)
         case .subscribe(let session, let ticket, let packetID, let asked): subscribe(session, ticket, packetID, asked, now)
         case .unsubscribe(let session, let ticket, let packetID, let filters): unsubscribe(session, ticket, packetID, filters, now)

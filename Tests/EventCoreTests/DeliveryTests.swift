@@ -237,6 +237,19 @@ private func least(
         shop.log.close()
     }
 
+    @Test func whoHadMarksAtTheStartIsToldOnce() throws {
+        let store = MemoryStore()
+        var shop = try Asked(store)
+        #expect(shop.log.takeRestoredSessions().isEmpty)
+        for session in [3, 4] as [UInt64] { #expect(try shop.send(least(1, 1, session: session)).isEmpty == false) }
+        shop.log.close()
+        shop = try Asked(store)
+        #expect(try shop.send(least(1, 1, session: 5)).isEmpty == false)
+        #expect(shop.log.takeRestoredSessions().sorted() == [3, 4])
+        #expect(shop.log.takeRestoredSessions().isEmpty)
+        shop.log.close()
+    }
+
     @Test func boundsHold() throws {
         let store = MemoryStore()
         let shop = try Asked(store, DeliveryLimits(sessions: 3, held: 2))
