@@ -13,11 +13,13 @@ public final class Inlet: Sendable {
     init(_ mailboxes: [Mailbox<WorkerMessage>]) { self.mailboxes = mailboxes }
 
     /// Sends a message through the pipeline, from any thread. Messages whose order counts have to wait for each other.
-    /// - Parameter message: with QoS 0 or 1; its properties as MQTT 5 encodes them.
+    /// - Parameters:
+    ///   - message: with QoS 0 or 1; its properties as MQTT 5 encodes them.
+    ///   - isLast: a service that fails on it refuses it: it has failed on it often enough.
     /// - Returns: what came of it, once that is on disk where it has to be.
-    public func take(_ message: Message, from source: MessageSource) async -> MessageEnding {
+    public func take(_ message: Message, from source: MessageSource, isLast: Bool) async -> MessageEnding {
         await withCheckedContinuation { waiter in
-            let ingestion = Ingestion(message, source, waiter)
+            let ingestion = Ingestion(message, source, isLast: isLast, waiter)
             let first = turns.add(1, ordering: .relaxed).newValue & .max
             for i in mailboxes.indices where mailboxes[(first + i) % mailboxes.count].post(.ingest(ingestion)) { return }
             ingestion.answer(.later)
@@ -49,17 +51,21 @@ public enum MessageEnding: Sendable, Equatable {
     case refused
     /// Nothing was done: the same message may be taken another time.
     case later
+    /// The same, and a service has failed on it.
+    case failed
 }
 
 /// A message between whoever waits for what comes of it and the worker that has it.
 final class Ingestion: Sendable {
     let message: Message
     let source: MessageSource
+    let isLast: Bool
     private let waiter: Mutex<CheckedContinuation<MessageEnding, Never>?>
 
-    init(_ message: Message, _ source: MessageSource, _ waiter: CheckedContinuation<MessageEnding, Never>) {
+    init(_ message: Message, _ source: MessageSource, isLast: Bool, _ waiter: CheckedContinuation<MessageEnding, Never>) {
         self.message = message
         self.source = source
+        self.isLast = isLast
         self.waiter = Mutex(waiter)
     }
 

@@ -192,7 +192,11 @@ final class MQTTPublish: Wire {
         keeper = .nobody
         worker.meters.count(publish: qos.rawValue, isDone: false)
         let hears = connection?.version == .v5 && qos != .atMostOnce
-        if !hears, qos != .atMostOnce, ending.isTemporary { return lose() }
+        let isSpent = ingestion?.isLast == true && ending.isFailure
+        if !hears, qos != .atMostOnce, ending.isTemporary, !isSpent {
+            answerIngestion(ending.isFailure ? .failed : .later)
+            return lose()
+        }
         guard ending.isPoison || !hears && qos != .atMostOnce, worker.shared.desks.broker != nil else { return conclude(ending) }
         keeping = ending
         worker.requests.ask(.refuse(refused(ending, by: exchange), exchange.ticket))
@@ -214,7 +218,8 @@ final class MQTTPublish: Wire {
     /// Who was refused hears why, where his version can say it.
     private func conclude(_ ending: MQTTEnding) {
         if ingestion != nil {
-            answerIngestion(ending.isTemporary ? .later : .refused)
+            // What only a service that fails often refuses is refused by now.
+            answerIngestion(ending.isTemporary && keeping == nil ? .later : .refused)
             return recycle()
         }
         guard connection?.version == .v5 else { return finish(.success) }
