@@ -60,8 +60,8 @@ final class BrokerState {
         self.stores = stores
         self.workers = max(1, workers)
         // Numbers of sessions that are not stored are not used again either, whenever the process starts: a million sessions for each
-        // millisecond.
-        nextSession = now.wallMS << 20
+        // millisecond. However wrong the clock is, there is room above them, and the store can keep them.
+        nextSession = (now.wallMS % (1 << 42)) << 20
     }
 
     func handle(_ request: BrokerRequest, _ now: Moment) {
