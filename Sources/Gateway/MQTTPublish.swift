@@ -193,7 +193,9 @@ final class MQTTPublish: Wire {
         worker.meters.count(publish: qos.rawValue, isDone: false)
         let hears = connection?.version == .v5 && qos != .atMostOnce
         let isSpent = ingestion?.isLast == true && ending.isFailure
-        if !hears, qos != .atMostOnce, ending.isTemporary, !isSpent {
+        // Nobody would send a will again.
+        let isWill = connection == nil && ingestion == nil
+        if !hears, qos != .atMostOnce, ending.isTemporary, !isSpent, !isWill {
             answerIngestion(ending.isFailure ? .failed : .later)
             return lose()
         }
