@@ -25,6 +25,7 @@ private struct Loading {
             state.byClient[session.clientID] = nil
             state.subscriptions.removeAll(of: session)
             state.setWill(session, nil)
+            state.holders.leave(session.holder)
             queues[number] = nil
         case .subscribe(let number, let subscription):
             if let session = state.byNumber[number] { _ = state.subscriptions.add(subscription, of: session) }
@@ -62,7 +63,7 @@ private struct Loading {
             session = known
         } else {
             session = Session(
-                number: stored.number, clientID: stored.clientID, owner: stored.owner, incarnation: stored.incarnation,
+                number: stored.number, clientID: stored.clientID, holder: state.holders.enter(stored.owner), incarnation: stored.incarnation,
                 sessionExpiry: stored.sessionExpiry)
             state.byNumber[stored.number] = session
             state.byClient[stored.clientID] = session
@@ -86,7 +87,7 @@ private struct Loading {
             state.storeAnew(session)
         }
         session.endsAt = now.monotonic(session.leftMS.addingCapped(UInt64(session.sessionExpiry) * 1000))
-        state.ends.add(session.number, at: session.endsAt)
+        state.noteEnd(session)
         if let will = session.will {
             session.willAt = now.monotonic(session.leftMS.addingCapped(UInt64(will.delay) * 1000))
             state.noteWill(session)

@@ -24,6 +24,7 @@ final class BrokerState {
 
     var byNumber: [UInt64: Session] = [:]
     var byClient: [[UInt8]: Session] = [:]
+    let holders = Holders()
     var subscriptions = SubscriptionTree()
     var retained = RetainedMessages()
     /// Sessions without a connection, by when they end.

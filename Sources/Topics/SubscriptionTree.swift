@@ -83,6 +83,7 @@ struct SubscriptionTree {
             position = node.value.plain.count
             node.value.plain.append(entry)
         }
+        session.holder.hold(subscription.filter.cost)
         session.held.append(HeldSubscription(subscription: subscription, node: node, group: group, position: Int32(position)))
         count += 1
         return nil
@@ -92,7 +93,7 @@ struct SubscriptionTree {
     mutating func remove(_ filter: TopicFilter, of session: Session) -> HeldSubscription? {
         guard let i = session.held.firstIndex(where: { $0.subscription.filter == filter }) else { return nil }
         let held = session.held.remove(at: i)
-        takeOut(held)
+        takeOut(held, of: session)
         return held
     }
 
@@ -100,11 +101,12 @@ struct SubscriptionTree {
     mutating func removeAll(of session: Session) {
         let all = session.held
         session.held = []
-        for held in all { takeOut(held) }
+        for held in all { takeOut(held, of: session) }
     }
 
-    private mutating func takeOut(_ held: HeldSubscription) {
+    private mutating func takeOut(_ held: HeldSubscription, of session: Session) {
         count -= 1
+        session.holder.hold(-held.subscription.filter.cost)
         let position = Int(held.position)
         if let group = held.group {
             SubscriptionTree.removeSwapping(&group.members, position, held.node, group)
