@@ -5,7 +5,7 @@ import Synchronization
 /// stands for is settled, publishes what others hand in, and begins again when the connection is lost.
 final class Link {
     private let options: BridgeOptions
-    private let client: MosquittoClient
+    private var client: MosquittoClient
     private let shared: LinkState
     private let ingest: any Ingest
     private let note: @Sendable (BridgeNote) -> Void
@@ -36,7 +36,7 @@ final class Link {
 
     func run() {
         while !shared.isClosing {
-            let why = client.connect() ?? serve()
+            let why = renewed() ?? client.connect() ?? serve()
             leave()
             if shared.isClosing { break }
             failures += 1
@@ -46,6 +46,19 @@ final class Link {
         }
         shared.outbox.close()
         publishNothingMore()
+    }
+
+    /// A client that has given up is replaced; what it had to publish is not acknowledged.
+    private func renewed() -> String? {
+        guard client.isBroken else { return nil }
+        do throws(BridgeFault) {
+            client = try MosquittoClient(options)
+        } catch {
+            return error.text
+        }
+        for entry in publishing.values { end(entry, .unavailable) }
+        publishing = [:]
+        return nil
     }
 
     // MARK: - One connection

@@ -104,6 +104,54 @@ def test_what_a_packet_may_say_beside_itself_is_bounded_in_all_packets(plain):
             assert client.closed().packet.reason == 0x97
 
 
+# Outside brokers.
+
+
+GREETED = bytes([0x20, 3, 0, 0, 0])
+UNKNOWN = bytes([2, 0x7F, 0])  # a property that no standard knows
+NONSENSE = {
+    "an unknown property of CONNACK": [bytes([0x20, 5, 0, 0]) + UNKNOWN],
+    "an unknown property of PUBLISH": [GREETED, bytes([0x32, 10, 0, 1]) + b"a" + bytes([0, 1]) + UNKNOWN + b"xx"],
+    "a SUBACK that says nothing": [GREETED, bytes([0x90, 3, 0, 1, 0])],
+    "a packet that is never whole": [GREETED, bytes([0x32, 0xFF, 0xFF, 0xFF, 0x7F, 0, 1]) + b"a" * 5000],
+    "no packet at all": [GREETED, bytes(range(256)) * 8],
+    "half a CONNACK": [GREETED[:3]],
+    "a topic that is none": [GREETED, publish("a/+/#", b"x", 1, 2)],
+}
+
+
+def test_no_broker_outside_can_end_the_gateway(stage, nowhere):
+    """It sends what it should not, or nothing, and hangs up: the bridge tries again, and all else goes on."""
+    came = dict.fromkeys(NONSENSE, 0)
+    servers = {name: sockets.listen("127.0.0.1:0") for name in NONSENSE}
+
+    def serve(name: str) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                peer, _ = servers[name].accept()
+                with peer, contextlib.suppress(OSError):
+                    peer.settimeout(1)
+                    for part in NONSENSE[name]:
+                        peer.recv(4096)
+                        peer.sendall(part)
+                    peer.recv(4096)
+                came[name] += 1
+
+    for name in NONSENSE:
+        threading.Thread(target=serve, args=(name,), daemon=True).start()
+    bridges = [
+        {"name": f"b{number}", "address": sockets.address_of(server), "principal": "b", "backoff": "50ms", "backoff_max": "100ms", "in": [{"filter": "room/#"}]}
+        for number, server in enumerate(servers.values())
+    ]
+    gateway = stage.gateway(configured(nowhere, bridges=bridges), ROUTES)
+    sockets.wait_until(lambda: not gateway.running or min(came.values()) >= 3, 20, "three attempts at each")
+    gateway.assert_alive()
+    with opened(gateway) as client:
+        assert client.publish("room/a", b"x", 1).reason == 0x10
+    for server in servers.values():
+        server.close()
+
+
 # The sessions' file.
 
 
