@@ -37,6 +37,9 @@ extension MQTTConnection {
     func connect(_ bytes: borrowing Span<UInt8>, _ frame: FrameReader.Frame) throws(MQTTFault) -> MQTTOpening {
         takeVersion(bytes.extracting(frame.body))
         let packet = try ConnectPacket(bytes, frame)
+        try checkUserProperties(packet.properties, bytes)
+        // They are kept as long as its session.
+        if let will = packet.will { try checkUserProperties(will.properties, bytes) }
         var opening = MQTTOpening(
             version: packet.version, clientID: bytes.extracting(packet.clientID).bytes, isAssigned: false,
             cleanStart: packet.cleanStart, keepAlive: packet.keepAlive, sessionExpiry: packet.sessionExpiry,

@@ -41,6 +41,8 @@ public struct MQTTSettings: Sendable, Equatable {
     public var queuedMessages = 1000
     public var queuedBytes = 1 << 20
     public var allQueuedBytes = 256 << 20
+    /// Of filters and wills.
+    public var allSessionBytes = 256 << 20
     public var inFlight: UInt16 = 64
     public var retained = 100_000
     public var retainedBytes = 64 << 20

@@ -30,6 +30,8 @@ public final class Broker: Sendable {
         public var queuedBytes = 1 << 20
         /// Bytes of all queues together.
         public var allQueuedBytes = 256 << 20
+        /// Bytes of the filters and wills of all sessions, about. One owner's get no more than a tenth of them once half is taken.
+        public var allSessionBytes = 256 << 20
         /// Messages on their way to one client, at most (its Receive Maximum may be lower).
         public var inFlight: UInt16 = 64
         /// Topics with a retained message.

@@ -68,7 +68,7 @@ private struct Loading {
             session = known
         } else {
             session = Session(
-                number: stored.number, clientID: stored.clientID, owner: stored.owner, incarnation: stored.incarnation,
+                number: stored.number, clientID: stored.clientID, holder: state.holders.enter(stored.owner), incarnation: stored.incarnation,
                 sessionExpiry: stored.sessionExpiry)
             state.enter(session)
         }
@@ -91,7 +91,7 @@ private struct Loading {
             state.storeAnew(session)
         }
         session.endsAt = now.monotonic(session.leftMS.addingCapped(UInt64(session.sessionExpiry) * 1000))
-        state.ends.add(session.number, at: session.endsAt)
+        state.noteEnd(session)
         if let will = session.will {
             session.willAt = now.monotonic(session.leftMS.addingCapped(UInt64(will.delay) * 1000))
             state.noteWill(session)

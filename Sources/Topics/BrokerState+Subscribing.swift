@@ -17,7 +17,8 @@ extension BrokerState {
             case .failure(let refused): reasons.append(refused.reason)
             case .success(let subscription):
                 let isNew = !session.held.contains { $0.subscription.filter == subscription.filter }
-                guard !isNew || session.held.count < options.subscriptions else {
+                let mayHold = session.holder.mayHold(subscription.filter.cost, of: options.allSessionBytes)
+                guard !isNew || session.held.count < options.subscriptions && mayHold else {
                     reasons.append(.quotaExceeded)
                     continue
                 }

@@ -12,12 +12,13 @@ final class Notebook: Ingest {
 
     init(_ answer: @escaping Answer = { _, _ in .taken }) { self.answer = answer }
 
-    func take(_ message: BridgedMessage) async -> IngestOutcome {
+    func take(_ message: BridgedMessage, isLast: Bool) async -> IngestOutcome {
         let attempt = state.withLock { state in
             state.messages.append(message)
             return state.messages.count { $0.payload == message.payload }
         }
-        return await answer(message, attempt)
+        let outcome = await answer(message, attempt)
+        return isLast && outcome == .failed ? .refused : outcome
     }
 
     func note(_ note: BridgeNote) { state.withLock { $0.notes.append(note) } }

@@ -38,7 +38,7 @@ import Testing
 
     @Test func everyKeyOfTheSectionIsRead() {
         let (configuration, problems) = read(
-            "mqtt: { path: data/m.db, sessions: 1, sessions_per_principal: 6, session_expiry: 1h, subscriptions: 2, queued_messages: 3, queued_bytes: 4, all_queued_bytes: 5, in_flight: 6, retained: 7, retained_bytes: 8, refused: 9, system_topics: 1s }")
+            "mqtt: { path: data/m.db, sessions: 1, sessions_per_principal: 6, session_expiry: 1h, subscriptions: 2, queued_messages: 3, queued_bytes: 4, all_queued_bytes: 5, all_session_bytes: 10, in_flight: 6, retained: 7, retained_bytes: 8, refused: 9, system_topics: 1s }")
         var wanted = MQTTSettings()
         wanted.path = "data/m.db"
         wanted.sessions = 1
@@ -48,6 +48,7 @@ import Testing
         wanted.queuedMessages = 3
         wanted.queuedBytes = 4
         wanted.allQueuedBytes = 5
+        wanted.allSessionBytes = 10
         wanted.inFlight = 6
         wanted.retained = 7
         wanted.retainedBytes = 8

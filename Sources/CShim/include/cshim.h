@@ -30,6 +30,11 @@ int nx_eventfd(void);
 void nx_eventfd_signal(int fd);
 void nx_eventfd_clear(int fd);
 
+// Calls a library that may `abort`. 0 = it has: its object must not be touched again, and whatever it held is lost with it.
+// No frame of Swift may stand between the two.
+typedef struct nx_object nx_object;
+int nx_contained(int (*call)(nx_object *, int), nx_object *object, int argument, int *result);
+
 // Seconds-and-nanoseconds folded to one integer; monotonic, never steps.
 uint64_t nx_monotonic_ns(void);
 int64_t nx_realtime_ns(void);
