@@ -76,7 +76,7 @@ private final class Submitter: Sendable {
 }
 
 /// By what a command would be known when it comes again.
-enum Repeats: String {
+enum Repeats: String, CaseIterable {
     case nothing = ""
     case keys = " with keys"
     case qos1 = " with marks of QoS 1"
