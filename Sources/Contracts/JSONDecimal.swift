@@ -1,3 +1,5 @@
+import Exchanges
+
 /// A number of a JSON text as it is written, to the last digit: where its digits stand and what they count. Comparing
 /// and dividing take time in proportion to the digits, whatever the exponent says.
 struct JSONDecimal: Sendable, Equatable {
@@ -96,6 +98,8 @@ struct JSONDivisor: Sendable {
     private let power: Int
     /// When it is an integer of 64 bits.
     let whole: Int64?
+    /// As the schema writes it.
+    let text: String
 
     static let mostDigits = 18
 
@@ -108,6 +112,7 @@ struct JSONDivisor: Sendable {
         self.value = value
         power = decimal.power
         whole = JSONNumber.integer(text)
+        self.text = String(decoding: text.bytes as [UInt8], as: UTF8.self)
     }
 
     /// Exactly, whatever the number.

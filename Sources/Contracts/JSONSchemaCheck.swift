@@ -59,7 +59,7 @@ extension JSONSchema {
                 fits = false
             }
             if nodes[node].divisor != nil, !isMultiple(node, integer, raw, &findings) {
-                findings.report(tape.pointer(to: at, in: text), "is not a multiple of what it must be")
+                findings.report(tape.pointer(to: at, in: text), "must be a multiple of \(nodes[node].divisor?.text ?? "")")
                 fits = false
             }
         case .string:

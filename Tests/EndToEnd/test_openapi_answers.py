@@ -1,5 +1,7 @@
 """What `/openapi.json` says of answers is what comes: statuses, media types, fields and bodies of the event core."""
 
+import datetime
+
 import httpx
 import pytest
 
@@ -21,6 +23,10 @@ def gateway(shared_stage, tmp_path_factory):
     ]
     budgets = [{"name": "few", "requests": 1000, "per": "1s", "by": "address"}, {"name": "one", "requests": 1, "per": "1h", "by": "address"}]
     return shared_stage.gateway(settings(routes=routes, contracts=contracts, limits={"budgets": budgets}), extra)
+
+
+def soon(seconds: float) -> str:
+    return (datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +76,7 @@ def test_objects_are_what_is_said_of_them(ask, gateway):
         assert told.status_code == 202, told.text
 
     tell("/api/v1/products", productId="mug", name="Mug", categories=["kitchen"], price=price)
-    tell("/api/v1/flash-sales", saleId="s1", products=[{"productId": "mug", "price": price}], startsAt="2026-01-01T00:00:00Z", endsAt="2036-01-01T00:00:00Z")
+    tell("/api/v1/flash-sales", saleId="s1", products=[{"productId": "mug", "price": price}], startsAt=soon(3600), endsAt=soon(7200))
     ask("GET", "/api/v1/products/{productId}", "/api/v1/products/mug", 200)
     ask("GET", "/api/v1/flash-sales/{saleId}", "/api/v1/flash-sales/s1", 200)
     ask("GET", "/api/inventory/{productId}", "/api/inventory/mug", 200)
