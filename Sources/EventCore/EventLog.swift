@@ -22,6 +22,8 @@ public final class EventLog: Sendable {
         public var rules: DecisionRules
         public var repetitions: RepetitionLimits
         public var deliveries: DeliveryLimits
+        /// The wall clock: what events are stamped with, and windows and leases are counted in.
+        public var clock: @Sendable () -> Timestamp
         /// Is told of events that do not fit, on the log's thread, once a second at most.
         public var onInvalid: @Sendable (InvalidEvent) -> Void
 
@@ -29,7 +31,8 @@ public final class EventLog: Sendable {
             queue: Int = 65_536, group: Int = 4096, aggregates: Int = 100_000, bytes: Int = 256 << 20,
             snapshots: SnapshotRule = SnapshotRule(), schemas: EventSchemas = EventSchemas(),
             rules: DecisionRules = DecisionRules(), repetitions: RepetitionLimits = RepetitionLimits(),
-            deliveries: DeliveryLimits = DeliveryLimits(), onInvalid: @escaping @Sendable (InvalidEvent) -> Void = { _ in }
+            deliveries: DeliveryLimits = DeliveryLimits(), onInvalid: @escaping @Sendable (InvalidEvent) -> Void = { _ in },
+            clock: @escaping @Sendable () -> Timestamp = { .now() }
         ) {
             self.queue = max(1, queue)
             self.group = max(1, group)
@@ -40,6 +43,7 @@ public final class EventLog: Sendable {
             self.rules = rules
             self.repetitions = repetitions
             self.deliveries = deliveries
+            self.clock = clock
             self.onInvalid = onInvalid
         }
     }

@@ -30,6 +30,7 @@ struct LogWriter {
     private var snapshots: DueSnapshots
     private var repetitions: Repetitions
     private var deliveries: Deliveries
+    private let clock: @Sendable () -> Timestamp
     private let onInvalid: @Sendable (InvalidEvent) -> Void
     private var nextReport = Timestamp(microseconds: 0)
 
@@ -61,6 +62,7 @@ struct LogWriter {
         self.deliveries = deliveries
         self.head = head
         stamp = EventStamp(time: lastTimestamp, schemas: options.schemas, rules: options.rules)
+        clock = options.clock
         onInvalid = options.onInvalid
         aggregates = AggregateCache(mostAggregates: options.aggregates, mostBytes: options.bytes)
     }
@@ -81,7 +83,7 @@ struct LogWriter {
     /// - Returns: how many were answered. The others are parked, and will be in a later group.
     mutating func process(_ group: ArraySlice<Submission>, _ deliver: EventLog.Deliver) -> Int {
         // One time for the group, never before the last group's: order by time is order by position.
-        stamp.time = max(stamp.time, .now())
+        stamp.time = max(stamp.time, clock())
         deliveries.beginGroup()
         for submission in group {
             if let name = missing(for: submission) {

@@ -27,7 +27,7 @@ import WireMQTT
     }
 
     private func until(_ condition: () -> Bool) async throws {
-        let end = ContinuousClock.now + .seconds(10)
+        let end = ContinuousClock.now + .seconds(120)
         while !condition() {
             try #require(ContinuousClock.now < end, "not in time")
             try await Task.sleep(for: .milliseconds(2))

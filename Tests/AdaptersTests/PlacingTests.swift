@@ -137,7 +137,7 @@ import Testing
         #expect(refusal.outcome.code == .internalError)
         guard case .cart(let cart) = try await rig.log.state(of: AggregateName(kind: .cart, id: Identifier("jane")!)) else { return }
         #expect(cart.items.count == 1)
-        #expect(rig.cards.count == 0)
+        #expect(try await rig.cardsAreGone())
     }
 
     @Test func aShipmentThatFailsIsUnavailable() async throws {

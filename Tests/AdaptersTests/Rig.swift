@@ -72,6 +72,12 @@ final class Rig: Sendable {
         return order
     }
 
+    /// The vault hears of the end of a charge by the change feed, a moment after it.
+    func cardsAreGone() async throws -> Bool {
+        for _ in 0..<60_000 where cards.count > 0 { try await Task.sleep(for: .milliseconds(2)) }
+        return cards.count == 0
+    }
+
     static let address = PostalAddress(
         street: "1600 Amphitheatre Parkway", city: "Mountain View", state: "CA", country: "USA", zipCode: 94043)
 

@@ -43,7 +43,7 @@ private final class Board: TopicSink {
     }
 
     private func until(_ condition: () -> Bool) async throws {
-        let end = ContinuousClock.now + .seconds(10)
+        let end = ContinuousClock.now + .seconds(120)
         while !condition() {
             try #require(ContinuousClock.now < end, "not in time")
             try await Task.sleep(for: .milliseconds(2))

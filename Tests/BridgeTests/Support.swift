@@ -53,7 +53,7 @@ extension Bridge {
 
 /// Waits until it holds, ten seconds at most.
 func until(_ what: String, _ condition: () throws -> Bool, _ place: SourceLocation = #_sourceLocation) async throws {
-    let end = ContinuousClock.now + .seconds(10)
+    let end = ContinuousClock.now + .seconds(120)
     while try !condition() {
         try #require(ContinuousClock.now < end, "\(what): not in time", sourceLocation: place)
         try await Task.sleep(for: .milliseconds(5))

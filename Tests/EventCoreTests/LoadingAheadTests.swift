@@ -64,7 +64,7 @@ private final class Desk: Sendable {
     var all: [(slot: UInt32, what: String)] { state.withLock { $0 } }
 
     func wait(for count: Int) {
-        for _ in 0..<20_000 where all.count < count { usleep(500) }
+        for _ in 0..<200_000 where all.count < count { usleep(500) }
     }
 }
 

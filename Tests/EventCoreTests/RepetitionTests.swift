@@ -48,15 +48,23 @@ private func key(_ identity: UInt64, _ fingerprint: UInt64 = 1, rejects: Bool = 
     RepeatKey(identity: .init(high: 7, low: identity), fingerprint: .init(high: 0, low: fingerprint), rejects: rejects)
 }
 
+/// Time that goes by when a test says so, however busy the machine is.
+private final class StillClock: Sendable {
+    private let time = Mutex(Timestamp.now())
+
+    var now: Timestamp { time.withLock { $0 } }
+    func pass(microseconds: Int64) { time.withLock { $0 = Timestamp(microseconds: $0.microseconds + microseconds) } }
+}
+
 /// A log on a store, asked one thing after the other, or several in one group.
 private struct Asked {
     let heard = Heard()
     let log: EventLog
     private let slots = Atomic32()
 
-    init(_ store: any EventStore, _ limits: RepetitionLimits = RepetitionLimits()) throws {
+    init(_ store: any EventStore, _ limits: RepetitionLimits = RepetitionLimits(), _ clock: StillClock = StillClock()) throws {
         let heard = heard
-        log = try EventLog(store: store, options: .init(repetitions: limits)) { heard.deliver($1) }
+        log = try EventLog(store: store, options: .init(repetitions: limits, clock: { clock.now })) { heard.deliver($1) }
     }
 
     func add(_ user: String, _ key: RepeatKey?, expected: ExpectedVersion = .any) throws -> String {
@@ -172,12 +180,13 @@ private final class Atomic32: Sendable {
 
     @Test func aKeyCountsForItsWindow() throws {
         let store = MemoryStore()
-        let shop = try Asked(store, RepetitionLimits(window: 30_000))
+        let clock = StillClock()
+        let shop = try Asked(store, RepetitionLimits(window: 30_000), clock)
         #expect(try shop.add("ann", key(1)) == "1")
         #expect(try shop.add("ann", key(1)) == "again 1")
-        usleep(40_000)
+        clock.pass(microseconds: 30_001)
         #expect(try shop.add("ann", key(1)) == "2")
-        usleep(40_000)
+        clock.pass(microseconds: 30_001)
         // Those that are past leave with those that come.
         #expect(try shop.add("ann", key(3)) == "3")
         #expect(store.records.map(\.identity.low) == [3])
@@ -199,12 +208,13 @@ private final class Atomic32: Sendable {
     @Test func onePrincipalDoesNotFillTheStore() throws {
         let store = MemoryStore()
         let limits = RepetitionLimits(window: 100_000, records: 10, ofOne: 2, ofUnknown: 3)
+        let clock = StillClock()
         func of(_ owner: UInt64, _ number: UInt64) -> RepeatKey {
             RepeatKey(identity: .init(high: owner, low: number), fingerprint: .init(high: 0, low: 1))
         }
         for _ in 0..<2 {
             // The second time from what the first has left on disk.
-            let shop = try Asked(store, limits)
+            let shop = try Asked(store, limits, clock)
             #expect(try !shop.add("ann", of(1, 1)).contains("_") && !shop.add("ann", of(1, 2)).contains("_"))
             #expect(try shop.add("ann", of(1, 3)) == "RATE_LIMITED")
             #expect(try shop.add("ann", of(1, 1)).hasPrefix("again"))
@@ -213,8 +223,8 @@ private final class Atomic32: Sendable {
             #expect(try shop.add("eve", of(4, 4)) == "RATE_LIMITED")
             shop.log.close()
         }
-        usleep(110_000)
-        let later = try Asked(store, limits)
+        clock.pass(microseconds: 100_001)
+        let later = try Asked(store, limits, clock)
         #expect(try !later.add("ann", of(1, 4)).contains("_") && !later.add("ann", of(1, 5)).contains("_"))
         #expect(try later.add("ann", of(1, 6)) == "RATE_LIMITED")
         store.fail(with: .full)
@@ -303,9 +313,10 @@ private final class Atomic32: Sendable {
     }
 
     @Test func whoLostItsClaimChangesNothing() throws {
-        let shop = try Asked(MemoryStore(), RepetitionLimits(lease: 20_000))
+        let clock = StillClock()
+        let shop = try Asked(MemoryStore(), RepetitionLimits(lease: 20_000), clock)
         #expect(try reserve(shop, 1) == "reserved 1")
-        usleep(30_000)
+        clock.pass(microseconds: 20_001)
         #expect(try reserve(shop, 1) == "ILLEGAL_STATE")
         #expect(try reserve(shop, 1, takesOver: true) == "reserved 2")
         let late = StoredAnswer(status: 200, fields: [], body: [])

@@ -168,7 +168,8 @@ struct BalancerTests {
         let clock = ContinuousClock()
         var sum = 0
         func time(_ choose: () -> Int) -> Duration {
-            clock.measure { for _ in 0..<100_000 { sum &+= choose() } } / 100_000
+            // The fastest of many: others may have the processor meanwhile.
+            (0..<20).map { _ in clock.measure { for _ in 0..<5000 { sum &+= choose() } } / 5000 }.min() ?? .zero
         }
         let times = [
             time { b.roundRobin(avoiding: nil) },

@@ -135,9 +135,10 @@ import Testing
             isSettled.withLock { $0 = true }
         }
         // What was begun in the first half is through long before the end.
-        for _ in 0..<250 where !isSettled.withLock({ $0 }) {
+        try await wait {
             clock.advance(to: Timestamp(microseconds: clock.now.microseconds + 20_000))
-            try await Task.sleep(for: .milliseconds(2))
+            try await wait { clock.isStill(sleepers: 0, timerUntilMS: nil) }
+            return isSettled.withLock { $0 }
         }
         await settling.value
         #expect(try world.sagas.figures().running == 0)
@@ -163,11 +164,16 @@ import Testing
         }
         let saga = try await world.checkout("o")
         let (sagas, clock) = (try world.sagas, world.clock)
-        try await wait(seconds: 20) { sagas.figures().sleeping == 1 }
-        let settling = Task { await sagas.settle(withinMS: 20_000) }
-        for _ in 0..<1000 {
+        try await wait(seconds: 120) { sagas.figures().sleeping == 1 }
+        let isSettled = Mutex(false)
+        let settling = Task {
+            await sagas.settle(withinMS: 20_000)
+            isSettled.withLock { $0 = true }
+        }
+        try await wait {
             clock.advance(to: Timestamp(microseconds: clock.now.microseconds + 20_000))
-            try await Task.sleep(for: .microseconds(500))
+            try await wait { clock.isStill(sleepers: 0, timerUntilMS: nil) }
+            return isSettled.withLock { $0 }
         }
         await settling.value
         #expect(try await world.saga(saga).step("process-payment")?.progress == .done)
