@@ -22,7 +22,7 @@ def gateway(shared_stage, tmp_path_factory):
         {"name": "known", "match": {"method": "GET", "path": "/known/{userId}"}, "target": {"query": "cart.get"}, "stages": {"quota": ["one"]}},
     ]
     budgets = [{"name": "few", "requests": 1000, "per": "1s", "by": "address"}, {"name": "one", "requests": 1, "per": "1h", "by": "address"}]
-    return shared_stage.gateway(settings(routes=routes, contracts=contracts, limits={"budgets": budgets}), extra)
+    return shared_stage.gateway(settings(routes=["routes", *routes], contracts=contracts, limits={"budgets": budgets}), extra)
 
 
 def soon(seconds: float) -> str:
