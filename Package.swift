@@ -119,6 +119,9 @@ let package = Package(
             name: "message-filter", dependencies: ["Contracts", "Exchanges"], path: "Tests/MessageFilter",
             swiftSettings: house),
 
+        // Holds texts to schemas for the conformance tests.
+        .executableTarget(name: "schema-filter", dependencies: ["Contracts"], path: "Tests/SchemaFilter", swiftSettings: house),
+
         // A gateway in a process that makes calls of its own, for tests over the wire.
         .executableTarget(
             name: "call-out",
