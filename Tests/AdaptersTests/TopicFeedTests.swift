@@ -25,7 +25,7 @@ private final class Board: TopicSink {
     var payloads: [String] { messages.map { String(decoding: $0.payload, as: UTF8.self) } }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct TopicFeedTests {
+@Suite(.timeLimit(.minutes(10))) struct TopicFeedTests {
     private let events = MemoryEventStore()
     private let store = MemoryConsumerStore()
     private let log: EventLog
@@ -43,7 +43,7 @@ private final class Board: TopicSink {
     }
 
     private func until(_ condition: () -> Bool) async throws {
-        let end = ContinuousClock.now + .seconds(10)
+        let end = ContinuousClock.now + .seconds(60)
         while !condition() {
             try #require(ContinuousClock.now < end, "not in time")
             try await Task.sleep(for: .milliseconds(2))

@@ -46,14 +46,16 @@ extension Bridge {
 
     /// It is connected, and has what it subscribed to.
     func ready() async throws {
-        try await until("connected") { figures.isConnected }
-        try await Task.sleep(for: .milliseconds(50))
+        try await until("connected") {
+            let figures = figures
+            return figures.isConnected && figures.subscribing == 0
+        }
     }
 }
 
-/// Waits until it holds, ten seconds at most.
+/// Waits until it holds, a minute at most.
 func until(_ what: String, _ condition: () throws -> Bool, _ place: SourceLocation = #_sourceLocation) async throws {
-    let end = ContinuousClock.now + .seconds(10)
+    let end = ContinuousClock.now + .seconds(60)
     while try !condition() {
         try #require(ContinuousClock.now < end, "\(what): not in time", sourceLocation: place)
         try await Task.sleep(for: .milliseconds(5))

@@ -222,7 +222,7 @@ private final class Heard: Sendable {
     }
 
     func wait(for count: Int) async -> [Set<SocketAddress>] {
-        for _ in 0..<400 where all.count < count { try? await Task.sleep(for: .milliseconds(10)) }
+        for _ in 0..<6000 where all.count < count { try? await Task.sleep(for: .milliseconds(10)) }
         return all
     }
 }

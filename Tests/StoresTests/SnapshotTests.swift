@@ -100,7 +100,7 @@ private func loadCart(_ shop: Workshop) async throws -> (cart: Cart?, figures: L
     return (cart, log.meters.read())
 }
 
-@Suite(.timeLimit(.minutes(2))) struct SnapshotTests {
+@Suite(.timeLimit(.minutes(10))) struct SnapshotTests {
     /// However often aggregates leave memory and come back by a snapshot: they are the fold of their events.
     @Test func aLoadedAggregateIsTheFoldOfItsEvents() async throws {
         let shop = try Workshop()
@@ -227,7 +227,7 @@ private func loadCart(_ shop: Workshop) async throws -> (cart: Cart?, figures: L
         try await log.execute([.cart(other, .add(product: product, quantity: 1))])
         #expect(log.meters.read().snapshotsWritten == 0)
         try await log.execute(many)
-        let deadline = ContinuousClock.now + .seconds(5)
+        let deadline = ContinuousClock.now + .seconds(60)
         while log.meters.read().snapshotsWritten == 0 && .now < deadline { usleep(1000) }
         #expect(log.meters.read().snapshotsWritten >= 1)
         guard case .readable(let snapshot) = try snapshots.newest(of: AggregateKey(type: Cart.type, id: user), before: 1000) else {
@@ -264,7 +264,7 @@ extension FaultTests {
         let user = try #require(Identifier("u"))
         FaultyDisk.fail(1_000_000, alsoWrites: true)
         for _ in 0..<50 { try await log.execute([.cart(user, .add(product: user, quantity: 1))]) }
-        let deadline = ContinuousClock.now + .seconds(5)
+        let deadline = ContinuousClock.now + .seconds(60)
         while log.meters.read().snapshotsFailed == 0 && .now < deadline { usleep(1000) }
         #expect(log.meters.read().snapshotsFailed > 0 && log.meters.read().snapshotsWritten == 0)
         FaultyDisk.fail(0)

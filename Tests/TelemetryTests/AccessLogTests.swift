@@ -41,10 +41,10 @@ import Testing
         usleep(20_000)
         #expect(contents(path).isEmpty)
         log.endTurn(nowNS: 1000 + AccessLog.ageNS)
-        for _ in 0..<200 where contents(path).isEmpty { usleep(5000) }
+        for _ in 0..<12_000 where contents(path).isEmpty { usleep(5000) }
         #expect(contents(path).split(separator: "\n").count == 1)
         for _ in 0..<200 { append(log) }
-        for _ in 0..<200 where contents(path).count < 30_000 { usleep(5000) }
+        for _ in 0..<12_000 where contents(path).count < 30_000 { usleep(5000) }
         #expect(contents(path).count > 30_000)
         writer.stop()
     }
@@ -63,10 +63,10 @@ import Testing
         let folder = makeFolder()
         let writer = try LogWriter(path: folder + "/access.log")
         #expect(writer.offer(bytes("one\n")))
-        for _ in 0..<200 where writer.bytesWritten < 4 { usleep(5000) }
+        for _ in 0..<12_000 where writer.bytesWritten < 4 { usleep(5000) }
         rename(folder + "/access.log", folder + "/access.log.1")
         writer.reopen()
-        for _ in 0..<200 where access(folder + "/access.log", F_OK) != 0 { usleep(5000) }
+        for _ in 0..<12_000 where access(folder + "/access.log", F_OK) != 0 { usleep(5000) }
         #expect(writer.offer(bytes("two\n")))
         writer.stop()
         #expect(contents(folder + "/access.log.1") == "one\n")
@@ -77,7 +77,7 @@ import Testing
     @Test func aFullDiskLosesLinesAndNothingElse() throws {
         let writer = try LogWriter(path: "/dev/full")
         #expect(writer.offer(bytes("lost\n")))
-        for _ in 0..<200 where writer.bytesLost < 5 { usleep(5000) }
+        for _ in 0..<12_000 where writer.bytesLost < 5 { usleep(5000) }
         #expect(writer.bytesLost == 5)
         #expect(writer.offer(bytes("also lost\n")))
         writer.stop()
