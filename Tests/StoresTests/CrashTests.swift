@@ -65,7 +65,7 @@ final class KilledProgram {
 extension Int {
     /// Milliseconds until a kill: at first few, so that many kills hit the beginning; a machine that gets nowhere in them gets
     /// more from round to round.
-    static func random(upTo most: Int, in round: Int) -> Int { random(in: 0...most * max(1, round / 20)) }
+    static func random(upTo most: Int, in round: Int) -> Int { random(in: 0...most * (1 + round / 20)) }
 }
 
 @Suite(.timeLimit(.minutes(10))) struct CrashTests {
