@@ -133,7 +133,7 @@ final class Link {
             case .connected(code: 0, let sessionPresent): begin(sessionPresent: sessionPresent)
             case .connected(let code, _): note(.refused(code: code))
             case .published(let packetID, let reason): settle(packetID, reason)
-            case .subscribed(let packetID, let granted): granted.contains { $0 >= 0x80 } ? refuse(packetID) : forget(packetID)
+            case .subscribed(let packetID, let granted): answered(packetID, isRefused: granted.contains { $0 >= 0x80 })
             case .message(let message, let isRetained): arrive(message, isRetained: isRetained)
             }
         }
@@ -142,20 +142,25 @@ final class Link {
     private func begin(sessionPresent: Bool) {
         isConnected = true
         connectedMS = nowMS()
-        shared.count {
-            $0.isConnected = true
-            $0.connects += 1
-        }
-        note(.connected(sessionPresent: sessionPresent))
         subscribing = [:]
         // Also where the session is there: the configuration may have changed.
         for inward in options.inward {
             if let packetID = client.subscribe(inward) { subscribing[packetID] = inward.filter } else { refused(inward.filter) }
         }
+        let asked = subscribing.count
+        shared.count {
+            $0.isConnected = true
+            $0.connects += 1
+            $0.subscribing = asked
+        }
+        note(.connected(sessionPresent: sessionPresent))
     }
 
-    private func forget(_ packetID: Int32) { subscribing[packetID] = nil }
-    private func refuse(_ packetID: Int32) { subscribing.removeValue(forKey: packetID).map(refused) }
+    private func answered(_ packetID: Int32, isRefused: Bool) {
+        if let filter = subscribing.removeValue(forKey: packetID), isRefused { refused(filter) }
+        let asked = subscribing.count
+        shared.count { $0.subscribing = asked }
+    }
 
     private func refused(_ filter: String) {
         shared.count { $0.refusedFilters += 1 }
@@ -173,6 +178,7 @@ final class Link {
         batch = nil
         shared.count {
             $0.isConnected = false
+            $0.subscribing = 0
             $0.postponed += UInt64(again)
             $0.lost += UInt64(gone)
         }

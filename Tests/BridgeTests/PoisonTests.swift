@@ -4,7 +4,7 @@ import Synchronization
 import Testing
 
 /// Messages that cannot be taken, and what they do to those around them. Against a real mosquitto.
-@Suite(.timeLimit(.minutes(1))) struct PoisonTests {
+@Suite(.timeLimit(.minutes(10))) struct PoisonTests {
     /// They are all there when the bridge comes, each with a topic of its own unless one is given.
     private func queued(_ payloads: [String], topic: String? = nil, on broker: Mosquitto, _ options: BridgeOptions) async throws {
         let first = try Bridge.open(options)

@@ -47,12 +47,14 @@ extension Bridge {
 
     /// It is connected, and has what it subscribed to.
     func ready() async throws {
-        try await until("connected") { figures.isConnected }
-        try await Task.sleep(for: .milliseconds(50))
+        try await until("connected") {
+            let figures = figures
+            return figures.isConnected && figures.subscribing == 0
+        }
     }
 }
 
-/// Waits until it holds, ten seconds at most.
+/// Waits until it holds, two minutes at most.
 func until(_ what: String, _ condition: () throws -> Bool, _ place: SourceLocation = #_sourceLocation) async throws {
     let end = ContinuousClock.now + .seconds(120)
     while try !condition() {

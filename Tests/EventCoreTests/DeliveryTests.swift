@@ -76,7 +76,7 @@ private func least(
         session: session, packetID: packetID, isExactlyOnce: false, isResent: again, fingerprint: fingerprint, window: window)
 }
 
-@Suite(.timeLimit(.minutes(1))) struct DeliveryTests {
+@Suite(.timeLimit(.minutes(10))) struct DeliveryTests {
     @Test func exactlyOnceUntilItIsReleased() throws {
         let store = MemoryStore()
         let shop = try Asked(store)

@@ -81,7 +81,7 @@ private func get(_ user: String, _ slot: UInt32) throws -> Submission {
     Submission(ticket: Ticket(worker: 0, slot: slot, generation: 0), work: .query(.cart(try id(user))))
 }
 
-@Suite(.timeLimit(.minutes(1))) struct LoadingAheadTests {
+@Suite(.timeLimit(.minutes(10))) struct LoadingAheadTests {
     /// Who needs an aggregate that takes long to read waits; nobody else does.
     @Test func aSlowLoadHoldsUpOnlyItsOwn() throws {
         let (store, desk) = (SlowStore(), Desk())
