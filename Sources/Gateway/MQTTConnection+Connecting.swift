@@ -37,6 +37,9 @@ extension MQTTConnection {
     func connect(_ bytes: borrowing Span<UInt8>, _ frame: FrameReader.Frame) throws(MQTTFault) -> MQTTOpening {
         takeVersion(bytes.extracting(frame.body))
         let packet = try ConnectPacket(bytes, frame)
+        try checkUserProperties(packet.properties, bytes)
+        // They are kept as long as its session.
+        if let will = packet.will { try checkUserProperties(will.properties, bytes) }
         var opening = MQTTOpening(
             version: packet.version, clientID: bytes.extracting(packet.clientID).bytes, isAssigned: false,
             cleanStart: packet.cleanStart, keepAlive: packet.keepAlive, sessionExpiry: packet.sessionExpiry,
@@ -154,16 +157,18 @@ extension MQTTConnection {
 
     private func askForSession() {
         guard phase == .admitting, let exchange, let opening else { return }
+        var will = opening.will
+        will?.standing = KeptSender.standing(of: principal, listener: port.share.settings.name)
         let request = Attach(
             ticket: exchange.ticket, clientID: clientID, owner: principal.owner(isNewSession: exchange.isNewSession),
             version: version, cleanStart: opening.cleanStart, sessionExpiry: opening.sessionExpiry,
-            receiveMaximum: opening.receiveMaximum, will: opening.will)
+            receiveMaximum: opening.receiveMaximum, will: will, judges: true)
         worker.requests.ask(.attach(request))
     }
 
     /// The session is there.
     func attached(_ attached: Attached) {
-        guard phase == .admitting, let exchange, let opening = opening.take() else { return }
+        guard phase == .admitting, let opening else { return }
         handle = attached.session
         incarnation = attached.incarnation
         // An earlier connection may have left some.
@@ -171,6 +176,12 @@ extension MQTTConnection {
         sessionExpiry = attached.sessionExpiry
         hasWill = opening.will != nil
         worker.departed[clientID] = nil
+        if attached.filters.isEmpty { welcome(attached) } else { judge(attached) }
+    }
+
+    /// It is let in.
+    func welcome(_ attached: Attached) {
+        guard phase == .admitting, let exchange, let opening = opening.take() else { return }
         maximumPacketSize = opening.maximumPacketSize
         aliasesGranted = min(opening.topicAliasMaximum, grants.aliasesToClients)
         phase = .open
@@ -232,7 +243,7 @@ extension MQTTConnection {
         flushSoon()
     }
 
-    private func refuse(_ ending: MQTTEnding, _ exchange: Exchange, _ reason: ReasonCode? = nil) {
+    func refuse(_ ending: MQTTEnding, _ exchange: Exchange, _ reason: ReasonCode? = nil) {
         guard exchange === self.exchange, exchange.status == 0 else { return }
         exchange.status = ending.outcome.httpStatus
         refuseConnect(reason ?? ending.connectReason, ending.text)

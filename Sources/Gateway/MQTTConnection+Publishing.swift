@@ -26,7 +26,7 @@ extension MQTTConnection {
     }
 
     /// No more of them than were granted.
-    private func checkUserProperties(_ properties: Range<Int>, _ bytes: borrowing Span<UInt8>) throws(MQTTFault) {
+    func checkUserProperties(_ properties: Range<Int>, _ bytes: borrowing Span<UInt8>) throws(MQTTFault) {
         guard version == .v5, !properties.isEmpty else { return }
         var pairs = UserProperties(properties)
         var count = 0

@@ -8,6 +8,7 @@ import Reactor
 import Routes
 import Settings
 import Synchronization
+import Threads
 import TLS
 import Telemetry
 import Topics

@@ -54,11 +54,13 @@ extension MQTTSettings {
     mutating func read(_ fields: Fields) {
         path = fields.string("path") ?? path
         sessions = fields.integer("sessions", in: 1...10_000_000) ?? sessions
+        sessionsPerPrincipal = fields.integer("sessions_per_principal", in: 1...10_000_000) ?? sessionsPerPrincipal
         sessionExpiry = fields.milliseconds("session_expiry", in: 0...2_592_000_000).map { UInt64($0) } ?? sessionExpiry
         subscriptions = fields.integer("subscriptions", in: 1...10_000) ?? subscriptions
         queuedMessages = fields.integer("queued_messages", in: 0...1_000_000) ?? queuedMessages
         queuedBytes = fields.count("queued_bytes", in: 0...1 << 30) ?? queuedBytes
         allQueuedBytes = fields.count("all_queued_bytes", in: 0...64 << 30) ?? allQueuedBytes
+        allSessionBytes = fields.count("all_session_bytes", in: 0...64 << 30) ?? allSessionBytes
         inFlight = fields.short("in_flight", in: 1...65_535) ?? inFlight
         retained = fields.integer("retained", in: 0...10_000_000) ?? retained
         retainedBytes = fields.count("retained_bytes", in: 0...16 << 30) ?? retainedBytes

@@ -32,6 +32,8 @@ public struct MQTTSettings: Sendable, Equatable {
     /// Where sessions survive. Nil = beside the event store, by its name with `.mqtt`.
     public var path: String?
     public var sessions = 100_000
+    /// Those of one principal.
+    public var sessionsPerPrincipal = 25_000
     /// Milliseconds that a session lives without a connection, at most.
     public var sessionExpiry: UInt64 = 7 * 24 * 3600 * 1000
     /// Filters of one session.
@@ -39,6 +41,8 @@ public struct MQTTSettings: Sendable, Equatable {
     public var queuedMessages = 1000
     public var queuedBytes = 1 << 20
     public var allQueuedBytes = 256 << 20
+    /// Of filters and wills.
+    public var allSessionBytes = 256 << 20
     public var inFlight: UInt16 = 64
     public var retained = 100_000
     public var retainedBytes = 64 << 20

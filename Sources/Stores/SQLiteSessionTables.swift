@@ -49,7 +49,7 @@ final class SQLiteSessionTables {
         rollback = try connection.prepare("ROLLBACK")
         putSession = try connection.prepare("REPLACE INTO sessions (session, client, owner, incarnation, expiry, left_ms) VALUES (?, ?, ?, ?, ?, ?)")
         putWill = try connection.prepare(
-            "REPLACE INTO wills (session, topic, payload, qos, retained, properties, expires_ms, delay) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+            "REPLACE INTO wills (session, topic, payload, qos, retained, properties, expires_ms, delay, standing) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
         deleteWill = try connection.prepare("DELETE FROM wills WHERE session = ?")
         var all: [SQLiteStatement] = []
         for table in ["sessions", "wills", "subscriptions", "queue", "incoming"] {
@@ -76,14 +76,17 @@ final class SQLiteSessionTables {
         deleteIncoming = try connection.prepare("DELETE FROM incoming WHERE session = ? AND packet = ?")
         putRefused = try connection.prepare(
             """
-            REPLACE INTO refused (number, topic, payload, client, subject, qos, code, reason, at_ms)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            REPLACE INTO refused (number, topic, payload, client, subject, qos, code, reason, at_ms, owner, standing, properties,
+              retained, expires_ms, mark, cut)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """)
         dropRefused = try connection.prepare("DELETE FROM refused WHERE number <= ?")
         deleteRefused = try connection.prepare("DELETE FROM refused WHERE number = ?")
         readRefused = try connection.prepare(
             """
-            SELECT number, topic, payload, client, subject, qos, code, reason, at_ms FROM refused
+            SELECT number, topic, payload, client, subject, qos, code, reason, at_ms, owner, standing, properties, retained,
+              expires_ms, mark, cut
+            FROM refused
             WHERE number < ? ORDER BY number DESC LIMIT ?
             """)
     }
@@ -172,6 +175,7 @@ final class SQLiteSessionTables {
         guard let will = session.will else { return try run(deleteWill, session.number) }
         bind(putWill, will.message)
         putWill.bind(8, Int64(will.delay))
+        putWill.bind(9, blob: will.standing)
         try run(putWill, session.number)
     }
 
@@ -205,6 +209,13 @@ final class SQLiteSessionTables {
         putRefused.bind(7, text: message.code)
         putRefused.bind(8, text: message.reason)
         putRefused.bind(9, bits: message.atMS)
+        putRefused.bind(10, blob: message.owner)
+        putRefused.bind(11, blob: message.standing)
+        putRefused.bind(12, blob: message.properties)
+        putRefused.bind(13, message.isRetained ? 1 : 0)
+        putRefused.bind(14, bits: message.expiresMS)
+        putRefused.bind(15, bits: message.mark)
+        putRefused.bind(16, message.isCut ? 1 : 0)
         try run(putRefused, number)
     }
 }

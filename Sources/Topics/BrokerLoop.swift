@@ -159,6 +159,7 @@ struct BrokerLoop {
             guard store != nil else { return continuation.resume(returning: true) }
             state.needsCommit = true
             asked.append(continuation)
+        case .refusedCount(let continuation): continuation.resume(returning: state.shelf.count)
         case .refused(let before, let limit, let continuation):
             continuation.resume(returning: state.shelf.list(before: before, limit: limit).map { RefusedEntry(number: $0.number, message: $0.message) })
         }

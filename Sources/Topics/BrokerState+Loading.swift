@@ -21,8 +21,8 @@ private struct Loading {
         switch change {
         case .session(let stored): session(stored, state)
         case .endSession(let number):
-            guard let session = state.byNumber.removeValue(forKey: number) else { return }
-            state.byClient[session.clientID] = nil
+            guard let session = state.byNumber[number] else { return }
+            state.strike(session)
             state.subscriptions.removeAll(of: session)
             state.setWill(session, nil)
             queues[number] = nil
@@ -68,10 +68,9 @@ private struct Loading {
             session = known
         } else {
             session = Session(
-                number: stored.number, clientID: stored.clientID, owner: stored.owner, incarnation: stored.incarnation,
+                number: stored.number, clientID: stored.clientID, holder: state.holders.enter(stored.owner), incarnation: stored.incarnation,
                 sessionExpiry: stored.sessionExpiry)
-            state.byNumber[stored.number] = session
-            state.byClient[stored.clientID] = session
+            state.enter(session)
         }
         session.isStored = true
         session.sessionExpiry = min(stored.sessionExpiry, state.options.sessionExpiry)
@@ -92,7 +91,7 @@ private struct Loading {
             state.storeAnew(session)
         }
         session.endsAt = now.monotonic(session.leftMS.addingCapped(UInt64(session.sessionExpiry) * 1000))
-        state.ends.add(session.number, at: session.endsAt)
+        state.noteEnd(session)
         if let will = session.will {
             session.willAt = now.monotonic(session.leftMS.addingCapped(UInt64(will.delay) * 1000))
             state.noteWill(session)

@@ -161,7 +161,7 @@ extension BrokerState {
 
     func refuse(_ message: RefusedMessage, _ ticket: Ticket) {
         var message = message
-        if message.payload.count > RefusedMessage.mostPayload { message.payload.removeLast(message.payload.count - RefusedMessage.mostPayload) }
+        message.cut()
         if stores && !canStore { return reply(ticket, .failed(.implementationSpecificError)) }
         let number = nextRefused
         nextRefused += 1

@@ -17,7 +17,8 @@ extension BrokerState {
             case .failure(let refused): reasons.append(refused.reason)
             case .success(let subscription):
                 let isNew = !session.held.contains { $0.subscription.filter == subscription.filter }
-                guard !isNew || session.held.count < options.subscriptions else {
+                let mayHold = session.holder.mayHold(subscription.filter.cost, of: options.allSessionBytes)
+                guard !isNew || session.held.count < options.subscriptions && mayHold else {
                     reasons.append(.quotaExceeded)
                     continue
                 }
@@ -71,6 +72,30 @@ extension BrokerState {
             waitForCommit()
         }
         reply(ticket, .unsubscribed(packetID: packetID, reasons))
+    }
+
+    /// What its client may have no more goes, and with it what waits under no other filter: it was let in under one that would be
+    /// refused now. What was on its way already comes to its end.
+    func judged(_ handle: SessionHandle, _ ticket: Ticket, _ refused: [TopicFilter]) {
+        guard let session = session(handle, of: ticket) else { return }
+        for filter in refused {
+            guard let held = subscriptions.remove(filter, of: session) else { continue }
+            figures.withdrawn += 1
+            if session.isStored { changes.append(.unsubscribe(session: session.number, filter)) }
+            if let group = held.group { passOn(session, of: group) }
+        }
+        if !refused.isEmpty {
+            let filters = session.held.map(\.subscription.filter)
+            let lost = session.waiting.extract { !isTaken($0.body.message.topic, by: filters) }
+            for entry in lost { settleEntry(entry, of: session) }
+            figures.dropped.withdrawn += UInt64(lost.count)
+        }
+        hold(handle, ticket, false)
+    }
+
+    private func isTaken(_ topic: [UInt8], by filters: [TopicFilter]) -> Bool {
+        for filter in filters where filter.matches(topic.span) { return true }
+        return false
     }
 
     /// What topics retain for a new subscriber (section 3.3.1.3).

@@ -27,6 +27,7 @@ enum Inquiry: Sendable {
     case refused(before: UInt64, limit: Int, CheckedContinuation<[RefusedEntry], Never>)
     /// Nobody waits for it.
     case tell([Message])
+    case refusedCount(CheckedContinuation<Int, Never>)
 }
 
 /// A refused message that was kept, and its number.
@@ -58,6 +59,14 @@ extension Broker {
         return await withCheckedContinuation { continuation in
             let item = BrokerInbox.Item.inquiry(.refused(before: before, limit: most, continuation))
             if !inbox.put(item) { continuation.resume(returning: []) }
+        }
+    }
+
+    /// How many refused messages are kept.
+    public func refusedCount() async throws(SessionStoreFault) -> Int {
+        if let store { return try store.refusedCount() }
+        return await withCheckedContinuation { continuation in
+            if !inbox.put(.inquiry(.refusedCount(continuation))) { continuation.resume(returning: 0) }
         }
     }
 

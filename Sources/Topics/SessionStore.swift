@@ -9,6 +9,8 @@ public protocol SessionStore: Sendable {
     func commit(_ changes: [SessionChange]) throws(SessionStoreFault)
     /// Refused messages, the newest first: at most `limit` with numbers below `before`.
     func refused(before: UInt64, limit: Int) throws(SessionStoreFault) -> [(number: UInt64, message: RefusedMessage)]
+    /// How many there are.
+    func refusedCount() throws(SessionStoreFault) -> Int
 }
 
 public struct SessionStoreFault: Error, Sendable, Equatable {

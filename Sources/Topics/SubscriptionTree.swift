@@ -109,6 +109,7 @@ struct SubscriptionTree {
             position = node.value.plain.count
             node.value.plain.append(entry)
         }
+        session.holder.hold(subscription.filter.cost)
         session.held.append(HeldSubscription(subscription: subscription, node: node, group: group, position: Int32(position)))
         count += 1
         return nil
@@ -131,6 +132,7 @@ struct SubscriptionTree {
 
     private mutating func takeOut(_ held: HeldSubscription, of session: Session) {
         count -= 1
+        session.holder.hold(-held.subscription.filter.cost)
         let position = Int(held.position)
         if let group = held.group {
             if session.isConnected { group.present -= 1 }

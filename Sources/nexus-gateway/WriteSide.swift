@@ -26,6 +26,7 @@ final class WriteSide: Sendable {
     private let mqtt: MQTTSide?
     /// Says at `$SYS` how the broker fares.
     private let system = Mutex<Task<Void, Never>?>(nil)
+    private let core: EventLog
     private let checkout: Checking?
     let flags: FlagDesk
     private let repeatSecret: RepeatDigest.Key
@@ -66,7 +67,8 @@ final class WriteSide: Sendable {
         } catch {
             throw Unopened(path: secret, error: error)
         }
-        mqtt = try MQTTSide(configuration, deliver: tell)
+        mqtt = try MQTTSide(configuration, core: core, deliver: tell)
+        self.core = core
         var consumers: [any Consumer] = []
         if let parts = loaded.checkout {
             let cards = CardVault(most: parts.settings.cards, seconds: UInt64(parts.settings.paymentParkMax) / 1000)
@@ -107,6 +109,7 @@ final class WriteSide: Sendable {
     /// - Parameter inlet: of the workers, which run.
     func begin(_ inlet: Inlet) async throws {
         try await checkout?.sagas.begin()
+        mqtt?.begin(inlet, core: core)
         let opened = try openBridges(inlet)
         bridges.withLock { $0 = opened }
         let started = try await startBus(memory, opened.consumers)
@@ -192,6 +195,7 @@ extension WriteSide: AdminDesk {
             answer = await bus.deadLetters(
                 queue: request.query("queue"), state: request.query("state"), limit: request.query("limit"),
                 nextToken: request.query("nextToken"))
+            if request.query("queue") == nil, let mqtt { return await mqtt.addRefused(to: answer.body) }
         case (let entry?, nil): answer = await bus.deadLetter(entry)
         case (let entry?, "retry"): answer = await bus.retryDeadLetter(entry)
         case (let entry?, "skip"): answer = await bus.skipDeadLetter(entry)

@@ -38,15 +38,17 @@ import Testing
 
     @Test func everyKeyOfTheSectionIsRead() {
         let (configuration, problems) = read(
-            "mqtt: { path: data/m.db, sessions: 1, session_expiry: 1h, subscriptions: 2, queued_messages: 3, queued_bytes: 4, all_queued_bytes: 5, in_flight: 6, retained: 7, retained_bytes: 8, refused: 9, system_topics: 1s }")
+            "mqtt: { path: data/m.db, sessions: 1, sessions_per_principal: 6, session_expiry: 1h, subscriptions: 2, queued_messages: 3, queued_bytes: 4, all_queued_bytes: 5, all_session_bytes: 10, in_flight: 6, retained: 7, retained_bytes: 8, refused: 9, system_topics: 1s }")
         var wanted = MQTTSettings()
         wanted.path = "data/m.db"
         wanted.sessions = 1
+        wanted.sessionsPerPrincipal = 6
         wanted.sessionExpiry = 3_600_000
         wanted.subscriptions = 2
         wanted.queuedMessages = 3
         wanted.queuedBytes = 4
         wanted.allQueuedBytes = 5
+        wanted.allSessionBytes = 10
         wanted.inFlight = 6
         wanted.retained = 7
         wanted.retainedBytes = 8
@@ -77,7 +79,7 @@ import Testing
 
     @Test(arguments: [
         ("mqtt: { session: 1 }", "9: error: unknown key 'session' in what MQTT clients have in common (did you mean 'sessions'?)"),
-        ("mqtt: { session_expiry: 31d }", "25: error: 'session_expiry' must be"), ("mqtt: { refused: 0 }", "18: error: 'refused' must be"),
+        ("mqtt: { session_expiry: 31d }", "25: error: 'session_expiry' must be"), ("mqtt: { sessions_per_principal: 0 }", "33: error: 'sessions_per_principal' must be from 1 to 10000000, not 0"), ("mqtt: { refused: 0 }", "18: error: 'refused' must be"),
         ("mqtt: { system_topics: 99ms }", "9: error: 'system_topics' is 0 or at least 100ms"),
         ("mqtt: { queued_bytes: 1GiB }", "9: error: 'queued_bytes' of one session cannot be more"),
         ("admin: { address: 127.0.0.1:1, mqtt: {} }", "32: error: the admin listener speaks HTTP"),

@@ -87,6 +87,8 @@ final class MemorySessionStore: SessionStore {
         }
     }
 
+    func refusedCount() throws(SessionStoreFault) -> Int { rows.refused.count }
+
     func refused(before: UInt64, limit: Int) throws(SessionStoreFault) -> [(number: UInt64, message: RefusedMessage)] {
         rows.refused.filter { $0.key < before }.sorted { $0.key > $1.key }.prefix(limit).map { ($0.key, $0.value) }
     }
