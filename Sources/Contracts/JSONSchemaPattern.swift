@@ -19,11 +19,14 @@ struct JSONSchemaPattern: Sendable {
     private let program: [Step]
     /// `^[set]+$` and its like, by far the most common: one look at each scalar.
     private let run: (set: ScalarSet, range: ClosedRange<Int>)?
+    /// It begins with `^`, which is not one of several alternatives.
+    private let isAnchored: Bool
 
     init(_ text: String) throws(Malformed) {
         var parser = JSONSchemaPatternParser(text)
         let piece = try parser.parse()
         run = JSONSchemaPattern.run(piece)
+        if case .sequence(let parts) = piece, case .start? = parts.first { isAnchored = true } else { isAnchored = false }
         var program: [Step] = []
         try piece.emit(into: &program)
         program.append(.match)
@@ -37,8 +40,10 @@ struct JSONSchemaPattern: Sendable {
         return (set, least...(most ?? .max))
     }
 
-    /// Is there a match anywhere in the text, which is valid UTF-8?
-    func matches(_ text: Span<UInt8>) -> Bool {
+    /// Is there a match anywhere in the text, which is valid UTF-8? What it costs is taken off `findings`; when that is
+    /// used up the answer is no.
+    func matches(_ text: Span<UInt8>, _ findings: inout JSONSchemaFindings) -> Bool {
+        findings.spend(text.count >> 6)
         if let run {
             var at = 0
             var count = 0
@@ -55,12 +60,17 @@ struct JSONSchemaPattern: Sendable {
             // A match may begin anywhere.
             if threads.follow(0, program, isStart: at == 0, isEnd: at == text.count) { return true }
             guard at < text.count else { return false }
+            findings.spend((threads.work >> 5) + (at & 31 == 0 ? 1 : 0))
+            guard findings.left > 0 else { return false }
             let scalar = JSONSchemaPattern.scalar(text, &at)
             next.clear()
-            for step in threads.steps {
+            for i in threads.steps.indices {
+                let step = threads.steps[i]
                 guard case .set(let set) = program[step], set.contains(scalar) else { continue }
                 if next.follow(step + 1, program, isStart: false, isEnd: at == text.count) { return true }
             }
+            // Nothing is on its way, and what can only begin at the start cannot begin any more.
+            if isAnchored && next.steps.isEmpty { return false }
             swap(&threads, &next)
         }
     }
@@ -68,21 +78,29 @@ struct JSONSchemaPattern: Sendable {
     /// The places in the program that are reached, each once.
     private struct Threads {
         private(set) var steps: [Int] = []
-        private var seen: [Bool]
+        /// Steps that were followed since the last `clear`.
+        private(set) var work = 0
+        /// The round in which each step was reached last.
+        private var seen: [UInt32]
+        private var round: UInt32 = 1
+        private var waiting: [Int] = []
 
-        init(_ count: Int) { seen = [Bool](repeating: false, count: count) }
+        init(_ count: Int) { seen = [UInt32](repeating: 0, count: count) }
 
         mutating func clear() {
             steps.removeAll(keepingCapacity: true)
-            for i in seen.indices { seen[i] = false }
+            work = 0
+            round &+= 1
         }
 
         /// Adds what is reached from a step without a scalar; true when that is the end of the program.
         mutating func follow(_ first: Int, _ program: [Step], isStart: Bool, isEnd: Bool) -> Bool {
-            var waiting = [first]
+            waiting.removeAll(keepingCapacity: true)
+            waiting.append(first)
             while let step = waiting.popLast() {
-                guard !seen[step] else { continue }
-                seen[step] = true
+                guard seen[step] != round else { continue }
+                seen[step] = round
+                work &+= 1
                 switch program[step] {
                 case .set: steps.append(step)
                 case .jump(let to): waiting.append(to)

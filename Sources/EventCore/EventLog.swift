@@ -1,6 +1,7 @@
 public import Exchanges
 import Glibc
 import Synchronization
+import Threads
 
 /// The single writer (DESIGN 1.5): one thread that decides commands one after another against
 /// aggregates in memory, and appends the events of all that arrived meanwhile in one transaction.
@@ -55,7 +56,7 @@ public final class EventLog: Sendable {
     public let feed = ChangeFeed()
     private let inbox: Inbox
     private let asked = AskedQuestions()
-    private let thread = Mutex<pthread_t?>(nil)
+    private let thread: NamedThread
     private let snapshotter: Snapshotter?
     private let ahead: AheadLoader
     private let restored: Mutex<[UInt64]>
@@ -87,7 +88,7 @@ public final class EventLog: Sendable {
         let deliver: Deliver = { worker, replies in
             if worker == Ticket.inside { asked.answer(replies) } else { deliver(worker, replies) }
         }
-        let id = joinableThread {
+        thread = NamedThread.required(name: "event-log") {
             var writer = LogWriter(
                 store: store, loader: loader, ahead: ahead, snapshotter: snapshotter, options: options, meters: meters, feed: feed,
                 repetitions: repetitions, deliveries: deliveries, head: head,
@@ -106,7 +107,6 @@ public final class EventLog: Sendable {
                 taken.removeAll(keepingCapacity: taken.capacity <= 4 * options.group)
             }
         }
-        thread.withLock { $0 = id }
     }
 
     /// Sessions of which messages were remembered when the log was opened, once: whoever knows sessions has those forgotten that
@@ -161,12 +161,7 @@ public final class EventLog: Sendable {
     /// Answers all that was handed in, then ends the thread. Not from `deliver`.
     public func close() {
         inbox.close()
-        let id = thread.withLock { thread in
-            let id = thread
-            thread = nil
-            return id
-        }
-        if let id { pthread_join(id, nil) }
+        thread.join()
         ahead.close()
         snapshotter?.close()
     }

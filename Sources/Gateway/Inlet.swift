@@ -18,10 +18,12 @@ public final class Inlet: Sendable {
     }
 
     /// Sends a message through the pipeline, from any thread. Messages whose order counts have to wait for each other.
-    /// - Parameter message: with QoS 0 or 1; its properties as MQTT 5 encodes them.
+    /// - Parameters:
+    ///   - message: with QoS 0 or 1; its properties as MQTT 5 encodes them.
+    ///   - isLast: a service that fails on it refuses it: it has failed on it often enough.
     /// - Returns: what came of it, once that is on disk where it has to be.
-    public func take(_ message: Message, from source: MessageSource) async -> MessageEnding {
-        await take(message, source, mark: 0).ending
+    public func take(_ message: Message, from source: MessageSource, isLast: Bool) async -> MessageEnding {
+        await take(message, source, isLast: isLast, mark: 0).ending
     }
 
     /// Sends a refused message through the pipeline once more, as its sender's and by the listener that he came in by. It is not
@@ -32,12 +34,12 @@ public final class Inlet: Sendable {
             return RetryAnswer(.refused, MQTTEnding(Outcome(.noRoute, "the listener that it came in by is not there")))
         }
         let source = MessageSource(principal: sender.principal, name: refused.clientID, listener: UInt16(listener))
-        return await take(refused.whole, source, mark: refused.mark)
+        return await take(refused.whole, source, isLast: false, mark: refused.mark)
     }
 
-    private func take(_ message: Message, _ source: MessageSource, mark: UInt64) async -> RetryAnswer {
+    private func take(_ message: Message, _ source: MessageSource, isLast: Bool, mark: UInt64) async -> RetryAnswer {
         await withCheckedContinuation { waiter in
-            let ingestion = Ingestion(message, source, mark: mark, waiter)
+            let ingestion = Ingestion(message, source, isLast: isLast, mark: mark, waiter)
             let first = turns.add(1, ordering: .relaxed).newValue & .max
             for i in mailboxes.indices where mailboxes[(first + i) % mailboxes.count].post(.ingest(ingestion)) { return }
             ingestion.answer(.later)
@@ -69,6 +71,8 @@ public enum MessageEnding: Sendable, Equatable {
     case refused
     /// Nothing was done: the same message may be taken another time.
     case later
+    /// The same, and a service has failed on it.
+    case failed
 }
 
 /// What came of a refused message that was sent again.
@@ -90,15 +94,19 @@ public struct RetryAnswer: Sendable, Equatable {
 final class Ingestion: Sendable {
     let message: Message
     let source: MessageSource
+    let isLast: Bool
     /// Of a refused message; 0 = it is none.
     let mark: UInt64
     private let waiter: Mutex<CheckedContinuation<RetryAnswer, Never>?>
 
     var isRetried: Bool { mark != 0 }
 
-    init(_ message: Message, _ source: MessageSource, mark: UInt64, _ waiter: CheckedContinuation<RetryAnswer, Never>) {
+    init(
+        _ message: Message, _ source: MessageSource, isLast: Bool, mark: UInt64, _ waiter: CheckedContinuation<RetryAnswer, Never>
+    ) {
         self.message = message
         self.source = source
+        self.isLast = isLast
         self.mark = mark
         self.waiter = Mutex(waiter)
     }

@@ -204,7 +204,13 @@ final class MQTTPublish: Wire {
         // It is on the list already, and stays there.
         if let ingestion, ingestion.isRetried { return conclude(ending) }
         let hears = connection?.version == .v5 && qos != .atMostOnce
-        if !hears, qos != .atMostOnce, ending.isTemporary { return lose() }
+        let isSpent = ingestion?.isLast == true && ending.isFailure
+        // Nobody would send a will again.
+        let isWill = connection == nil && ingestion == nil
+        if !hears, qos != .atMostOnce, ending.isTemporary, !isSpent, !isWill {
+            answerIngestion(ending.isFailure ? .failed : .later)
+            return lose()
+        }
         guard ending.isPoison || !hears && qos != .atMostOnce, worker.shared.desks.broker != nil else { return conclude(ending) }
         keeping = ending
         worker.requests.ask(.refuse(refused(ending, by: exchange), exchange.ticket))
@@ -230,7 +236,8 @@ final class MQTTPublish: Wire {
     /// Who was refused hears why, where his version can say it.
     private func conclude(_ ending: MQTTEnding) {
         if ingestion != nil {
-            answerIngestion(ending.isTemporary ? .later : .refused, ending)
+            // What only a service that fails often refuses is refused by now.
+            answerIngestion(ending.isTemporary && keeping == nil ? .later : .refused, ending)
             return recycle()
         }
         guard connection?.version == .v5 else { return finish(.success) }

@@ -52,10 +52,31 @@ struct APIComponents {
         return .reference(APIComponents.place + key)
     }
 
-    /// The schema as a part of the document: its references lead to where it stands now.
+    /// The schema as a part of the document: its references lead to where it stands now. One that has names in it
+    /// (`$anchor`, an `$id` further in) is a document in the document, and keeps an `$id` for them to be relative to.
     private func moved(_ document: JSONValue, to key: String) -> JSONValue {
-        let whole = document.setting("$schema", nil).setting("$id", nil)
-        return renamed(whole, to: APIComponents.place + key)
+        let whole = document.setting("$schema", nil)
+        let named = whole.setting("$id", nil)
+        guard APIComponents.hasNames(named) else { return renamed(named, to: APIComponents.place + key) }
+        let id = document["$id"]?.text
+        let isTaken = id.map { id in schemas.contains { $0.name != key && $0.value["$id"]?.text == id } } ?? true
+        return isTaken ? whole.setting("$id", .string("urn:nexus-gateway:schema:\(key)")) : whole
+    }
+
+    /// Are there references that go by a name instead of a place?
+    private static func hasNames(_ value: JSONValue) -> Bool {
+        switch value {
+        case .array(let items): items.contains { hasNames($0) }
+        case .object(let members):
+            members.contains { member in
+                switch member.name {
+                case "$id", "$anchor", "$dynamicAnchor", "$dynamicRef": member.value.text != nil
+                case "$ref": member.value.text.map { $0 != "#" && !$0.hasPrefix("#/") } ?? false
+                default: hasNames(member.value)
+                }
+            }
+        default: false
+        }
     }
 
     private func renamed(_ value: JSONValue, to place: String) -> JSONValue {
@@ -77,18 +98,8 @@ struct APIComponents {
 
     /// The answer of the gateway's own with this status.
     mutating func problem(_ status: UInt16) -> JSONValue {
-        if responses[status] == nil {
-            let codes = Set(Code.allCases.filter { $0.httpStatus == status }.map { "\($0.name)" }).sorted()
-            var headers: [JSONValue.Member] = []
-            if [429, 503].contains(status) { headers.append(JSONValue.Member("Retry-After", APIHeaders.retryAfter)) }
-            if status == 401 { headers.append(JSONValue.Member("WWW-Authenticate", APIHeaders.challenge)) }
-            responses[status] = .members([
-                "description": .string(codes.isEmpty ? "An error." : codes.joined(separator: ", ")),
-                "headers": headers.isEmpty ? nil : .object(headers),
-                "content": .members(["application/problem+json": .members(["schema": .reference(APIComponents.place + "Problem")])]),
-            ])
-        }
-        return .reference("#/components/responses/problem-\(status)")
+        if responses[status] == nil { responses[status] = APIProblems.response(status) }
+        return .reference("\(APIProblems.place)problem-\(status)")
     }
 
     private static var problemSchema: JSONValue {
@@ -138,24 +149,11 @@ struct APIComponents {
                     "bearer", .members(["type": .string("http"), "scheme": .string("bearer"), "bearerFormat": .string("JWT")])))
         }
         if usesCertificates { schemes.append(JSONValue.Member("certificate", .members(["type": .string("mutualTLS")]))) }
-        let problems = responses.sorted { $0.key < $1.key }.map { JSONValue.Member("problem-\($0.key)", $0.value) }
+        let problems = [JSONValue.Member(APIProblems.other, APIProblems.otherResponse)]
+            + responses.sorted { $0.key < $1.key }.map { JSONValue.Member("problem-\($0.key)", $0.value) }
         return .members([
-            "schemas": .object(all.sorted { $0.name < $1.name }), "responses": problems.isEmpty ? nil : .object(problems),
+            "schemas": .object(all.sorted { $0.name < $1.name }), "responses": .object(problems),
             "securitySchemes": schemes.isEmpty ? nil : .object(schemes),
         ])
     }
-}
-
-/// Fields of answers.
-enum APIHeaders {
-    static func field(_ description: String, _ type: String = "string") -> JSONValue {
-        .members(["description": .string(description), "schema": .members(["type": .string(type)])])
-    }
-
-    static let retryAfter = field("Seconds.", "integer")
-    static let challenge = field("RFC 6750.")
-    static let entityTag = field("The version, in quotes.")
-    static let rateLimit = field("What is left of the budgets.")
-    static let rateLimitPolicy = field("The budgets.")
-    static let replayed = field("`true`: the answer of an earlier request with this key.")
 }

@@ -35,7 +35,7 @@ extension APIOperation {
             } else {
                 body = Body(isRequired: false, schemas: [(APIOperation.json, .members(["type": .string("object")]))])
             }
-            addCommandAnswer(&components)
+            addCommandAnswer(isCheckout: APIStates.ofCheckout.contains(name), &components)
         case .anyCommand(let capture):
             let known = components.sources.commands.keys.sorted()
             let schemas = known.compactMap { components.command($0, captures: captures)?.schema }
@@ -44,9 +44,9 @@ extension APIOperation {
             for i in parameters.indices where parameters[i].name == capture && !known.isEmpty {
                 parameters[i].members = .members(["schema": .members(["type": .string("string"), "enum": .texts(known)])])
             }
-            addCommandAnswer(&components)
+            addCommandAnswer(isCheckout: false, &components)
             fail([404], &components)
-        case .query: addQueryAnswer(&components)
+        case .query(let name, _): addQueryAnswer(name, &components)
         case .fixed(let fixed):
             let type = String(String(decoding: fixed.contentType, as: UTF8.self).prefix { $0 != ";" })
             answer(
@@ -60,36 +60,33 @@ extension APIOperation {
 
     // MARK: - The event core
 
-    private mutating func addCommandAnswer(_ components: inout APIComponents) {
-        let schema = components.add(
-            "Accepted",
-            .members([
-                "type": .string("object"), "description": .string("What a command has done; more members say what it was about."),
-                "properties": .members([
-                    "aggregateId": .members(["type": .string("string")]),
-                    "version": .members(["type": .string("integer"), "minimum": .integer(0)]),
-                    "eventIds": .members(["type": .string("array"), "items": .members(["type": .string("string")])]),
-                ]),
-            ]))
-        answer(
-            "202",
-            Answer(
-                description: "It is on disk.", headers: [JSONValue.Member("ETag", APIHeaders.entityTag)],
-                schemas: [(APIOperation.json, schema)]))
+    private mutating func addCommandAnswer(isCheckout: Bool, _ components: inout APIComponents) {
+        if isCheckout {
+            let fields = [APIHeaders.location, APIHeaders.entityTag, APIHeaders.preference]
+            let schema = components.add("OrderAccepted", APIStates.orderAccepted)
+            answer("202", Answer(description: "It is on disk.", headers: fields, schemas: [(APIOperation.json, schema)]))
+            if let (name, order) = APIStates.ofQuery("order.get") {
+                answer(
+                    "200",
+                    Answer(
+                        description: "The end, which has come within the time that `Prefer` says.", headers: fields,
+                        schemas: [(APIOperation.json, components.add(name, order))]))
+            }
+            add("header", "Prefer", required: false, .members(["type": .string("string")]), "`wait=N`: the final answer, if it is there within N seconds.")
+        } else {
+            let schema = components.add("Accepted", APIStates.accepted)
+            answer("202", Answer(description: "It is on disk.", headers: [APIHeaders.entityTag], schemas: [(APIOperation.json, schema)]))
+        }
         add(
             "header", "If-Match", required: false, .members(["type": .string("string"), "pattern": .string(#"^([*]|"[0-9]+")$"#)]),
             "Only at this version.")
-        add("header", "Prefer", required: false, .members(["type": .string("string")]), "`wait=N`: the final answer, if it is there within N seconds.")
         fail([400, 404, 409, 412, 503], &components)
     }
 
-    private mutating func addQueryAnswer(_ components: inout APIComponents) {
-        answer(
-            "200",
-            Answer(
-                description: "The state.", headers: [JSONValue.Member("ETag", APIHeaders.entityTag)],
-                schemas: [(APIOperation.json, .members(["type": .string("object")]))]))
-        answer("304", Answer(description: "It is still at the version of If-None-Match."))
+    private mutating func addQueryAnswer(_ query: String, _ components: inout APIComponents) {
+        let schema = APIStates.ofQuery(query).map { components.add($0.name, $0.schema) } ?? .members(["type": .string("object")])
+        answer("200", Answer(description: "The state.", headers: [APIHeaders.entityTag], schemas: [(APIOperation.json, schema)]))
+        answer("304", Answer(description: "It is still at the version of If-None-Match.", headers: [APIHeaders.entityTag]))
         add("header", "If-None-Match", required: false, .members(["type": .string("string")]))
         add(
             "query", "min-version", required: false, .members(["type": .string("integer"), "minimum": .integer(0)]),
@@ -110,8 +107,10 @@ extension APIOperation {
             answer("200", Answer(description: "It takes traffic.", schemas: [(APIOperation.json, status)]))
             answer("503", Answer(description: "It takes no traffic.", schemas: [(APIOperation.json, status)]))
         case .openAPI:
-            answer("200", Answer(description: "This document.", schemas: [(APIOperation.json, .members(["type": .string("object")]))]))
-            answer("304", Answer(description: "It is still the one of If-None-Match."))
+            let fields = [APIHeaders.documentTag]
+            answer("200", Answer(description: "This document.", headers: fields, schemas: [(APIOperation.json, .members(["type": .string("object")]))]))
+            answer("304", Answer(description: "It is still the one of If-None-Match.", headers: fields))
+            add("header", "If-None-Match", required: false, .members(["type": .string("string")]))
         case .metrics, .routes: answer("200", Answer(description: "A page of text.", schemas: [("text/plain", .members(["type": .string("string")]))]))
         case .upstreams, .sagas, .deadLetters, .flags, .revocations, .mqtt:
             if operation.takesBodies, method == "post" {

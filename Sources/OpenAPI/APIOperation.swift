@@ -21,7 +21,7 @@ struct APIOperation {
 
     struct Answer {
         var description: String
-        var headers: [JSONValue.Member] = []
+        var headers: [APIHeaders.Field] = []
         var schemas: [(type: String, schema: JSONValue)] = []
     }
 
@@ -116,24 +116,26 @@ struct APIOperation {
         if route.access != nil { fail([403], &components) }
         if route.shield != nil || !route.quotas.isEmpty { fail([429], &components) }
         if !route.quotas.isEmpty {
-            header("RateLimit", APIHeaders.rateLimit)
-            header("RateLimit-Policy", APIHeaders.rateLimitPolicy)
+            header(APIHeaders.rateLimit)
+            header(APIHeaders.rateLimitPolicy)
         }
         if let replay = route.repetition {
             add(
                 "header", "Idempotency-Key", required: replay.isRequired,
                 .members(["type": .string("string"), "minLength": .integer(1), "maxLength": .integer(255)]),
                 "Requests with the same key are the same request: it is done once.")
-            header("Idempotent-Replayed", APIHeaders.replayed)
+            header(APIHeaders.replayed)
             fail([400, 409, 422], &components)
         }
         if route.bodySchema != nil { fail([400, 415], &components) }
         if body != nil { fail([400, 413], &components) }
+        if route.identity?.mode == .anonymousSession { header(APIHeaders.session) }
+        header(APIHeaders.correlation)
     }
 
     /// With every answer that is no error.
-    private mutating func header(_ name: String, _ value: JSONValue) {
-        for i in answers.indices where answers[i].status.hasPrefix("2") { answers[i].answer.headers.append(JSONValue.Member(name, value)) }
+    private mutating func header(_ field: APIHeaders.Field) {
+        for i in answers.indices where answers[i].status.hasPrefix("2") { answers[i].answer.headers.append(field) }
     }
 
     // MARK: - Routes together
@@ -198,13 +200,14 @@ struct APIOperation {
             JSONValue.Member(
                 status,
                 .members([
-                    "description": .string(answer.description), "headers": answer.headers.isEmpty ? nil : .object(answer.headers),
+                    "description": .string(answer.description), "headers": APIHeaders.object(answer.headers),
                     "content": content(answer.schemas),
                 ]))
         }
         for (status, problem) in problems where !answers.contains(where: { $0.status == "\(status)" }) {
             responses.append(JSONValue.Member("\(status)", problem))
         }
+        responses.append(JSONValue.Member("default", .reference(APIProblems.place + APIProblems.other)))
         let places = ["path": 0, "query": 1, "header": 2]
         let listed = parameters.sorted { (places[$0.place] ?? 3, $0.name) < (places[$1.place] ?? 3, $1.name) }.map { parameter in
             JSONValue.object(

@@ -36,6 +36,10 @@ struct SchemaChanges {
         left -= 1
         if let one = before["$ref"]?.text, let other = after["$ref"]?.text, !seen.insert("\(one) \(other)").inserted { return }
         let (before, after) = (resolved(before, old), resolved(after, new))
+        // References that go by names are not followed: such a schema is compared as a whole.
+        if before != after, before["$id"] != nil || after["$id"] != nil || before["$ref"] != nil || after["$ref"] != nil {
+            return report(path, "changed", "it has names in it ($id, $anchor), which is too much to compare: take it back")
+        }
         // Everything that is sent must be taken: by the gateway in requests, by clients in answers.
         let (sent, taken) = isRequest ? (before, after) : (after, before)
         if taken == .bool(false), sent != .bool(false) { return report(path, "is refused now", "old clients send it: keep it") }
@@ -102,10 +106,18 @@ struct SchemaChanges {
                 path, isRequest ? "'\(keyword)' is narrower" : "'\(keyword)' is wider",
                 isRequest ? "old clients send what is beyond: take it back" : "old clients do not expect what is beyond: take it back")
         }
-        for keyword in ["pattern", "format", "multipleOf", "not", "if", "then", "else", "contentEncoding"] {
-            if let mine = taken[keyword], sent[keyword] != mine {
+        // What only takes away may go, but not come or change.
+        for keyword in [
+            "pattern", "format", "multipleOf", "not", "if", "then", "else", "contentEncoding", "contains", "uniqueItems", "propertyNames",
+            "dependentRequired", "dependentSchemas", "unevaluatedItems", "unevaluatedProperties", "maxContains",
+        ] {
+            if let mine = taken[keyword], mine != .bool(keyword != "uniqueItems"), sent[keyword] != mine {
                 report(path, "'\(keyword)' changed", "old clients know the first: take it back")
             }
+        }
+        // What says to whom other keywords apply makes them wider by going, and narrower.
+        for keyword in ["patternProperties", "prefixItems", "minContains", "$dynamicRef"] where taken[keyword] != sent[keyword] {
+            report(path, "'\(keyword)' changed", "old clients know the first: take it back")
         }
     }
 
@@ -189,7 +201,7 @@ struct SchemaChanges {
         var schema = schema
         for _ in 0..<32 {
             guard let reference = schema["$ref"]?.text else { return schema }
-            guard reference.hasPrefix("#/") else { return .object([]) }
+            guard reference.hasPrefix("#/") else { return schema }
             var target: JSONValue? = document
             for step in reference.dropFirst(2).split(separator: "/", omittingEmptySubsequences: false) {
                 let name = step.split(separator: "~1", omittingEmptySubsequences: false).joined(separator: "/")

@@ -86,6 +86,8 @@ enum SQLiteSessionSchema {
           at_ms INTEGER NOT NULL -- since 1970
         ) STRICT;
         """,
+        // The whole filter of the shared subscription through which it came; empty = none, or it is the session's for good.
+        "ALTER TABLE queue ADD COLUMN share BLOB NOT NULL DEFAULT x''",
         // What it takes to send a refused message through the pipeline again, and a will as somebody's after a restart.
         """
         ALTER TABLE wills ADD COLUMN standing BLOB NOT NULL DEFAULT x''; -- what its owner may; empty = his name alone is known

@@ -9,10 +9,10 @@ extension SQLiteSessionTables {
         try sessions(take)
         try subscriptions(take)
         try each("SELECT session, packet FROM incoming") { row throws(StoreError) in
-            take(.incoming(session: row.bits(0), packetID: try Self.number(row, 1)))
+            take(.incoming(session: try Self.own(row, 0), packetID: try Self.number(row, 1)))
         }
         try each("SELECT message, topic, payload, qos, retained, properties, expires_ms FROM messages") { row throws(StoreError) in
-            take(.message(number: row.bits(0), try Self.message(row)))
+            take(.message(number: try Self.own(row, 0), try Self.message(row)))
         }
         try queues(take)
         try each("SELECT topic, message FROM retained") { row throws(StoreError) in
@@ -26,7 +26,7 @@ extension SQLiteSessionTables {
         readRefused.bind(1, Int64(clamping: before))
         readRefused.bind(2, Int64(limit))
         var found: [(number: UInt64, message: RefusedMessage)] = []
-        while try readRefused.step() { found.append((readRefused.bits(0), try Self.refused(readRefused))) }
+        while try readRefused.step() { found.append((try Self.own(readRefused, 0), try Self.refused(readRefused))) }
         return found
     }
 
@@ -59,7 +59,7 @@ extension SQLiteSessionTables {
             take(
                 .session(
                     StoredSession(
-                        number: row.bits(0), clientID: row.bytes(8), owner: row.bytes(9), incarnation: row.bits(10),
+                        number: try Self.own(row, 0), clientID: row.bytes(8), owner: row.bytes(9), incarnation: row.bits(10),
                         sessionExpiry: try Self.number(row, 11), leftMS: row.bits(12), will: will)))
         }
     }
@@ -78,9 +78,9 @@ extension SQLiteSessionTables {
     }
 
     private func queues(_ take: (SessionChange) -> Void) throws(StoreError) {
-        let sql = "SELECT session, sequence, message, qos, retained, identifiers, packet, received FROM queue ORDER BY session, sequence"
+        let sql = "SELECT session, sequence, message, qos, retained, identifiers, packet, received, share FROM queue ORDER BY session, sequence"
         try each(sql) { row throws(StoreError) in
-            let (session, sequence) = (row.bits(0), row.bits(1))
+            let (session, sequence) = (row.bits(0), try Self.own(row, 1))
             let bytes = row.bytes(5)
             guard let qos = QoS(rawValue: try Self.number(row, 3)), bytes.count % 4 == 0 else { throw Self.unreadable }
             let identifiers = stride(from: 0, to: bytes.count, by: 4).map { place in
@@ -89,7 +89,7 @@ extension SQLiteSessionTables {
             take(
                 .queue(
                     session: session, sequence: sequence, message: row.bits(2), qos: qos, retain: row.integer(4) != 0,
-                    identifiers: identifiers))
+                    identifiers: identifiers, share: row.bytes(8)))
             let packetID: UInt16 = try Self.number(row, 6)
             if packetID != 0 { take(.sent(session: session, sequence: sequence, packetID: packetID)) }
             if row.integer(7) != 0 { take(.received(session: session, sequence: sequence)) }
@@ -116,6 +116,13 @@ extension SQLiteSessionTables {
     private static func number<N: FixedWidthInteger>(_ row: SQLiteStatement, _ column: Int32) throws(StoreError) -> N {
         guard let number = N(exactly: row.integer(column)) else { throw unreadable }
         return number
+    }
+
+    /// A number that was counted up to from 1, and can be counted on from.
+    private static func own(_ row: SQLiteStatement, _ column: Int32) throws(StoreError) -> UInt64 {
+        let number = row.integer(column)
+        guard (1..<Int64.max).contains(number) else { throw unreadable }
+        return UInt64(number)
     }
 
     private static var unreadable: StoreError { .unusable("the store of MQTT sessions is damaged: a row cannot be read") }

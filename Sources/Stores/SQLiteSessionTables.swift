@@ -66,7 +66,7 @@ final class SQLiteSessionTables {
             "REPLACE INTO messages (message, topic, payload, qos, retained, properties, expires_ms) VALUES (?, ?, ?, ?, ?, ?, ?)")
         deleteMessage = try connection.prepare("DELETE FROM messages WHERE message = ?")
         putQueued = try connection.prepare(
-            "REPLACE INTO queue (session, sequence, message, qos, retained, identifiers) VALUES (?, ?, ?, ?, ?, ?)")
+            "REPLACE INTO queue (session, sequence, message, qos, retained, identifiers, share) VALUES (?, ?, ?, ?, ?, ?, ?)")
         markSent = try connection.prepare("UPDATE queue SET packet = ? WHERE session = ? AND sequence = ?")
         markReceived = try connection.prepare("UPDATE queue SET received = 1 WHERE session = ? AND sequence = ?")
         deleteQueued = try connection.prepare("DELETE FROM queue WHERE session = ? AND sequence = ?")
@@ -130,11 +130,12 @@ final class SQLiteSessionTables {
             bind(putMessage, message)
             try run(putMessage, number)
         case .forgetMessage(let number): try run(deleteMessage, number)
-        case .queue(let session, let sequence, let message, let qos, let retain, let identifiers):
+        case .queue(let session, let sequence, let message, let qos, let retain, let identifiers, let share):
             putQueued.bind(3, bits: message)
             putQueued.bind(4, Int64(qos.rawValue))
             putQueued.bind(5, retain ? 1 : 0)
             putQueued.bind(6, blob: identifiers.flatMap { identifier in (0..<4).map { UInt8(truncatingIfNeeded: identifier >> (8 * $0)) } })
+            putQueued.bind(7, blob: share)
             try run(putQueued, session, sequence)
         case .sent(let session, let sequence, let packetID):
             markSent.bind(1, Int64(packetID))
@@ -217,11 +218,6 @@ final class SQLiteSessionTables {
         putRefused.bind(16, message.isCut ? 1 : 0)
         try run(putRefused, number)
     }
-}
-
-extension TopicFilter {
-    /// As the client wrote it.
-    fileprivate var whole: [UInt8] { share.map { Array("$share/".utf8) + $0 + [0x2f] + text } ?? text }
 }
 
 extension SQLiteStatement {

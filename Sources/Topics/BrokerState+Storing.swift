@@ -71,7 +71,10 @@ extension BrokerState {
             patient.removeAll()
             if !canStore {
                 canStore = true
-                for session in byNumber.values where session.isStored && session.isConnected { wake(session) }
+                for session in byNumber.values where session.isConnected {
+                    if session.isStored { wake(session) }
+                    welcome(session)
+                }
             }
         }
         endGroup()

@@ -25,6 +25,8 @@ enum Inquiry: Sendable {
     /// Answered when it is on disk, or was not there.
     case forgetRefused(UInt64, CheckedContinuation<Bool, Never>)
     case refused(before: UInt64, limit: Int, CheckedContinuation<[RefusedEntry], Never>)
+    /// Nobody waits for it.
+    case tell([Message])
     case refusedCount(CheckedContinuation<Int, Never>)
 }
 
@@ -74,6 +76,10 @@ extension Broker {
             if !inbox.put(.inquiry(.forgetRefused(number, continuation))) { continuation.resume(returning: false) }
         }
     }
+
+    /// Tells subscribers what has changed since the last time, and keeps all of it in memory for those who come later: topics
+    /// where nobody else publishes, with QoS 0. Nothing happens when the broker is too busy.
+    public func tell(_ messages: [Message]) { _ = inbox.put(.inquiry(.tell(messages))) }
 
     /// Publishes for the gateway itself, and waits until it is on disk where it has to be.
     /// - Returns: how many sessions it matched.

@@ -79,6 +79,7 @@ extension Broker.Options {
         queuedMessages = settings.queuedMessages
         queuedBytes = settings.queuedBytes
         allQueuedBytes = settings.allQueuedBytes
+        allSessionBytes = settings.allSessionBytes
         inFlight = settings.inFlight
         retained = settings.retained
         retainedBytes = settings.retainedBytes

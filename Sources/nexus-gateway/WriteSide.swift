@@ -24,6 +24,8 @@ final class WriteSide: Sendable {
     private let memory: SQLiteConsumerStore
     private let revocations: RevocationDesk
     private let mqtt: MQTTSide?
+    /// Says at `$SYS` how the broker fares.
+    private let system = Mutex<Task<Void, Never>?>(nil)
     private let core: EventLog
     private let checkout: Checking?
     let flags: FlagDesk
@@ -114,6 +116,13 @@ final class WriteSide: Sendable {
         bus.withLock { $0 = started }
     }
 
+    /// Says from now on how the broker fares, where there is one.
+    func tell(every milliseconds: UInt32, of meters: Meters) {
+        guard let mqtt, milliseconds > 0 else { return }
+        let topics = SystemTopics(broker: mqtt.broker, meters: meters)
+        system.withLock { $0 = Task { await topics.run(every: milliseconds) } }
+    }
+
     /// Waits until no step is under way, but not for those that wait themselves, nor longer than this.
     func settle(withinMS: UInt64) async { await checkout?.sagas.settle(withinMS: withinMS) }
 
@@ -125,6 +134,9 @@ final class WriteSide: Sendable {
         checkout?.sagas.stop()
         await bus.withLock { $0 }?.stop()
         checkout?.desk.close()
+        let system = system.withLock { $0.take() }
+        system?.cancel()
+        await system?.value
         mqtt?.close()
         memory.close()
     }

@@ -8,6 +8,7 @@ import urllib.request
 import pytest
 
 from harness import sockets
+from harness.described import Description
 from harness.shop import Shop
 
 NUMBER = "4111111111111111"
@@ -105,3 +106,21 @@ def test_the_card_is_in_no_file(shop, folder):
     assert any(path.name.startswith("events.db") for path in files)
     for path in files:
         assert NUMBER.encode() not in path.read_bytes(), path
+
+
+def test_the_answers_are_what_is_said_of_them(shop):
+    """Of orders and sagas, as /openapi.json has it."""
+    described = Description(json.loads(shop.gateway.run("openapi").stdout))
+
+    def hold(method: str, path: str, answer) -> dict:
+        code, body, fields = answer
+        described.hold(method, path, code, fields, json.dumps(body).encode())
+        return body
+
+    placed = hold("POST", "/api/v1/orders", place(shop, "una"))
+    ended = hold("POST", "/api/v1/orders", place(shop, "vic", prefer="wait=10"))
+    assert "items" in ended
+    hold("GET", "/api/v1/orders/{orderId}", ask(shop, "GET", f"/api/v1/orders/{placed['orderId']}"))
+    hold("GET", "/api/sagas/{sagaId}/status", ask(shop, "GET", f"/api/sagas/{placed['sagaId']}/status"))
+    hold("GET", "/api/v1/orders/{orderId}", ask(shop, "GET", "/api/v1/orders/none"))
+    hold("POST", "/api/v1/orders", ask(shop, "POST", "/api/v1/orders", {}))

@@ -199,7 +199,9 @@ def test_unknown_fields_pass_unless_told_otherwise(gateway):
 # MARK: mistakes
 
 @pytest.mark.parametrize("schema, where", [
-    ('{\n  "type": "object",\n  "uniqueItems": true\n}', "3:3: error: 'uniqueItems' is not supported, and what is not checked is not promised: say it in other words"),
+    ('{\n  "type": "object",\n  "definitions": {}\n}', "3:3: error: 'definitions' is of an older draft: use '$defs'"),
+    ('{\n  "$ref": "money.json"\n}', "2:11: error: 'money.json' is not in this document, and others are not read: put that schema into its $defs, with its $id"),
+    ('{\n  "format": "idn-email"\n}', "2:13: error: this format is not known, and what is not checked is not promised: use 'pattern', or one of date"),
     ('{\n  "tpye": "object"\n}', "2:3: error: unknown keyword 'tpye'"),
     ('{"type": "object"', "1:18: error: the text ends too early"),
     ("", "1:1: error: the text is empty"),

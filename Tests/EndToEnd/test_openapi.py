@@ -120,7 +120,7 @@ def test_a_document_of_everything(gateway):
     keyed = paths["/keyed"]["post"]
     assert [(p["name"], p["required"]) for p in keyed["parameters"]] == [("Idempotency-Key", True), ("x-kind", True)]
     assert paths["/keyed"]["x-nexus-methods"] == ["PURGE"] and {"409", "422"} <= set(keyed["responses"])
-    assert "202" in paths["/add"]["post"]["responses"] and set(paths["/gone"]["get"]["responses"]) == {"410"}
+    assert "202" in paths["/add"]["post"]["responses"] and set(paths["/gone"]["get"]["responses"]) == {"410", "default"}
     assert {"200", "304", "404"} <= set(paths["/cart/{userId}"]["get"]["responses"])
 
 

@@ -3,6 +3,7 @@ import Exchanges
 import Seeded
 import Synchronization
 import Testing
+import Threads
 
 /// A log on a store, asked one thing after the other, or several in one group.
 private final class Asked: Sendable {
@@ -75,7 +76,7 @@ private func least(
         session: session, packetID: packetID, isExactlyOnce: false, isResent: again, fingerprint: fingerprint, window: window)
 }
 
-@Suite(.timeLimit(.minutes(1))) struct DeliveryTests {
+@Suite(.timeLimit(.minutes(10))) struct DeliveryTests {
     @Test func exactlyOnceUntilItIsReleased() throws {
         let store = MemoryStore()
         let shop = try Asked(store)

@@ -136,6 +136,32 @@ import Testing
         #expect(try Self.changes(piece, other) == [])
     }
 
+    /// A body's schema, then and now: every keyword that says what may be there.
+    @Test(arguments: [
+        (#"{}"#, #"{"uniqueItems":true}"#, "'uniqueItems' changed"), (#"{"uniqueItems":true}"#, #"{"uniqueItems":false}"#, ""),
+        (#"{}"#, #"{"contains":{"type":"null"}}"#, "'contains' changed"), (#"{"contains":true}"#, #"{}"#, ""),
+        (#"{}"#, #"{"minContains":0}"#, "'minContains' changed"), (#"{}"#, #"{"maxContains":3}"#, "'maxContains' changed"),
+        (#"{}"#, #"{"prefixItems":[{"type":"null"}]}"#, "'prefixItems' changed"), (#"{"prefixItems":[true],"items":false}"#, #"{"items":false}"#, "'prefixItems' changed"),
+        (#"{"patternProperties":{"^x":true},"additionalProperties":false}"#, #"{"additionalProperties":false}"#, "'patternProperties' changed"),
+        (#"{}"#, #"{"propertyNames":{"maxLength":3}}"#, "'propertyNames' changed"), (#"{"propertyNames":{"maxLength":3}}"#, #"{}"#, ""),
+        (#"{}"#, #"{"dependentRequired":{"a":["b"]}}"#, "'dependentRequired' changed"),
+        (#"{}"#, #"{"dependentSchemas":{"a":false}}"#, "'dependentSchemas' changed"),
+        (#"{}"#, #"{"unevaluatedProperties":false}"#, "'unevaluatedProperties' changed"), (#"{}"#, #"{"unevaluatedItems":true}"#, ""),
+        (##"{"$id":"a","$ref":"#x","$defs":{"x":{"$anchor":"x","type":"integer"}}}"##, ##"{"$id":"a","$ref":"#x","$defs":{"x":{"$anchor":"x","type":"null"}}}"##, "changed"),
+        (##"{"$id":"a","$ref":"#x","$defs":{"x":{"$anchor":"x"}}}"##, ##"{"$id":"a","$ref":"#x","$defs":{"x":{"$anchor":"x"}}}"##, ""),
+    ] as [(String, String, String)])
+    func knowsEveryKeyword(_ old: String, _ new: String, _ expected: String) throws {
+        func description(_ schema: String) throws -> JSONValue {
+            try Self.document(#"{"paths":{"/a":{"put":{"requestBody":{"content":{"a/b":{"schema":\#(schema)}}}}}}}"#)
+        }
+        let found = APIChanges.breaking(from: try description(old), to: try description(new)).map(\.text)
+        if expected.isEmpty {
+            #expect(found == [])
+        } else {
+            #expect(found.count == 1 && found.first?.hasPrefix("requestBody \(expected); ") == true, "\(found)")
+        }
+    }
+
     /// References that lead nowhere, or to themselves, and alternatives of alternatives come to an end.
     @Test(arguments: [
         ##"{"$ref":"#/components/schemas/A"}"##, ##"{"$ref":"#/nowhere"}"##, ##"{"$ref":"other.json"}"##,

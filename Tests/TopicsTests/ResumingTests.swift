@@ -51,7 +51,7 @@ import WireMQTT
         let again = try Rig(store: store, options: options)
         #expect(TestClient(again, "three").attached == nil)
         #expect(TestClient(again, "two").attached?.isPresent == true)
-        #expect(again.state.ofOwner == [bytes("me"): 1])
+        #expect(again.state.holders.sessions(of: bytes("me")) == 1)
     }
 
     // MARK: Filters that are judged again
