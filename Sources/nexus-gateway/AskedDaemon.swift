@@ -16,7 +16,13 @@ struct AskedDaemon: ParsableArguments {
 
     /// The body of an answer of 2xx; anything else ends the command, with the daemon's own words.
     func ask(_ verb: Verb, _ path: String, body: [UInt8] = []) throws -> [UInt8] {
-        let client = AdminClient(address: try address())
+        try ask(verb, path, body: body, of: client())
+    }
+
+    /// Whom to ask, for who asks more than once: the configuration is read to know where.
+    func client() throws -> AdminClient { AdminClient(address: try address()) }
+
+    func ask(_ verb: Verb, _ path: String, body: [UInt8] = [], of client: AdminClient) throws -> [UInt8] {
         let answer: (status: UInt16, body: [UInt8])
         do {
             answer = try client.ask(verb, path, body: body)

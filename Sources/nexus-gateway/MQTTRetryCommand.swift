@@ -42,8 +42,9 @@ struct MQTTRetryCommand: ParsableCommand {
 
     func run() throws {
         var counts: [String: Int] = [:]
-        for number in try number.map({ [$0] }) ?? fitting() {
-            let answer = try daemon.ask(.post, "/mqtt/refused/\(number)/retry")
+        let client = try daemon.client()
+        for number in try number.map({ [$0] }) ?? fitting(client) {
+            let answer = try daemon.ask(.post, "/mqtt/refused/\(number)/retry", of: client)
             try daemon.print(answer) { "\(number): \(MQTTText.retried($0))\n" }
             let result = (try? JSONValue(answer.span))?.shown("result") ?? ""
             counts[result, default: 0] += 1
@@ -59,12 +60,12 @@ struct MQTTRetryCommand: ParsableCommand {
     }
 
     /// The oldest first.
-    private func fitting() throws -> [UInt64] {
+    private func fitting(_ client: AdminClient) throws -> [UInt64] {
         var found: [UInt64] = []
         var token: String?
         for _ in 0..<(Self.mostListed / 1000) {
             let path = "/mqtt/refused?limit=1000" + (token.map { "&nextToken=" + daemon.escaped($0) } ?? "")
-            let body = try daemon.ask(.get, path)
+            let body = try daemon.ask(.get, path, of: client)
             guard let page = try? JSONValue(body.span, limits: JSONLimits(bytes: 64 << 20)) else {
                 throw ValidationError("what answers is no gateway")
             }
