@@ -47,10 +47,12 @@ let package = Package(
         .systemLibrary(name: "CMosquitto", pkgConfig: "libmosquitto", providers: [.apt(["libmosquitto-dev"])]),
         .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
 
+        // Threads, and what wakes them.
+        room("Threads", ["CShim"]),
         // The nouns.
         room("Exchanges", [], requestPath),
         // The machine: loop, poller, timers, mailbox, sockets, names.
-        room("Reactor", ["CShim", "CCares", "Exchanges"], requestPath),
+        room("Reactor", ["CShim", "CCares", "Threads", "Exchanges"], requestPath),
         // TLS directly on the socket: contexts, certificates, the layer under a codec.
         room("TLS", ["COpenSSL", "Exchanges", "Reactor"], requestPath),
         // Files with positions and diagnostics; the daemon's own configuration.
@@ -66,7 +68,7 @@ let package = Package(
         // MQTT 3.1.1 and 5.0: packets, topics. Sans I/O.
         room("WireMQTT", ["Exchanges"], requestPath),
         // Who subscribes to what: sessions, their queues, retained messages.
-        room("Topics", ["Exchanges", "WireMQTT"]),
+        room("Topics", ["Threads", "Exchanges", "WireMQTT"]),
         // JSON, and protobuf: descriptors, and messages as JSON.
         room("Contracts", ["Exchanges"], requestPath),
         // The HTTP surface in OpenAPI's words, and what changes of it break.
@@ -76,7 +78,7 @@ let package = Package(
         // Who asks: issuers and their key sets, tokens that were seen before, credentials that were revoked.
         room("Identity", ["Exchanges", "Settings", "Contracts", "Policies", "JOSE"], requestPath),
         // Events, aggregates, commands; the log with a single writer.
-        room("EventCore", ["Contracts", "Exchanges"]),
+        room("EventCore", ["Threads", "Contracts", "Exchanges"]),
         // Consumers of the log: checkpoints, retries, what could not be delivered.
         room("Bus", ["Exchanges", "Contracts", "EventCore"]),
         // Processes over several aggregates and services: definitions, the orchestrator, durable timers.
@@ -84,30 +86,30 @@ let package = Package(
         // What the core calls: the legacy services, as the sagas' operations; checkout.
         room("Adapters", ["CShim", "COpenSSL", "Exchanges", "Settings", "WireGRPC", "Contracts", "EventCore", "Bus", "Sagas", "WireMQTT", "Topics"]),
         // Outside MQTT brokers, spoken to with libmosquitto.
-        room("Bridge", ["CMosquitto", "COpenSSL", "CShim"]),
+        room("Bridge", ["CMosquitto", "COpenSSL", "CShim", "Threads"]),
         // Where events are kept: SQLite.
-        room("Stores", ["CSQLite", "CShim", "Exchanges", "EventCore", "Contracts", "WireMQTT", "Topics"]),
+        room("Stores", ["CSQLite", "CShim", "Threads", "Exchanges", "EventCore", "Contracts", "WireMQTT", "Topics"]),
         // Counters, histograms, access log.
-        room("Telemetry", ["CShim", "Exchanges"], requestPath),
+        room("Telemetry", ["CShim", "Threads", "Exchanges"], requestPath),
         // The worker's advance/settle loop.
         room("Pipeline", ["Exchanges", "Policies", "Routes", "Telemetry"], requestPath),
         // Listeners, connections, upstream pools: joins the wire to the pipeline.
         room(
             "Gateway",
             [
-                "CShim", "Exchanges", "Reactor", "TLS", "Settings", "Routes", "Policies", "WireHTTP", "WireGRPC",
+                "CShim", "Threads", "Exchanges", "Reactor", "TLS", "Settings", "Routes", "Policies", "WireHTTP", "WireGRPC",
                 "WireMQTT", "Topics", "Contracts", "OpenAPI", "JOSE", "Identity", "EventCore", "Telemetry", "Pipeline",
             ], requestPath),
         .executableTarget(
             name: "nexus-gateway",
             dependencies: [
-                "CShim", "Exchanges", "Reactor", "TLS", "Settings", "Routes", "WireHTTP", "Contracts", "OpenAPI", "JOSE", "Identity", "EventCore", "Bus", "Sagas",
+                "CShim", "Threads", "Exchanges", "Reactor", "TLS", "Settings", "Routes", "WireHTTP", "Contracts", "OpenAPI", "JOSE", "Identity", "EventCore", "Bus", "Sagas",
                 "Adapters", "Bridge", "Stores", "WireMQTT", "Topics", "Telemetry", "Pipeline", "Gateway", arguments,
             ],
             swiftSettings: house),
         // Measures the store and the log without HTTP (`make bench`).
         .executableTarget(
-            name: "store-bench", dependencies: ["EventCore", "Bus", "Stores", "Contracts", "Exchanges", "Topics", "WireMQTT"], path: "Benchmarks/store-bench",
+            name: "store-bench", dependencies: ["Threads", "EventCore", "Bus", "Stores", "Contracts", "Exchanges", "Topics", "WireMQTT"], path: "Benchmarks/store-bench",
             swiftSettings: house),
         // Measures tokens without HTTP.
         .executableTarget(name: "jose-bench", dependencies: ["JOSE"], path: "Benchmarks/jose-bench", swiftSettings: house),
@@ -134,7 +136,7 @@ let package = Package(
             name: "MemoryStores", dependencies: ["EventCore", "Bus"], path: "Tests/MemoryStores", swiftSettings: house),
         .target(name: "ProtoSets", path: "Tests/ProtoSets", swiftSettings: house),
         tests("ExchangesTests", ["Seeded", "Exchanges"]),
-        tests("ReactorTests", ["Seeded", "Reactor", "Exchanges", "CShim"]),
+        tests("ReactorTests", ["Seeded", "Threads", "Reactor", "Exchanges", "CShim"]),
         tests("TLSTests", ["COpenSSL", "TLS", "Reactor", "Exchanges"]),
         tests("SettingsTests", ["Settings"]),
         tests("RoutesTests", ["Seeded", "Routes", "Settings", "Exchanges"]),
@@ -149,11 +151,11 @@ let package = Package(
         tests("OpenAPITests", ["OpenAPI", "Contracts"]),
         tests("JOSETests", ["Seeded", "COpenSSL", "JOSE", "Contracts", "Exchanges"]),
         tests("IdentityTests", ["Seeded", "Identity", "JOSE", "Settings", "Policies", "Contracts", "Exchanges"]),
-        tests("EventCoreTests", ["Seeded", "EventCore", "Contracts", "Exchanges"]),
+        tests("EventCoreTests", ["Seeded", "Threads", "EventCore", "Contracts", "Exchanges"]),
         tests("BusTests", ["MemoryStores", "Seeded", "Bus", "EventCore", "Stores", "Contracts", "Exchanges"]),
         tests("SagasTests", ["MemoryStores", "Seeded", "Sagas", "Bus", "EventCore", "Contracts", "Settings", "Exchanges"]),
         tests("AdaptersTests", ["MemoryStores", "Seeded", "Adapters", "Sagas", "Bus", "Stores", "WireGRPC", "EventCore", "Contracts", "Settings", "Exchanges", "WireMQTT", "Topics"]),
-        tests("StoresTests", ["MemoryStores", "CSQLite", "Stores", "EventCore", "Contracts", "Exchanges", "Topics", "WireMQTT"]),
+        tests("StoresTests", ["MemoryStores", "Threads", "CSQLite", "Stores", "EventCore", "Contracts", "Exchanges", "Topics", "WireMQTT"]),
         tests("TelemetryTests", ["Telemetry", "Exchanges"]),
         tests(
             "GatewayTests",

@@ -3,6 +3,7 @@ import Exchanges
 import Glibc
 import Stores
 import Synchronization
+import Threads
 
 /// Keeps the log busy with commands for a few carts, and writes one line per acknowledged event: its id.
 /// Snapshots are taken and read all the time.

@@ -3,6 +3,7 @@ import Exchanges
 import Glibc
 import Stores
 import Synchronization
+import Threads
 
 /// One device: it sends messages 0, 1, 2 …, each until it is answered, eight at a time.
 private struct Device {

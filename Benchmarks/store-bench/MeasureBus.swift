@@ -4,6 +4,7 @@ import Exchanges
 import Glibc
 import Stores
 import Synchronization
+import Threads
 
 /// `store-bench bus`: what consumers cost the log's thread, and how long an event takes to one.
 func measureBus(directory: String) async throws {
@@ -78,8 +79,8 @@ private func measureFeed(path: String, wants: Set<String>?, rate: Int?, seconds:
     }
     let cpu = processorSeconds()
     let start = monotonicNanoseconds()
-    let sender = joinableThread { load(log, inFlight, rate: rate, seconds: seconds) }
-    pthread_join(sender, nil)
+    let sender = NamedThread.required(name: "sender") { load(log, inFlight, rate: rate, seconds: seconds) }
+    sender.join()
     let took = Double(monotonicNanoseconds() - start) / 1e9
     let events = Double(log.meters.read().events)
     while let figures = bus?.figures.first, wants?.isEmpty == false, figures.applied < UInt64(events) {

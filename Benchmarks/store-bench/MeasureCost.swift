@@ -3,19 +3,22 @@ import Exchanges
 import Glibc
 import Stores
 import Synchronization
+import Threads
 
 /// CPU time of a command without anything by which it could be known again, with a key, and with marks: the same groups in
 /// turn, and the middle of all rounds, so that it can be told on a machine that others use too.
-func measureCost(path: String) throws {
-    let kinds: [Repeats] = [.nothing, .keys, .qos1, .qos2]
+/// - Parameters:
+///   - kinds: one alone, for a profiler that counts instructions.
+///   - rounds: of 500 commands each; a tenth of them make room, and are not counted.
+func measureCost(path: String, _ kinds: [Repeats] = Repeats.allCases, rounds: Int = 400) throws {
     let schemas = try eventSchemas(in: "contracts/events")
     var costs = [[Double]](repeating: [], count: kinds.count)
     let logs = try kinds.indices.map { try CostLog(path: "\(path).\($0)", schemas) }
-    for round in 0..<400 {
+    for round in 0..<rounds {
         for (i, kind) in kinds.enumerated() {
             let cost = logs[i].round(kind, UInt16(round % 60_000 + 1))
             // The first ones make room.
-            if round >= 40 { costs[i].append(cost) }
+            if round >= rounds / 10 { costs[i].append(cost) }
         }
     }
     for log in logs { log.close() }

@@ -3,6 +3,7 @@ import Exchanges
 import Glibc
 import Stores
 import Synchronization
+import Threads
 
 /// How long a query waits for an aggregate that is in memory, is not, and has a snapshot or not; and how long the
 /// writer waits while snapshots are written beside it.

@@ -3,6 +3,7 @@ import Exchanges
 import Glibc
 import Stores
 import Synchronization
+import Threads
 
 /// One submitting thread, as a gateway worker is: it hands commands in, and the log rings it with replies.
 private final class Submitter: Sendable {
@@ -75,7 +76,7 @@ private final class Submitter: Sendable {
 }
 
 /// By what a command would be known when it comes again.
-enum Repeats: String {
+enum Repeats: String, CaseIterable {
     case nothing = ""
     case keys = " with keys"
     case qos1 = " with marks of QoS 1"
@@ -119,13 +120,13 @@ func measureLog(path: String, clients: Int, seconds: Double, _ schemas: EventSch
     let start = monotonicNanoseconds()
     let end = start + UInt64(seconds * 1e9)
     let running = submitters.enumerated().map { worker, submitter in
-        joinableThread {
+        NamedThread.required(name: "client") { @Sendable in
             let durations = submitter.run(
                 log, worker: UInt16(worker), clients: clients / threads, users: users, repeats: repeats, until: end)
             all.withLock { $0.add(durations) }
         }
     }
-    for thread in running { pthread_join(thread, nil) }
+    for thread in running { thread.join() }
     let took = Double(monotonicNanoseconds() - start) / 1e9
     let used = processorSeconds() - cpu
     log.close()

@@ -14,7 +14,8 @@ import Glibc
 ///
 /// `store-bench marks PATH`: the same with the marks that messages of MQTT clients leave, QoS 1 and 2.
 ///
-/// `store-bench cost PATH`: only the CPU time of a command without keys, with them, and with marks.
+/// `store-bench cost PATH`: only the CPU time of a command without keys, with them, and with marks; `store-bench cost PATH N ROUNDS`:
+/// the n-th of these four alone, in so many rounds of 500 commands, for a profiler that counts instructions.
 ///
 /// `store-bench append PATH`: appends through the log until killed, printing what was acknowledged; the
 /// crash tests kill it. `store-bench checkpoint PATH`: the same for what consumers remember.
@@ -52,6 +53,10 @@ if arguments.count == 3 && arguments[1] == "append" {
     }
 } else if arguments.count == 3 && arguments[1] == "cost" {
     try measureCost(path: arguments[2])
+} else if arguments.count == 5, arguments[1] == "cost", let n = Int(arguments[3]), Repeats.allCases.indices.contains(n - 1),
+    let rounds = Int(arguments[4]), rounds > 0
+{
+    try measureCost(path: arguments[2], [Repeats.allCases[n - 1]], rounds: rounds)
 } else if arguments.count == 3 && arguments[1] == "deliver" {
     try deliverUntilKilled(path: arguments[2])
 } else if arguments.count == 3 && arguments[1] == "sessions" {

@@ -1,5 +1,6 @@
 import Glibc
 import Synchronization
+import Threads
 
 /// A connection to an outside broker: what its filters bring goes to `ingest`, and messages of ours go out.
 ///
@@ -11,7 +12,7 @@ public final class Bridge: Sendable {
     public let name: String
     private let options: BridgeOptions
     private let state: LinkState
-    private let thread: Mutex<pthread_t?>
+    private let thread: NamedThread
 
     /// - Parameter note: called now and then, on the bridge's thread; it must not block.
     /// - Throws: when its files cannot be used. That the broker is away is no fault: it is tried again.
@@ -25,7 +26,7 @@ public final class Bridge: Sendable {
         self.state = state
         // Made here, so that what is wrong with it is heard here; it belongs to the thread from then on.
         let link = try Link(options, state, ingest: ingest, note: note)
-        thread = Mutex(LinkThread.start(link))
+        thread = NamedThread.required(name: "bridge") { link.run() }
     }
 
     /// Whether `init` would take these options. Nothing is connected.
@@ -50,7 +51,6 @@ public final class Bridge: Sendable {
     /// Ends the connection, and waits for the thread. What is unsettled then, the broker sends to the next process.
     public func close() {
         state.close()
-        let joined = thread.withLock { $0.take() }
-        if let joined { pthread_join(joined, nil) }
+        thread.join()
     }
 }

@@ -2,6 +2,8 @@
 public struct BridgeFigures: Sendable, Equatable {
     /// Gauge.
     public var isConnected = false
+    /// Gauge: filters that were asked for, and that the broker has not answered yet.
+    public var subscribing = 0
     /// Connections that were granted.
     public var connects: UInt64 = 0
     /// Attempts that failed, and connections that were lost.

@@ -50,6 +50,8 @@ public struct BridgeOptions: Sendable {
     public var inFlight = 64
     /// How long those may take together; then the broker has to send them again.
     public var patienceMS: UInt64 = 10_000
+    /// How often one message may fail, alone and in a row, until it is refused (`IngestOutcome.failed`).
+    public var attempts = 8
     /// Bytes of a message's payload.
     public var largestPayload = 256 << 10
     /// Messages published and not yet acknowledged, at most.

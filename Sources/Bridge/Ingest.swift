@@ -35,11 +35,18 @@ public enum IngestOutcome: Sendable, Equatable {
     case refused
     /// Not now. The broker has to send it again.
     case later
+    /// The same, and what it was given to has failed on it: if that goes on, it is the message's fault.
+    case failed
+
+    /// The broker has to send it again.
+    var comesAgain: Bool { self == .later || self == .failed }
 }
 
 /// Where messages go that a bridge has read.
 public protocol Ingest: Sendable {
     /// Messages of one topic come one after the other, in their order; those of different topics together. It must end by
     /// itself, within `BridgeOptions.patienceMS`.
-    func take(_ message: BridgedMessage) async -> IngestOutcome
+    /// - Parameter isLast: it has failed as often as it may. What fails on it once more is `refused`, so that it holds up the others no
+    ///   longer.
+    func take(_ message: BridgedMessage, isLast: Bool) async -> IngestOutcome
 }

@@ -5,13 +5,16 @@ import Synchronization
 /// stands for is settled, publishes what others hand in, and begins again when the connection is lost.
 final class Link {
     private let options: BridgeOptions
-    private let client: MosquittoClient
+    private var client: MosquittoClient
     private let shared: LinkState
     private let ingest: any Ingest
     private let note: @Sendable (BridgeNote) -> Void
 
     private var isConnected = false
+    /// Connections in a row that came to nothing.
     private var failures = 0
+    private var connectedMS: UInt64 = 0
+    private var retrial: Retrial
     private var batch: Batch?
     private var batchEndsMS: UInt64 = 0
     /// Read and not handed over yet.
@@ -27,12 +30,13 @@ final class Link {
         self.shared = shared
         self.ingest = ingest
         self.note = note
+        retrial = Retrial(most: options.attempts)
         client = try MosquittoClient(options)
     }
 
     func run() {
         while !shared.isClosing {
-            let why = client.connect() ?? serve()
+            let why = renewed() ?? client.connect() ?? serve()
             leave()
             if shared.isClosing { break }
             failures += 1
@@ -42,6 +46,19 @@ final class Link {
         }
         shared.outbox.close()
         publishNothingMore()
+    }
+
+    /// A client that has given up is replaced; what it had to publish is not acknowledged.
+    private func renewed() -> String? {
+        guard client.isBroken else { return nil }
+        do throws(BridgeFault) {
+            client = try MosquittoClient(options)
+        } catch {
+            return error.text
+        }
+        for entry in publishing.values { end(entry, .unavailable) }
+        publishing = [:]
+        return nil
     }
 
     // MARK: - One connection
@@ -68,12 +85,14 @@ final class Link {
         settleOverdue()
         if let batch {
             if batch.unsettled > 0 {
-                if nowMS() >= batchEndsMS { return "messages were not settled in time" }
+                if nowMS() >= batchEndsMS { return again(batch, "messages were not settled in time") }
                 sleep(nil, untilMS: batchEndsMS)
                 return nil
             }
             self.batch = nil
-            if batch.mustComeAgain { return "messages could not be taken" }
+            if batch.mustComeAgain { return again(batch, "messages could not be taken") }
+            retrial.passed(batch)
+            failures = 0
         }
         if isConnected { publishFresh() } else { refuseFresh() }
         if let why = client.tick() ?? flush() { return why }
@@ -84,6 +103,11 @@ final class Link {
         return nil
     }
 
+    private func again(_ batch: Batch, _ why: String) -> String {
+        retrial.comesAgain(batch)
+        return why
+    }
+
     private func flush() -> String? {
         guard client.wantsWrite else { return nil }
         return client.write()
@@ -91,13 +115,14 @@ final class Link {
 
     /// Reads what is there, up to what may be unsettled, and hands it over.
     private func readAll(_ socket: Int32) -> String? {
+        let most = retrial.isCareful ? 1 : options.inFlight
         repeat {
             let why = client.read()
             takeIn(client.takeEvents())
             if let why { return why }
             // To libmosquitto a connection that ends within TLS's handshake is one that has still to begin.
             if !isConnected { return hasEnded(socket) ? "the broker has ended the connection" : nil }
-        } while arrived.count < options.inFlight && (client.holdsBytes || isReadable(socket))
+        } while arrived.count < most && (client.holdsBytes || isReadable(socket))
         if !arrived.isEmpty { handOver() }
         return nil
     }
@@ -108,7 +133,7 @@ final class Link {
             case .connected(code: 0, let sessionPresent): begin(sessionPresent: sessionPresent)
             case .connected(let code, _): note(.refused(code: code))
             case .published(let packetID, let reason): settle(packetID, reason)
-            case .subscribed(let packetID, let granted): granted.contains { $0 >= 0x80 } ? refuse(packetID) : forget(packetID)
+            case .subscribed(let packetID, let granted): answered(packetID, isRefused: granted.contains { $0 >= 0x80 })
             case .message(let message, let isRetained): arrive(message, isRetained: isRetained)
             }
         }
@@ -116,21 +141,26 @@ final class Link {
 
     private func begin(sessionPresent: Bool) {
         isConnected = true
-        failures = 0
-        shared.count {
-            $0.isConnected = true
-            $0.connects += 1
-        }
-        note(.connected(sessionPresent: sessionPresent))
+        connectedMS = nowMS()
         subscribing = [:]
         // Also where the session is there: the configuration may have changed.
         for inward in options.inward {
             if let packetID = client.subscribe(inward) { subscribing[packetID] = inward.filter } else { refused(inward.filter) }
         }
+        let asked = subscribing.count
+        shared.count {
+            $0.isConnected = true
+            $0.connects += 1
+            $0.subscribing = asked
+        }
+        note(.connected(sessionPresent: sessionPresent))
     }
 
-    private func forget(_ packetID: Int32) { subscribing[packetID] = nil }
-    private func refuse(_ packetID: Int32) { subscribing.removeValue(forKey: packetID).map(refused) }
+    private func answered(_ packetID: Int32, isRefused: Bool) {
+        if let filter = subscribing.removeValue(forKey: packetID), isRefused { refused(filter) }
+        let asked = subscribing.count
+        shared.count { $0.subscribing = asked }
+    }
 
     private func refused(_ filter: String) {
         shared.count { $0.refusedFilters += 1 }
@@ -138,13 +168,17 @@ final class Link {
     }
 
     private func leave() {
+        // To be let in is not enough: what follows may fail each time.
+        if isConnected && nowMS() - connectedMS >= options.backoffMostMS { failures = 0 }
         isConnected = false
+        batch?.abandon()
         // Nobody has begun with these: the broker sends them again.
         let (again, gone) = (arrived.count { $0.qos > 0 }, arrived.count { $0.qos == 0 })
         arrived = []
         batch = nil
         shared.count {
             $0.isConnected = false
+            $0.subscribing = 0
             $0.postponed += UInt64(again)
             $0.lost += UInt64(gone)
         }
@@ -176,13 +210,14 @@ final class Link {
 
     private func handOver() {
         let comesAgain = !options.isClean
-        let batch = Batch(arrived, to: ingest, wakeup: shared.wakeup) { [shared] qos, outcome in
+        let (inOrder, last) = (retrial.isCareful, retrial.last)
+        let batch = Batch(arrived, inOrder: inOrder, last: last, to: ingest, wakeup: shared.wakeup) { [shared] qos, outcome in
             shared.count {
                 switch outcome {
                 case .taken: $0.taken += 1
                 case .refused: $0.refused += 1
-                case .later where qos > 0 && comesAgain: $0.postponed += 1
-                case .later: $0.lost += 1
+                case .later, .failed:
+                    if qos > 0 && comesAgain { $0.postponed += 1 } else { $0.lost += 1 }
                 }
             }
         }

@@ -1,5 +1,6 @@
 import CMosquitto
 import COpenSSL
+import CShim
 import Glibc
 
 /// What libmosquitto has reported.
@@ -26,6 +27,8 @@ final class MosquittoClient {
     private let client: OpaquePointer
     private let options: BridgeOptions
     private var hasConnected = false
+    /// The library has given up in the middle of something: it is not asked again, not even to free what it has.
+    private(set) var isBroken = false
     /// Since the last `takeEvents`.
     private var events: [ClientEvent] = []
 
@@ -60,7 +63,7 @@ final class MosquittoClient {
         listen()
     }
 
-    deinit { mosquitto_destroy(client) }
+    deinit { if !isBroken { mosquitto_destroy(client) } }
 
     private static func secure(_ client: OpaquePointer, _ tls: BridgeOptions.TLS) -> Int32 {
         let result =
@@ -99,6 +102,7 @@ final class MosquittoClient {
 
     /// Nil while there is none.
     var socket: Int32? {
+        if isBroken { return nil }
         let socket = mosquitto_socket(client)
         return socket >= 0 ? socket : nil
     }
@@ -112,7 +116,18 @@ final class MosquittoClient {
     }
 
     /// Reads one packet, if there is a whole one; goes on with a handshake. Nil, or why the connection is gone.
-    func read() -> String? { Self.problem(mosquitto_loop_read(client, 1)) }
+    ///
+    /// A property that no standard knows makes libmosquitto 2.0.11 end the process (`assert(mosq)` in its log): no broker may do
+    /// that to us.
+    func read() -> String? {
+        let socket = mosquitto_socket(client)
+        var result: Int32 = 0
+        if nx_contained(mosquitto_loop_read, client, 1, &result) == 1 { return Self.problem(result) }
+        isBroken = true
+        events = []
+        close(socket)
+        return "libmosquitto has given up on what the broker sent"
+    }
     func write() -> String? { Self.problem(mosquitto_loop_write(client, 1)) }
     /// Keep alive.
     func tick() -> String? { Self.problem(mosquitto_loop_misc(client)) }

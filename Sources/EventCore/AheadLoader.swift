@@ -1,6 +1,7 @@
 import Exchanges
 import Glibc
 import Synchronization
+import Threads
 
 /// Reads aggregates from the store beside the log's thread, so that one which is not in memory holds up only those who
 /// ask for it.
@@ -27,7 +28,7 @@ final class AheadLoader: Sendable {
     private let inbox: Inbox
     private let state = Mutex(State())
     private let bell = Bell()
-    private let running = Mutex<[pthread_t]>([])
+    private let running = Mutex<[NamedThread]>([])
 
     /// - Parameter inbox: takes the arrivals.
     init(_ loader: AggregateLoader, to inbox: Inbox) {
@@ -37,7 +38,7 @@ final class AheadLoader: Sendable {
 
     func start() {
         let threads = (0..<AheadLoader.threads).map { _ in
-            joinableThread { [self] in
+            NamedThread.required(name: "load-ahead") { [self] in
                 while let name = next() { inbox.arrived(Arrival(name: name, result: load(name))) }
             }
         }
@@ -58,7 +59,7 @@ final class AheadLoader: Sendable {
             return threads
         }
         for _ in threads { bell.ring() }
-        for thread in threads { pthread_join(thread, nil) }
+        for thread in threads { thread.join() }
     }
 
     /// Waits for the next name; nil at the end.

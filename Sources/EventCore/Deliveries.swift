@@ -38,6 +38,9 @@ struct Deliveries {
         round = Array(sessions.keys)
     }
 
+    /// Those whom the store has something of, when it was opened.
+    var restored: [UInt64] { round }
+
     /// Sessions in memory.
     var count: Int { sessions.count }
     var hasChanges: Bool { !changes.isEmpty }

@@ -1,6 +1,7 @@
 public import Exchanges
 import Glibc
 import Synchronization
+import Threads
 
 /// The single writer (DESIGN 1.5): one thread that decides commands one after another against
 /// aggregates in memory, and appends the events of all that arrived meanwhile in one transaction.
@@ -55,9 +56,10 @@ public final class EventLog: Sendable {
     public let feed = ChangeFeed()
     private let inbox: Inbox
     private let asked = AskedQuestions()
-    private let thread = Mutex<pthread_t?>(nil)
+    private let thread: NamedThread
     private let snapshotter: Snapshotter?
     private let ahead: AheadLoader
+    private let restored: Mutex<[UInt64]>
 
     /// Starts the threads.
     /// - Parameter snapshots: nil = every load folds all events.
@@ -72,6 +74,7 @@ public final class EventLog: Sendable {
         let last = head == 0 ? nil : try store.read(after: head - 1, limit: 1).last
         let repetitions = try Repetitions(store: store, limits: options.repetitions)
         let deliveries = try Deliveries(store: store, limits: options.deliveries)
+        restored = Mutex(deliveries.restored)
         feed.begin(at: head)
         meters.update { $0.head = head }
         let (meters, feed, asked) = (meters, feed, asked)
@@ -85,7 +88,7 @@ public final class EventLog: Sendable {
         let deliver: Deliver = { worker, replies in
             if worker == Ticket.inside { asked.answer(replies) } else { deliver(worker, replies) }
         }
-        let id = joinableThread {
+        thread = NamedThread.required(name: "event-log") {
             var writer = LogWriter(
                 store: store, loader: loader, ahead: ahead, snapshotter: snapshotter, options: options, meters: meters, feed: feed,
                 repetitions: repetitions, deliveries: deliveries, head: head,
@@ -104,7 +107,15 @@ public final class EventLog: Sendable {
                 taken.removeAll(keepingCapacity: taken.capacity <= 4 * options.group)
             }
         }
-        thread.withLock { $0 = id }
+    }
+
+    /// Sessions of which messages were remembered when the log was opened, once: whoever knows sessions has those forgotten that
+    /// are no more (`forgetDeliveries`).
+    public func takeRestoredSessions() -> [UInt64] {
+        restored.withLock { sessions in
+            defer { sessions = [] }
+            return sessions
+        }
     }
 
     /// Submissions waiting or in work.
@@ -150,12 +161,7 @@ public final class EventLog: Sendable {
     /// Answers all that was handed in, then ends the thread. Not from `deliver`.
     public func close() {
         inbox.close()
-        let id = thread.withLock { thread in
-            let id = thread
-            thread = nil
-            return id
-        }
-        if let id { pthread_join(id, nil) }
+        thread.join()
         ahead.close()
         snapshotter?.close()
     }

@@ -3,21 +3,25 @@ import Exchanges
 /// Outcomes as records keep them: a few bytes, from which the answer is made again. Numbers are little-endian.
 extension Accepted {
     /// Version (8 bytes), length of the id (1), id, 16 bytes an event id.
-    var recorded: [UInt8] {
+    var packedBytes: Int { 9 + aggregateId.bytes.count + 16 * eventIds.count }
+
+    /// One for each request with a key: whole words are put in their places, where room for `packedBytes` has been made.
+    func pack(into packed: inout [UInt8], at start: Int) {
         let id = aggregateId.bytes
-        // One for each request with a key: the bytes are put in their places, not appended one by one.
-        var bytes = [UInt8](repeating: 0, count: 9 + id.count + 16 * eventIds.count)
-        var span = bytes.mutableSpan
-        span.put(littleEndian: version, at: 0)
-        span[8] = UInt8(id.count)
-        for i in id.indices { span[9 + i] = id[i] }
-        var place = 9 + id.count
+        var span = packed.mutableSpan
+        var bytes = span.mutableBytes
+        bytes.storeBytes(of: version.littleEndian, toByteOffset: start, as: UInt64.self)
+        bytes.storeBytes(of: UInt8(id.count), toByteOffset: start + 8, as: UInt8.self)
+        var place = start + 9
+        for byte in id {
+            bytes.storeBytes(of: byte, toByteOffset: place, as: UInt8.self)
+            place += 1
+        }
         for id in eventIds {
-            span.put(littleEndian: id.high, at: place)
-            span.put(littleEndian: id.low, at: place + 8)
+            bytes.storeBytes(of: id.high.littleEndian, toByteOffset: place, as: UInt64.self)
+            bytes.storeBytes(of: id.low.littleEndian, toByteOffset: place + 8, as: UInt64.self)
             place += 16
         }
-        return bytes
     }
 
     /// Nil when the bytes are no such outcome.
@@ -60,13 +64,6 @@ extension StoredAnswer {
             status: UInt16(status), fields: Array(rest.prefix(Int(fields))), body: Array(body),
             trailers: trailers == 0 ? nil : Array(rest.dropFirst(Int(fields)).prefix(Int(trailers) - 1)),
             grpcStatus: grpc == 0 ? nil : UInt32(truncatingIfNeeded: grpc - 1))
-    }
-}
-
-extension MutableSpan<UInt8> {
-    /// Eight bytes.
-    fileprivate mutating func put(littleEndian value: UInt64, at place: Int) {
-        for i in 0..<8 { self[place + i] = UInt8(truncatingIfNeeded: value >> UInt64(8 * i)) }
     }
 }
 

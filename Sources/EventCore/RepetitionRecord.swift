@@ -37,18 +37,38 @@ public struct RepetitionRecord: Sendable, Equatable {
     }
 }
 
-/// What an append does to the records, in the transaction of its events.
-public struct RepetitionChanges: Sendable, Equatable {
-    public var records: [RepetitionRecord]
-    /// Records up to this position are past their window, and go; 0 = none.
-    public var forgetsThrough: UInt64
+extension RepetitionRecord {
+    /// Of a packed record all but its outcome: identity and fingerprint (the high half first), time, kind, and the length of
+    /// the outcome (4 bytes). Numbers are little-endian.
+    public static let headBytes = 45
 
-    public init(_ records: [RepetitionRecord] = [], forgetsThrough: UInt64 = 0) {
-        self.records = records
-        self.forgetsThrough = forgetsThrough
+    /// Bytes of the record that begins at a place; nil when there is no whole one.
+    public static func packedBytes(_ bytes: [UInt8], at place: Int) -> Int? {
+        guard bytes.count - place >= headBytes, Kind(rawValue: bytes[place + 40]) != nil,
+            case let length = Int(bytes.littleEndian(at: place + 41, bytes: 4)), bytes.count - place - headBytes >= length
+        else { return nil }
+        return headBytes + length
     }
 
-    public var isEmpty: Bool { records.isEmpty && forgetsThrough == 0 }
+    /// Nil when there is no whole record at the place.
+    public init?(packed bytes: [UInt8], at place: Int, position: UInt64) {
+        guard let length = Self.packedBytes(bytes, at: place), let kind = Kind(rawValue: bytes[place + 40]) else { return nil }
+        func digest(_ place: Int) -> RepeatKey.Digest {
+            RepeatKey.Digest(high: bytes.littleEndian(at: place, bytes: 8), low: bytes.littleEndian(at: place + 8, bytes: 8))
+        }
+        self.init(
+            position: position, identity: digest(place), fingerprint: digest(place + 16),
+            time: Timestamp(microseconds: Int64(bitPattern: bytes.littleEndian(at: place + 32, bytes: 8))), kind: kind,
+            outcome: Array(bytes[place + Self.headBytes..<place + length]))
+    }
+}
+
+extension [UInt8] {
+    fileprivate func littleEndian(at place: Int, bytes: Int) -> UInt64 {
+        var value: UInt64 = 0
+        for i in 0..<bytes { value |= UInt64(self[place + i]) << UInt64(8 * i) }
+        return value
+    }
 }
 
 /// How much is remembered.

@@ -16,14 +16,14 @@ struct Repetitions {
     private var entries = SegmentedQueue<Entry>()
     private var firstPosition: UInt64 = 1
     /// The last record of each identity.
-    private var places = Scattered<UInt64>()
+    private var places = DigestTable()
     /// Records of each principal.
-    private var shares: [UInt64: Int] = [:]
+    private var shares = DigestTable()
 
     // Of the present group.
     private var changes = RepetitionChanges()
-    /// What stood where a new record is now.
-    private var before: [UInt64?] = []
+    /// What stood where a new record is now; 0 = nothing.
+    private var before: [UInt64] = []
     /// A commit has failed: what it wrote may be on disk nevertheless.
     private var isUncertain = false
     /// Reservations before this position are of processes that have ended.
@@ -49,8 +49,8 @@ struct Repetitions {
             for record in records {
                 entries.append(
                     Entry(identity: record.identity, fingerprint: record.fingerprint, time: record.time, kind: record.kind))
-                places[record.identity] = record.position
-                shares[record.identity.high, default: 0] += 1
+                _ = places.set(record.identity, to: record.position)
+                shares.add(1, to: share(record.identity.high))
             }
         }
     }
@@ -58,6 +58,9 @@ struct Repetitions {
     /// Records in memory.
     var count: Int { entries.count }
     private var next: UInt64 { firstPosition + UInt64(count) }
+
+    /// Owners are 64 bits of a digest, one of which says whether they are known: multiplied, all bits of them tell where they stand.
+    private func share(_ owner: UInt64) -> RepeatKey.Digest { .init(high: owner, low: owner &* 0x9E37_79B9_7F4A_7C15) }
 
     private func entry(_ position: UInt64) -> Entry { entries[Int(position - firstPosition)] }
 
@@ -106,9 +109,7 @@ struct Repetitions {
 
     /// Nil when the store cannot be read.
     private func outcome(_ position: UInt64) -> [UInt8]? {
-        if let here = changes.records.first, position >= here.position {
-            return changes.records[Int(position - here.position)].outcome
-        }
+        if changes.count > 0, position >= changes.first { return changes[Int(position - changes.first)]?.outcome }
         do throws(StoreError) {
             return try store.repetitions(after: position - 1, limit: 1).first.flatMap { $0.position == position ? $0.outcome : nil }
         } catch {
@@ -118,7 +119,7 @@ struct Repetitions {
 
     /// One principal cannot take all the room, and those whom nobody knows cannot take all of it together.
     private func hasShare(_ key: RepeatKey) -> Bool {
-        shares[key.owner, default: 0] >= (key.isOwnerKnown ? limits.ofOne : limits.ofUnknown)
+        (shares[share(key.owner)] ?? 0) >= UInt64(key.isOwnerKnown ? limits.ofOne : limits.ofUnknown)
     }
 
     private mutating func isCertainAgain() -> Bool {
@@ -137,7 +138,8 @@ struct Repetitions {
     /// The request has been carried out, if what it causes gets to the disk.
     mutating func note(_ key: RepeatKey?, _ accepted: Accepted?, at now: Timestamp) {
         guard let key, let accepted else { return }
-        add(key, .accepted, accepted.recorded, at: now)
+        changes.append(next, key, accepted, at: now)
+        enter(key, .accepted, at: now)
     }
 
     /// What a worker asks for a request that a cluster answers.
@@ -173,37 +175,37 @@ struct Repetitions {
     }
 
     private mutating func add(_ key: RepeatKey, _ kind: RepetitionRecord.Kind, _ outcome: [UInt8], at now: Timestamp) {
-        let record = RepetitionRecord(
-            position: next, identity: key.identity, fingerprint: key.fingerprint, time: now, kind: kind, outcome: outcome)
-        changes.records.append(record)
-        before.append(places.updateValue(record.position, forKey: key.identity))
-        entries.append(Entry(identity: key.identity, fingerprint: key.fingerprint, time: now, kind: kind))
-        shares[key.owner, default: 0] += 1
+        changes.append(next, key, kind, outcome, at: now)
+        enter(key, kind, at: now)
     }
 
-    private mutating func leaveShare(_ identity: RepeatKey.Digest) {
-        guard let count = shares[identity.high] else { return }
-        shares[identity.high] = count > 1 ? count - 1 : nil
+    /// Into the index.
+    private mutating func enter(_ key: RepeatKey, _ kind: RepetitionRecord.Kind, at now: Timestamp) {
+        before.append(places.set(key.identity, to: next))
+        entries.append(Entry(identity: key.identity, fingerprint: key.fingerprint, time: now, kind: kind))
+        shares.add(1, to: share(key.owner))
     }
+
+    private mutating func leaveShare(_ identity: RepeatKey.Digest) { shares.add(-1, to: share(identity.high)) }
 
     /// What the group's append has to do; empty = nothing. A few more go than come, so that old ones do not pile up.
     mutating func changes(at now: Timestamp) -> RepetitionChanges {
-        guard !changes.records.isEmpty else { return changes }
-        let most = min(2 * changes.records.count + 16, count - changes.records.count)
+        guard hasChanges else { return changes }
+        let most = min(2 * changes.count + 16, count - changes.count)
         var leaving = 0
         while leaving < most, isPast(entries[leaving], at: now) { leaving += 1 }
         changes.forgetsThrough = leaving == 0 ? 0 : firstPosition + UInt64(leaving) - 1
         return changes
     }
 
-    var hasChanges: Bool { !changes.records.isEmpty }
+    var hasChanges: Bool { changes.count > 0 }
 
     /// They are on disk.
     mutating func committed() {
         guard hasChanges else { return }
         while firstPosition <= changes.forgetsThrough {
             let identity = entries[0].identity
-            if places[identity] == firstPosition { places[identity] = nil }
+            if places[identity] == firstPosition { _ = places.set(identity, to: 0) }
             leaveShare(identity)
             entries.removeFirst()
             firstPosition += 1
@@ -216,17 +218,17 @@ struct Repetitions {
     mutating func forget(isUncertain: Bool = false) {
         guard hasChanges else { return }
         self.isUncertain = isUncertain
-        for (record, place) in zip(changes.records, before).reversed() {
-            places[record.identity] = place
-            leaveShare(record.identity)
+        for (i, place) in before.enumerated().reversed() {
+            let identity = entries[count - before.count + i].identity
+            _ = places.set(identity, to: place)
+            leaveShare(identity)
         }
-        entries.removeLast(changes.records.count)
+        entries.removeLast(before.count)
         endGroup()
     }
 
     private mutating func endGroup() {
-        changes.records.removeAll(keepingCapacity: true)
-        changes.forgetsThrough = 0
+        changes.removeAll()
         before.removeAll(keepingCapacity: true)
     }
 }

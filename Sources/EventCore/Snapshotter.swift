@@ -1,5 +1,6 @@
 import Glibc
 import Synchronization
+import Threads
 
 /// Writes snapshots beside the log, on a thread of its own: what it is handed is a value, so turning it into
 /// text and keeping it holds up no command.
@@ -25,7 +26,7 @@ final class Snapshotter: Sendable {
     private let meters: LogMeters
     private let state = Mutex(State())
     private let bell = Bell()
-    private let thread = Mutex<pthread_t?>(nil)
+    private let thread = Mutex<NamedThread?>(nil)
 
     init(store: any SnapshotStore, meters: LogMeters) {
         self.store = store
@@ -33,7 +34,7 @@ final class Snapshotter: Sendable {
     }
 
     func start() {
-        let id = joinableThread { [self] in
+        let started = NamedThread.required(name: "snapshots") { [self] in
             while true {
                 bell.wait()
                 let (orders, closed) = state.withLock { state in
@@ -45,7 +46,7 @@ final class Snapshotter: Sendable {
                 if closed { return }
             }
         }
-        thread.withLock { $0 = id }
+        thread.withLock { $0 = started }
     }
 
     /// False when too many wait: then the aggregate is offered again after its next event.
@@ -63,12 +64,7 @@ final class Snapshotter: Sendable {
     func close() {
         state.withLock { $0.closed = true }
         bell.ring()
-        let id = thread.withLock { thread in
-            let id = thread
-            thread = nil
-            return id
-        }
-        if let id { pthread_join(id, nil) }
+        thread.withLock { $0.take() }?.join()
     }
 
     private func write(_ order: Order) {

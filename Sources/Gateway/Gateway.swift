@@ -9,6 +9,7 @@ public import Routes
 public import Settings
 import Synchronization
 public import Telemetry
+import Threads
 public import Topics
 import WireHTTP
 
@@ -17,7 +18,7 @@ import WireHTTP
 public final class Gateway: Sendable {
     private let shared: Shared
     private let mailboxes: [Mailbox<WorkerMessage>]
-    private let threads: Mutex<[WorkerThread]>
+    private let threads: Mutex<[NamedThread]>
     private let generations = Atomic<UInt64>(1)
     private let names: NameWatch
     /// The way out for calls of the gateway's own.
@@ -66,7 +67,7 @@ public final class Gateway: Sendable {
         let deliver: EventLog.Deliver = { worker, replies in _ = mailboxes[Int(worker)].post(.replies(replies)) }
         let core = try startCore(deliver)
         outbound = Outbound(mailboxes)
-        inlet = Inlet(mailboxes)
+        inlet = Inlet(mailboxes, listeners: configuration.allListeners.map(\.name))
         let topicsPosted = mailboxes.map { _ in PostCount() }
         let tell: Broker.Deliver = { worker, replies in
             guard topicsPosted[Int(worker)].take() else { return false }
@@ -100,12 +101,12 @@ public final class Gateway: Sendable {
         let sockets = try Self.bind(configuration, workers: count, inherited: inherited)
         let generation = Generation(number: 1, configuration: configuration, table: table, tls: tls, contracts: contracts,
             stages: stages)
-        var started: [WorkerThread] = []
+        var started: [NamedThread] = []
         for index in 0..<count {
             let mine = zip(sockets[index], shared.listeners).map { ($0, $1) }
             let mailbox = mailboxes[index]
             started.append(
-                try WorkerThread(name: "nexus-\(index)", cpu: Self.cpu(configuration.affinity, index)) {
+                try NamedThread(name: "nexus-\(index)", cpu: Self.cpu(configuration.affinity, index)) {
                     do {
                         let worker = try Worker(
                             index: UInt16(index), shared: shared, mailbox: mailbox, sockets: mine,

@@ -20,6 +20,7 @@ struct MQTTOpening {
     var sessionExpiry: UInt32
     var receiveMaximum: UInt16
     var maximumPacketSize: UInt32
+    var topicAliasMaximum: UInt16
     var wantsProblems: Bool
     var will: Will?
     /// The head of its exchange, and the text that it points into.
@@ -36,11 +37,14 @@ extension MQTTConnection {
     func connect(_ bytes: borrowing Span<UInt8>, _ frame: FrameReader.Frame) throws(MQTTFault) -> MQTTOpening {
         takeVersion(bytes.extracting(frame.body))
         let packet = try ConnectPacket(bytes, frame)
+        try checkUserProperties(packet.properties, bytes)
+        // They are kept as long as its session.
+        if let will = packet.will { try checkUserProperties(will.properties, bytes) }
         var opening = MQTTOpening(
             version: packet.version, clientID: bytes.extracting(packet.clientID).bytes, isAssigned: false,
             cleanStart: packet.cleanStart, keepAlive: packet.keepAlive, sessionExpiry: packet.sessionExpiry,
             receiveMaximum: packet.receiveMaximum, maximumPacketSize: packet.maximumPacketSize,
-            wantsProblems: packet.requestProblemInformation, head: Head(), text: Buffer(pool: worker.loop.buffers))
+            topicAliasMaximum: packet.topicAliasMaximum, wantsProblems: packet.requestProblemInformation, head: Head(), text: Buffer(pool: worker.loop.buffers))
         if opening.clientID.isEmpty {
             opening.isAssigned = true
             opening.clientID = Self.assignedID()
@@ -129,7 +133,7 @@ extension MQTTConnection {
         self.opening?.text = Buffer(capacity: 1)
         self.opening?.head = Head()
         if let fault = opening.fault { return fail(fault) }
-        if worker.isDraining { return refuseConnect(.serverUnavailable, "the gateway drains") }
+        if worker.isDraining { return refuseForDrain() }
         let exchange = worker.takeExchange(wire: self)
         self.exchange = exchange
         exchange.head = opening.head
@@ -153,16 +157,18 @@ extension MQTTConnection {
 
     private func askForSession() {
         guard phase == .admitting, let exchange, let opening else { return }
+        var will = opening.will
+        will?.standing = KeptSender.standing(of: principal, listener: port.share.settings.name)
         let request = Attach(
             ticket: exchange.ticket, clientID: clientID, owner: principal.owner(isNewSession: exchange.isNewSession),
             version: version, cleanStart: opening.cleanStart, sessionExpiry: opening.sessionExpiry,
-            receiveMaximum: opening.receiveMaximum, will: opening.will)
+            receiveMaximum: opening.receiveMaximum, will: will, judges: true)
         worker.requests.ask(.attach(request))
     }
 
     /// The session is there.
     func attached(_ attached: Attached) {
-        guard phase == .admitting, let exchange, let opening = opening.take() else { return }
+        guard phase == .admitting, let opening else { return }
         handle = attached.session
         incarnation = attached.incarnation
         // An earlier connection may have left some.
@@ -170,7 +176,14 @@ extension MQTTConnection {
         sessionExpiry = attached.sessionExpiry
         hasWill = opening.will != nil
         worker.departed[clientID] = nil
+        if attached.filters.isEmpty { welcome(attached) } else { judge(attached) }
+    }
+
+    /// It is let in.
+    func welcome(_ attached: Attached) {
+        guard phase == .admitting, let exchange, let opening = opening.take() else { return }
         maximumPacketSize = opening.maximumPacketSize
+        aliasesGranted = min(opening.topicAliasMaximum, grants.aliasesToClients)
         phase = .open
         exchange.status = 200
         forgetHead(exchange)
@@ -202,9 +215,11 @@ extension MQTTConnection {
 
     // MARK: - CONNACK
 
-    func refuseConnect(_ reason: ReasonCode, _ detail: StaticString) { refuseConnect(reason, Array("\(detail)".utf8)) }
+    func refuseConnect(_ reason: ReasonCode, _ detail: StaticString, reference: [UInt8] = []) {
+        refuseConnect(reason, Array("\(detail)".utf8), reference: reference)
+    }
 
-    private func refuseConnect(_ reason: ReasonCode, _ text: [UInt8]) {
+    private func refuseConnect(_ reason: ReasonCode, _ text: [UInt8], reference: [UInt8] = []) {
         guard phase == .opening || phase == .admitting else { return }
         worker.meters.count(connectRefused: reason.rawValue)
         // MQTT 3.1.1 has an answer for what was understood, and only the end of the connection for the rest.
@@ -213,7 +228,8 @@ extension MQTTConnection {
             var answer = ConnectAnswer()
             answer.reason = reason
             if let opening { maximumPacketSize = opening.maximumPacketSize }
-            if mayAdd(text) { answer.reasonString = text }
+            answer.serverReference = reference
+            if mayAdd(text, beside: reference.count) { answer.reasonString = text }
             write(answer)
         }
         if let exchange, exchange.status == 0 { exchange.status = 403 }
@@ -227,7 +243,7 @@ extension MQTTConnection {
         flushSoon()
     }
 
-    private func refuse(_ ending: MQTTEnding, _ exchange: Exchange, _ reason: ReasonCode? = nil) {
+    func refuse(_ ending: MQTTEnding, _ exchange: Exchange, _ reason: ReasonCode? = nil) {
         guard exchange === self.exchange, exchange.status == 0 else { return }
         exchange.status = ending.outcome.httpStatus
         refuseConnect(reason ?? ending.connectReason, ending.text)

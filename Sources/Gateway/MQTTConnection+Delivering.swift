@@ -26,17 +26,48 @@ extension MQTTConnection {
         }
         // Who takes nothing for now has told the broker so; what still comes with QoS 0 has no place to wait.
         if delivery.qos == .atMostOnce, output.count > 4 * Self.highWater { return skip(delivery, .mqttDropped) }
-        let publish = OutgoingPublish(
+        var publish = OutgoingPublish(
             topic: message.topic, payload: message.payload, qos: delivery.qos, dup: delivery.dup, retain: delivery.retain,
             packetID: delivery.packetID, properties: message.properties, messageExpiry: left,
             subscriptionIdentifiers: delivery.identifiers)
-        if maximumPacketSize != .max, PacketWriter.count(of: publish, version: version) > Int(maximumPacketSize) {
-            return skip(delivery, .mqttTooLarge)
+        let isNamed = name(&publish)
+        if !fits(publish) {
+            // Beside its topic an alias may be what is too much.
+            publish.topicAlias = 0
+            guard isNamed, fits(publish) else { return skip(delivery, .mqttTooLarge) }
         }
         if delivery.qos == .exactlyOnce { outgoing.insert(delivery.packetID) }
         PacketWriter.publish(publish, version: version, into: output)
+        if isNamed {
+            if publish.topicAlias != 0 { outgoingAliases?.sent(message.topic, as: publish.topicAlias) }
+        } else if publish.topicAlias != 0 {
+            worker.meters.count(.mqttTopicBytesSaved, by: UInt64(message.topic.count - 3))
+        }
         worker.meters.count(packetOut: PacketType.publish.rawValue)
         if !isHeld, output.count > Self.highWater { hold(true) }
+    }
+
+    /// Bytes of a client's Maximum Packet Size.
+    private func fits(_ publish: OutgoingPublish) -> Bool {
+        maximumPacketSize == .max || PacketWriter.count(of: publish, version: version) <= Int(maximumPacketSize)
+    }
+
+    /// Lets an alias stand for the topic, where the client takes any.
+    /// - Returns: the topic goes with it, because the client does not know the alias yet.
+    private func name(_ publish: inout OutgoingPublish) -> Bool {
+        guard aliasesGranted > 0, publish.topic.count > OutgoingAliases.shortest else { return false }
+        let table = outgoingAliases ?? OutgoingAliases(most: Int(aliasesGranted))
+        outgoingAliases = table
+        switch table.find(publish.topic) {
+        case .none: return false
+        case .new(let alias):
+            publish.topicAlias = alias
+            return true
+        case .known(let alias):
+            publish.topicAlias = alias
+            publish.topic = []
+            return false
+        }
     }
 
     /// It is not sent: for its session it is done (MQTT 5.0 section 3.1.2.11.4).

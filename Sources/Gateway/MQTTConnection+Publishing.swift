@@ -7,16 +7,6 @@ import Telemetry
 import Topics
 import WireMQTT
 
-/// Where a message with QoS 2 is, between its PUBLISH and its PUBCOMP.
-enum IncomingState {
-    /// In the pipeline.
-    case inWork
-    /// PUBREC has been sent.
-    case taken(by: MessageKeeper)
-    /// PUBREL has come; this many have still to say that they have forgotten it.
-    case releasing(left: UInt8, isKnown: Bool)
-}
-
 /// What a client publishes: through the pipeline, and answered in its order (MQTT 5.0 sections 3.3 and 4.3).
 extension MQTTConnection {
     // MARK: - PUBLISH
@@ -36,7 +26,7 @@ extension MQTTConnection {
     }
 
     /// No more of them than were granted.
-    private func checkUserProperties(_ properties: Range<Int>, _ bytes: borrowing Span<UInt8>) throws(MQTTFault) {
+    func checkUserProperties(_ properties: Range<Int>, _ bytes: borrowing Span<UInt8>) throws(MQTTFault) {
         guard version == .v5, !properties.isEmpty else { return }
         var pairs = UserProperties(properties)
         var count = 0
@@ -80,14 +70,7 @@ extension MQTTConnection {
     }
 
     /// Messages that count against the Receive Maximum (section 4.9): with QoS 2 until PUBCOMP.
-    private var unanswered: Int { answers.count + releasedLater }
-
-    private var releasedLater: Int {
-        guard !incoming.isEmpty else { return 0 }
-        return incoming.values.reduce(0) { sum, state in
-            if case .inWork = state { sum } else { sum + 1 }
-        }
-    }
+    private var unanswered: Int { answers.count + incoming.answered }
 
     private func isAgain(_ packet: PublishPacket) -> Bool { packet.qos == .exactlyOnce && incoming[packet.packetID] != nil }
 
@@ -199,7 +182,6 @@ extension MQTTConnection {
             incoming[packetID] = .releasing(left: left - 1, isKnown: wasKnown || isKnown)
         } else {
             incoming[packetID] = nil
-            if incoming.isEmpty { incoming = [:] }
             complete(packetID, isKnown: wasKnown || isKnown)
         }
     }

@@ -36,6 +36,7 @@ final class SubscribeInWork {
 extension MQTTConnection {
     func subscribe(_ bytes: borrowing Span<UInt8>, _ frame: FrameReader.Frame) throws(MQTTFault) -> SubscribeInWork {
         let packet = try SubscribePacket(bytes, frame, version: version, most: grants.filters)
+        try checkUserProperties(packet.properties, bytes)
         var requests: [(filter: TopicFilter?, options: SubscriptionOptions)] = []
         for request in packet.requests {
             let text = bytes.extracting(request.filter)

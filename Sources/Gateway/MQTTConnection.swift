@@ -10,7 +10,7 @@ import WireMQTT
 
 /// One MQTT client. Its CONNECT is an exchange that lives as long as the connection; every PUBLISH (`MQTTPublish`) and
 /// every filter of a SUBSCRIBE (`MQTTPermission`) is one of its own. This file is its life; `+Reading` takes packets
-/// apart, `+Connecting` lets it in, `+Publishing` and `+Subscribing` do what it asks, `+Delivering` writes.
+/// apart, `+Connecting` lets it in, `+Publishing` and `+Subscribing` do what it asks, `+Delivering` writes, `+Draining` lets go.
 ///
 /// A silent one holds no buffer: it is this object, its exchange, and its session in the broker.
 final class MQTTConnection: ServedConnection {
@@ -81,8 +81,11 @@ final class MQTTConnection: ServedConnection {
     // What the client has sent.
     var aliases: [[UInt8]] = []
     var answers = AcknowledgementOrder()
-    /// Its messages with QoS 2, by packet identifier, until they are released.
-    var incoming: [UInt16: IncomingState] = [:]
+    /// Its messages with QoS 2, until they are released.
+    var incoming = IncomingMessages()
+    /// Topic aliases that may be set towards the client; their table is made with the first of them.
+    var aliasesGranted: UInt16 = 0
+    var outgoingAliases: OutgoingAliases?
     /// Packet identifiers of messages with QoS 2 on their way to the client.
     var outgoing: Set<UInt16> = []
     /// Packet identifiers that the log was told to release, in that order.
@@ -169,13 +172,16 @@ final class MQTTConnection: ServedConnection {
     // MARK: - Endings
 
     /// Says why where the version can, and ends.
-    func end(_ reason: ReasonCode, _ detail: StaticString, _ departure: Departure = .lost(sessionExpiry: nil)) {
+    /// - Parameter reference: where to go on; empty = nothing is said.
+    func end(
+        _ reason: ReasonCode, _ detail: StaticString, reference: [UInt8] = [], _ departure: Departure = .lost(sessionExpiry: nil)
+    ) {
         guard phase == .open || phase == .finishing else { return close() }
         worker.meters.count(disconnect: reason.rawValue)
         if version == .v5 {
             var text = Array("\(detail)".utf8)
-            if !mayAdd(text) { text = [] }
-            PacketWriter.disconnect(reason, text: text.span, into: output)
+            if !mayAdd(text, beside: reference.count) { text = [] }
+            PacketWriter.disconnect(reason, text: text.span, reference: reference.span, into: output)
             worker.meters.count(packetOut: PacketType.disconnect.rawValue)
         }
         leave(departure)
@@ -183,7 +189,8 @@ final class MQTTConnection: ServedConnection {
     }
 
     /// May an answer have this reason string? Not beyond the client's Maximum Packet Size (MQTT 5.0 section 3.4.2.2.2).
-    func mayAdd(_ text: [UInt8]) -> Bool { wantsProblems && text.count + 16 <= Int(maximumPacketSize) }
+    /// - Parameter beside: bytes of what else it says.
+    func mayAdd(_ text: [UInt8], beside: Int = 0) -> Bool { wantsProblems && text.count + beside + 16 <= Int(maximumPacketSize) }
 
     /// A packet that must not be sent again by its sender, or could not be taken apart.
     func fail(_ fault: MQTTFault) {
@@ -240,25 +247,11 @@ final class MQTTConnection: ServedConnection {
     func credentialEnded(_ fault: CredentialFault) { end(fault.disconnectReason, fault.text) }
 
     override func cutOff() {
-        if phase == .open || phase == .finishing { end(.serverShuttingDown, "the gateway ends") }
+        if phase == .open || phase == .finishing { sendOn("the gateway ends") }
         close()
     }
 
-    override func drain() {
-        switch phase {
-        case .opening, .admitting: close()
-        case .open:
-            phase = .finishing
-            finishIfAnswered()
-        case .finishing, .ending, .closed: break
-        }
-    }
-
-    /// In a drain: the end, once nothing that the client has sent waits for its answer.
-    func finishIfAnswered() {
-        guard phase == .finishing, answers.count == 0, subscribing == nil, asked == 0 else { return }
-        end(.serverShuttingDown, "the gateway drains")
-    }
+    override func drain() { beginToEnd() }
 
     func close(reset: Bool = false) {
         guard phase != .closed else { return }
@@ -271,7 +264,8 @@ final class MQTTConnection: ServedConnection {
             buffer.giveBack()
         }
         answers = AcknowledgementOrder()
-        incoming = [:]
+        incoming = IncomingMessages()
+        outgoingAliases = nil
         worker.meters.count(.mqttClosed)
         worker.connectionClosed(port, session.peer)
     }

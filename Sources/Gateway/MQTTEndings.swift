@@ -54,6 +54,9 @@ struct MQTTEnding {
         }
     }
 
+    /// A service has taken the message and failed on it, as it may do each time. One that is not there has not.
+    var isFailure: Bool { outcome.code == .badUpstream && outcome.httpStatus != 502 }
+
     /// Kept for people though its sender hears why: nobody will send it again in a better form.
     var isPoison: Bool {
         switch outcome.code {

@@ -22,6 +22,11 @@ final class MQTTPermission: Wire {
         begin(.subscribe, "SUBSCRIBE ", filter, fields, fieldText) { _ in }
     }
 
+    /// A filter that was granted on an earlier connection: what it costs to ask for it was paid then.
+    func begin(again filter: [UInt8]) {
+        begin(.subscribe, "SUBSCRIBE ", filter, Head(), []) { $0.done.insert(StageSet(.quota)) }
+    }
+
     /// A will's topic. Who asks and whether he may is looked at now; limits and contracts when it is published.
     func begin(will topic: [UInt8], bytes: Int) {
         begin(.publish, "POST ", topic, Head(), []) { exchange in

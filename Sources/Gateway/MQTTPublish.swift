@@ -125,7 +125,13 @@ final class MQTTPublish: Wire {
         exchange.sessionPrincipal = principal
         cost = text.count + payload.count + forwarded.count
         connection?.began(self)
-        if let connection, qos != .atMostOnce { exchange.delivery = mark(of: connection) }
+        if let connection {
+            if qos != .atMostOnce { exchange.delivery = mark(of: connection) }
+        } else if let ingestion, ingestion.isRetried {
+            // However often it is sent again: a mark of its own, which is held until it is off the list.
+            exchange.delivery = DeliveryMark(
+                session: ingestion.mark, packetID: 1, isExactlyOnce: true, isResent: true, fingerprint: fingerprint, window: 1)
+        }
         worker.admit(exchange, session: session, upgrade: false)
     }
 
@@ -139,12 +145,16 @@ final class MQTTPublish: Wire {
     }
 
     private func mark(of connection: MQTTConnection) -> DeliveryMark {
+        DeliveryMark(
+            session: connection.incarnation, packetID: packetID, isExactlyOnce: qos == .exactlyOnce, isResent: isResent,
+            fingerprint: fingerprint, window: connection.grants.receiveMaximum)
+    }
+
+    private var fingerprint: UInt64 {
         var digest = RepeatDigest(worker.shared.desks.repeatSecret)
         text.withReadable { digest.add($0.extracting(topic.range)) }
         payload.withReadable { digest.add($0) }
-        return DeliveryMark(
-            session: connection.incarnation, packetID: packetID, isExactlyOnce: qos == .exactlyOnce, isResent: isResent,
-            fingerprint: digest.finish().low, window: connection.grants.receiveMaximum)
+        return digest.finish().low
     }
 
     /// Bytes that it holds.
@@ -191,19 +201,31 @@ final class MQTTPublish: Wire {
         exchange.status = ending.outcome.httpStatus
         keeper = .nobody
         worker.meters.count(publish: qos.rawValue, isDone: false)
+        // It is on the list already, and stays there.
+        if let ingestion, ingestion.isRetried { return conclude(ending) }
         let hears = connection?.version == .v5 && qos != .atMostOnce
-        if !hears, qos != .atMostOnce, ending.isTemporary { return lose() }
+        let isSpent = ingestion?.isLast == true && ending.isFailure
+        // Nobody would send a will again.
+        let isWill = connection == nil && ingestion == nil
+        if !hears, qos != .atMostOnce, ending.isTemporary, !isSpent, !isWill {
+            answerIngestion(ending.isFailure ? .failed : .later)
+            return lose()
+        }
         guard ending.isPoison || !hears && qos != .atMostOnce, worker.shared.desks.broker != nil else { return conclude(ending) }
         keeping = ending
         worker.requests.ask(.refuse(refused(ending, by: exchange), exchange.ticket))
     }
 
     private func refused(_ ending: MQTTEnding, by exchange: Exchange) -> RefusedMessage {
-        RefusedMessage(
+        let sender = exchange.sessionPrincipal ?? .anonymous
+        return RefusedMessage(
             topic: topicBytes, payload: Array(payload.copyReadable().prefix(RefusedMessage.mostPayload)), clientID: clientID,
             subject: exchange.loggedPrincipal, qos: qos, code: "\(ending.outcome.code.name)",
             reason: String(decoding: ending.text, as: UTF8.self),
-            atMS: UInt64(max(0, WallClock.nowNS())) / 1_000_000)
+            atMS: UInt64(max(0, WallClock.nowNS())) / 1_000_000, owner: sender.owner(isNewSession: false),
+            standing: KeptSender.standing(of: sender, listener: worker.ports[Int(session.listener)].share.settings.name),
+            properties: forwarded, isRetained: isRetained, expiresMS: expiresMS, mark: .random(in: 1...(.max)),
+            isCut: payload.count > RefusedMessage.mostPayload)
     }
 
     /// It is kept for people.
@@ -214,7 +236,8 @@ final class MQTTPublish: Wire {
     /// Who was refused hears why, where his version can say it.
     private func conclude(_ ending: MQTTEnding) {
         if ingestion != nil {
-            answerIngestion(ending.isTemporary ? .later : .refused)
+            // What only a service that fails often refuses is refused by now.
+            answerIngestion(ending.isTemporary && keeping == nil ? .later : .refused, ending)
             return recycle()
         }
         guard connection?.version == .v5 else { return finish(.success) }
@@ -250,10 +273,10 @@ final class MQTTPublish: Wire {
         recycle()
     }
 
-    private func answerIngestion(_ ending: MessageEnding) {
+    private func answerIngestion(_ ending: MessageEnding, _ why: MQTTEnding? = nil) {
         guard let ingestion = ingestion.take() else { return }
         worker.callsUnderWay -= 1
-        ingestion.answer(ending)
+        ingestion.answer(ending, why)
     }
 
     private func recycle() {

@@ -2,6 +2,7 @@ import Reactor
 import Settings
 import Synchronization
 import Telemetry
+import Threads
 
 /// Keeps the addresses of the names that clusters use up to date, and tells of each change.
 final class NameWatch: Sendable {

@@ -1,3 +1,5 @@
+import Exchanges
+import Identity
 import Pipeline
 import Settings
 import Topics
@@ -11,7 +13,10 @@ extension Worker {
         let levels = ports[Int(ingestion.source.session.listener)].mqtt?.levels ?? 0
         // As of clients; such a topic is not kept either.
         guard name.count <= MQTTFields.longestTopic, TopicName.isValid(name.span, mostLevels: levels) else {
-            return ingestion.answer(.refused)
+            return ingestion.answer(.refused, MQTTEnding(Outcome(.noRoute, "the topic is none, or has too many levels")))
+        }
+        if ingestion.isRetried, shared.revocations.isRevoked(ingestion.source.principal) {
+            return ingestion.answer(.refused, MQTTEnding(CredentialFault.revoked.outcome))
         }
         takePublish().begin(ingestion)
     }

@@ -2,6 +2,7 @@ import EventCore
 import Exchanges
 import Identity
 import Pipeline
+import Settings
 import Topics
 import WireMQTT
 
@@ -97,8 +98,9 @@ extension Worker {
 
     /// Somebody's will is due: it goes through the pipeline as his.
     private func publish(_ will: Will, of client: DepartedClient) {
-        var principal = Principal(owner: client.owner) ?? .anonymous
-        var listener = ports.first { $0.mqtt != nil }?.number ?? 0
+        let kept = KeptSender(owner: client.owner, standing: will.standing)
+        var principal = kept.principal
+        var listener = (ports.first { $0.share.settings.name == kept.listener } ?? ports.first { $0.mqtt != nil })?.number ?? 0
         if let known = departed.removeValue(forKey: client.clientID), known.principal.owner(isNewSession: false) == client.owner {
             (principal, listener) = known
         }

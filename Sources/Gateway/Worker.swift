@@ -8,6 +8,7 @@ import Reactor
 import Routes
 import Settings
 import Synchronization
+import Threads
 import TLS
 import Telemetry
 import Topics
@@ -237,7 +238,7 @@ final class Worker {
     // MARK: - Connections
 
     /// Milliseconds a connection that comes during a drain has to begin.
-    private static let latePatience: UInt32 = 1000
+    static let latePatience: UInt32 = 1000
 
     private func accepted(_ descriptor: Int32, _ peer: SocketAddress, _ port: ListenerPort) {
         var transport = Transport(descriptor: descriptor)

@@ -1,5 +1,6 @@
 internal import CShim
 internal import Glibc
+public import Threads
 
 /// Non-blocking connects.
 public enum Dial {

@@ -1,5 +1,6 @@
 internal import CShim
 public import Exchanges
+public import Threads
 
 /// One thread's reactor: descriptors, deadlines, a clock read once per turn, work for the turn's end.
 ///

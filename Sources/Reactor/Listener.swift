@@ -1,5 +1,6 @@
 internal import CShim
 internal import Glibc
+public import Threads
 
 /// A bound, listening socket. Made before the workers start, so that every bind problem is known
 /// at once; one a worker with `SO_REUSEPORT`, so that the kernel spreads connections.

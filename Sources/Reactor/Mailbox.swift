@@ -1,5 +1,6 @@
 internal import CShim
 import Synchronization
+public import Threads
 
 /// The border of a worker: a bounded queue that any thread may post to and one loop reads, with an
 /// eventfd to wake it. A full mailbox refuses: that is back-pressure, never growth.

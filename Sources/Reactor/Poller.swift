@@ -1,5 +1,6 @@
 internal import CShim
 internal import Glibc
+import Threads
 
 /// The seam between the loop and the kernel's readiness interface. Registration is once per
 /// descriptor, edge-triggered, for both directions: no system call per request is spent on it.
@@ -40,17 +41,4 @@ struct EpollPoller: Poller, ~Copyable {
             i &+= 1
         }
     }
-}
-
-/// A failed system call: its name and errno.
-public struct SystemError: Error, CustomStringConvertible, Sendable {
-    public let call: String
-    public let code: Int32
-
-    public init(_ call: String, code: Int32? = nil) {
-        self.call = call
-        self.code = code ?? errno
-    }
-
-    public var description: String { "\(call): \(String(cString: strerror(code))) (errno \(code))" }
 }

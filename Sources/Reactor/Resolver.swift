@@ -1,6 +1,7 @@
 internal import CShim
 internal import Glibc
 import Synchronization
+public import Threads
 
 /// Names to addresses, off the workers: one thread with c-ares and its own poll loop.
 ///
@@ -12,7 +13,7 @@ public final class Resolver: Sendable {
     public typealias Delivery = @Sendable (Resolution) -> Void
 
     private let inbox: ResolverInbox
-    private let thread: WorkerThread
+    private let thread: NamedThread
 
     /// Starts the thread.
     /// - Throws: when the thread, its wake-up or c-ares cannot be had, or `settings.servers` is unusable.
@@ -20,7 +21,7 @@ public final class Resolver: Sendable {
         let inbox = try ResolverInbox(capacity: settings.queue)
         // c-ares is created on its thread; what goes wrong there has to come back before `init` returns.
         let started = ResolverStart()
-        thread = try WorkerThread(name: "resolver") {
+        thread = try NamedThread(name: "resolver") {
             guard let loop = ResolverLoop(settings, inbox: inbox, started: started) else { return }
             loop.run()
         }

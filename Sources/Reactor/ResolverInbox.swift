@@ -1,6 +1,7 @@
 internal import CShim
 internal import Glibc
 import Synchronization
+import Threads
 
 /// What the resolver's thread is asked to do.
 enum ResolverRequest: Sendable {

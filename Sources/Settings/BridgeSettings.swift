@@ -50,6 +50,8 @@ public struct BridgeSettings: Sendable, Equatable {
     public var inFlight = 64
     /// How long those may take together.
     public var patience: UInt32 = 10_000
+    /// How often a service may fail on one message until it is refused.
+    public var attempts = 8
     /// Bytes.
     public var maxPayload = 256 << 10
     public var outward: [FeedEntry] = []
@@ -152,6 +154,7 @@ extension BridgeSettings {
                 at: fields.position(of: fields.has("patience") ? "patience" : "keep_alive"),
                 "'patience' cannot be more than 'keep_alive': nothing is sent to the broker meanwhile")
         }
+        attempts = fields.integer("attempts", in: 1...1_000_000) ?? attempts
         maxPayload = fields.bytes("max_payload", in: 1...16 << 20).map { Int($0) } ?? maxPayload
         outward = FeedEntry.readAll("out", of: fields) ?? []
         publishing = fields.integer("publishing", in: 1...1_024) ?? publishing

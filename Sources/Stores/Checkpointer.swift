@@ -2,6 +2,7 @@ import CSQLite
 import EventCore
 import Glibc
 import Synchronization
+import Threads
 
 /// Moves the WAL into the database beside the writer, on its own thread and connection, so that a
 /// commit waits for its own fsync only.
@@ -33,12 +34,12 @@ final class Checkpointer: Sendable {
     private let bell = Bell()
     /// Frames in the WAL after the last commit.
     private let frames = Atomic<Int>(0)
-    private let thread = Mutex<pthread_t?>(nil)
+    private let thread = Mutex<NamedThread?>(nil)
 
     init(path: String) { self.path = path }
 
     func start() {
-        let id = joinableThread { [self] in
+        let started = NamedThread.required(name: "checkpoints") { [self] in
             while true {
                 bell.wait()
                 let (wanted, ended) = state.withLock { state in
@@ -49,7 +50,7 @@ final class Checkpointer: Sendable {
                 if wanted { move() }
             }
         }
-        thread.withLock { $0 = id }
+        thread.withLock { $0 = started }
     }
 
     /// After a commit.
@@ -83,12 +84,7 @@ final class Checkpointer: Sendable {
     func stop() {
         state.withLock { $0.ended = true }
         bell.ring()
-        let id = thread.withLock { thread in
-            let id = thread
-            thread = nil
-            return id
-        }
-        if let id { pthread_join(id, nil) }
+        thread.withLock { $0.take() }?.join()
         letGo()
     }
 

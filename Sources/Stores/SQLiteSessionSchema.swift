@@ -85,7 +85,22 @@ enum SQLiteSessionSchema {
           reason TEXT NOT NULL,
           at_ms INTEGER NOT NULL -- since 1970
         ) STRICT;
+        """,
+        // The whole filter of the shared subscription through which it came; empty = none, or it is the session's for good.
+        "ALTER TABLE queue ADD COLUMN share BLOB NOT NULL DEFAULT x''",
+        // What it takes to send a refused message through the pipeline again, and a will as somebody's after a restart.
         """
+        ALTER TABLE wills ADD COLUMN standing BLOB NOT NULL DEFAULT x''; -- what its owner may; empty = his name alone is known
+        ALTER TABLE refused ADD COLUMN owner BLOB NOT NULL DEFAULT x''; -- as of sessions; empty = it is not known
+        ALTER TABLE refused ADD COLUMN standing BLOB NOT NULL DEFAULT x'';
+        ALTER TABLE refused ADD COLUMN properties BLOB NOT NULL DEFAULT x'';
+        ALTER TABLE refused ADD COLUMN retained INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE refused ADD COLUMN expires_ms INTEGER NOT NULL DEFAULT -1;
+        ALTER TABLE refused ADD COLUMN mark INTEGER NOT NULL DEFAULT 0; -- 0 = none
+        ALTER TABLE refused ADD COLUMN cut INTEGER NOT NULL DEFAULT 0; -- some of it was not kept
+        -- What it had for properties was not kept before.
+        UPDATE refused SET cut = 1;
+        """,
     ]
 
     /// Makes or migrates the tables; refuses files that are not ours or from a later version.

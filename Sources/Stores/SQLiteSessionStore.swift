@@ -66,6 +66,15 @@ public final class SQLiteSessionStore: SessionStore {
         }
     }
 
+    public func refusedCount() throws(SessionStoreFault) -> Int {
+        try using { tables throws(StoreError) in try tables.refusedCount() }
+    }
+
+    /// All under which the event log may remember messages: of sessions, and of refused messages that were sent again.
+    public func marks() throws(SessionStoreFault) -> Set<UInt64> {
+        try using { tables throws(StoreError) in try tables.marks() }
+    }
+
     /// One caller at a time.
     ///
     /// After a failed commit the connection stays, and cuts off what may be on disk of it before it writes again. Only where

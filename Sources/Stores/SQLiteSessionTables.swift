@@ -49,7 +49,7 @@ final class SQLiteSessionTables {
         rollback = try connection.prepare("ROLLBACK")
         putSession = try connection.prepare("REPLACE INTO sessions (session, client, owner, incarnation, expiry, left_ms) VALUES (?, ?, ?, ?, ?, ?)")
         putWill = try connection.prepare(
-            "REPLACE INTO wills (session, topic, payload, qos, retained, properties, expires_ms, delay) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+            "REPLACE INTO wills (session, topic, payload, qos, retained, properties, expires_ms, delay, standing) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
         deleteWill = try connection.prepare("DELETE FROM wills WHERE session = ?")
         var all: [SQLiteStatement] = []
         for table in ["sessions", "wills", "subscriptions", "queue", "incoming"] {
@@ -66,7 +66,7 @@ final class SQLiteSessionTables {
             "REPLACE INTO messages (message, topic, payload, qos, retained, properties, expires_ms) VALUES (?, ?, ?, ?, ?, ?, ?)")
         deleteMessage = try connection.prepare("DELETE FROM messages WHERE message = ?")
         putQueued = try connection.prepare(
-            "REPLACE INTO queue (session, sequence, message, qos, retained, identifiers) VALUES (?, ?, ?, ?, ?, ?)")
+            "REPLACE INTO queue (session, sequence, message, qos, retained, identifiers, share) VALUES (?, ?, ?, ?, ?, ?, ?)")
         markSent = try connection.prepare("UPDATE queue SET packet = ? WHERE session = ? AND sequence = ?")
         markReceived = try connection.prepare("UPDATE queue SET received = 1 WHERE session = ? AND sequence = ?")
         deleteQueued = try connection.prepare("DELETE FROM queue WHERE session = ? AND sequence = ?")
@@ -76,14 +76,17 @@ final class SQLiteSessionTables {
         deleteIncoming = try connection.prepare("DELETE FROM incoming WHERE session = ? AND packet = ?")
         putRefused = try connection.prepare(
             """
-            REPLACE INTO refused (number, topic, payload, client, subject, qos, code, reason, at_ms)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            REPLACE INTO refused (number, topic, payload, client, subject, qos, code, reason, at_ms, owner, standing, properties,
+              retained, expires_ms, mark, cut)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """)
         dropRefused = try connection.prepare("DELETE FROM refused WHERE number <= ?")
         deleteRefused = try connection.prepare("DELETE FROM refused WHERE number = ?")
         readRefused = try connection.prepare(
             """
-            SELECT number, topic, payload, client, subject, qos, code, reason, at_ms FROM refused
+            SELECT number, topic, payload, client, subject, qos, code, reason, at_ms, owner, standing, properties, retained,
+              expires_ms, mark, cut
+            FROM refused
             WHERE number < ? ORDER BY number DESC LIMIT ?
             """)
     }
@@ -127,11 +130,12 @@ final class SQLiteSessionTables {
             bind(putMessage, message)
             try run(putMessage, number)
         case .forgetMessage(let number): try run(deleteMessage, number)
-        case .queue(let session, let sequence, let message, let qos, let retain, let identifiers):
+        case .queue(let session, let sequence, let message, let qos, let retain, let identifiers, let share):
             putQueued.bind(3, bits: message)
             putQueued.bind(4, Int64(qos.rawValue))
             putQueued.bind(5, retain ? 1 : 0)
             putQueued.bind(6, blob: identifiers.flatMap { identifier in (0..<4).map { UInt8(truncatingIfNeeded: identifier >> (8 * $0)) } })
+            putQueued.bind(7, blob: share)
             try run(putQueued, session, sequence)
         case .sent(let session, let sequence, let packetID):
             markSent.bind(1, Int64(packetID))
@@ -171,6 +175,7 @@ final class SQLiteSessionTables {
         guard let will = session.will else { return try run(deleteWill, session.number) }
         bind(putWill, will.message)
         putWill.bind(8, Int64(will.delay))
+        putWill.bind(9, blob: will.standing)
         try run(putWill, session.number)
     }
 
@@ -204,13 +209,15 @@ final class SQLiteSessionTables {
         putRefused.bind(7, text: message.code)
         putRefused.bind(8, text: message.reason)
         putRefused.bind(9, bits: message.atMS)
+        putRefused.bind(10, blob: message.owner)
+        putRefused.bind(11, blob: message.standing)
+        putRefused.bind(12, blob: message.properties)
+        putRefused.bind(13, message.isRetained ? 1 : 0)
+        putRefused.bind(14, bits: message.expiresMS)
+        putRefused.bind(15, bits: message.mark)
+        putRefused.bind(16, message.isCut ? 1 : 0)
         try run(putRefused, number)
     }
-}
-
-extension TopicFilter {
-    /// As the client wrote it.
-    fileprivate var whole: [UInt8] { share.map { Array("$share/".utf8) + $0 + [0x2f] + text } ?? text }
 }
 
 extension SQLiteStatement {

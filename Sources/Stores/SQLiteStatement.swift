@@ -44,7 +44,9 @@ final class SQLiteStatement {
             SQLiteStatement.transient)
     }
 
-    func bind(_ i: Int32, blob: [UInt8]) {
+    func bind(_ i: Int32, blob: [UInt8]) { bind(i, blob: blob[...]) }
+
+    func bind(_ i: Int32, blob: ArraySlice<UInt8>) {
         // Without an address it would be NULL.
         guard !blob.isEmpty else {
             sqlite3_bind_zeroblob(handle, i, 0)

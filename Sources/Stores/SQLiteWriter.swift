@@ -11,7 +11,7 @@ final class SQLiteWriter {
     private let findStream: SQLiteStatement
     private let insertStream: SQLiteStatement
     private let insertName: SQLiteStatement
-    private var records: SQLiteRepetitions
+    private let records: SQLiteRepetitions
     private let marks: SQLiteDeliveryMarks
     private var names: [String: Int64] = [:]
     private var streams: [StreamName: Stream] = [:]
@@ -151,7 +151,7 @@ final class SQLiteWriter {
             throw error
         }
         head = position
-        lastRecord = repetitions.records.last?.position ?? lastRecord
+        lastRecord = repetitions.last ?? lastRecord
         if streams.count > SQLiteWriter.mostStreams { streams.removeAll(keepingCapacity: true) }
         return Appended(head: head, versions: versions)
     }

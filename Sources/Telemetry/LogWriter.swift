@@ -1,6 +1,7 @@
 import CShim
 import Glibc
 import Synchronization
+import Threads
 
 /// Writes log chunks to a file or to standard output, on a thread of its own.
 ///
@@ -20,7 +21,7 @@ public final class LogWriter: Sendable {
 
     private let queue = Mutex(Queue())
     private let wake: Int32
-    private let thread = Mutex<pthread_t?>(nil)
+    private let thread = Mutex<NamedThread?>(nil)
     private let written = Atomic<UInt64>(0)
     private let failed = Atomic<UInt64>(0)
 
@@ -36,31 +37,13 @@ public final class LogWriter: Sendable {
             if path != "-" { close(file) }
             throw LogProblem(path: path, errno: problem)
         }
-        let start = Unmanaged.passRetained(Start(writer: self, file: file))
-        var id = pthread_t()
-        let problem = pthread_create(&id, nil, { argument in
-            guard let argument else { return nil }
-            let start = Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
-            nx_name_thread("access-log")
-            start.writer.run(start.file)
-            return nil
-        }, start.toOpaque())
-        guard problem == 0 else {
-            start.release()
+        do throws(SystemError) {
+            let started = try NamedThread(name: "access-log") { [self] in run(file) }
+            thread.withLock { $0 = started }
+        } catch {
             if path != "-" { close(file) }
             close(wake)
-            throw LogProblem(path: path, errno: problem)
-        }
-        thread.withLock { $0 = id }
-    }
-
-    /// What the thread begins with: it takes over the open file.
-    private final class Start {
-        let writer: LogWriter
-        let file: Int32
-        init(writer: LogWriter, file: Int32) {
-            self.writer = writer
-            self.file = file
+            throw LogProblem(path: path, errno: error.code)
         }
     }
 
@@ -86,7 +69,7 @@ public final class LogWriter: Sendable {
     public func stop() {
         queue.withLock { $0.stop = true }
         ring()
-        if let id = thread.withLock({ $0.take() }) { pthread_join(id, nil) }
+        thread.withLock { $0.take() }?.join()
     }
 
     /// Bytes written so far.

@@ -16,6 +16,36 @@ extension WorkerMeters {
     public func count(disconnect reason: UInt8) { count(mqtt: MQTTSeries.ended + Int(reason & 63)) }
 }
 
+/// What all workers have counted of MQTT so far.
+public struct MQTTCounts: Sendable {
+    /// Packets of all types.
+    public var packetsIn: UInt64 = 0
+    public var packetsOut: UInt64 = 0
+    /// PUBLISH packets.
+    public var publishesIn: UInt64 = 0
+    public var publishesOut: UInt64 = 0
+    /// Messages to clients that were not sent.
+    public var undelivered: UInt64 = 0
+}
+
+extension Meters {
+    public var mqtt: MQTTCounts {
+        var counts = MQTTCounts()
+        for board in allBoards() {
+            for type in 1..<16 {
+                counts.packetsIn += board.mqtt[MQTTSeries.received + type].read()
+                counts.packetsOut += board.mqtt[MQTTSeries.sent + type].read()
+            }
+            counts.publishesIn += board.mqtt[MQTTSeries.received + 3].read()
+            counts.publishesOut += board.mqtt[MQTTSeries.sent + 3].read()
+            for counter in [WorkerCounter.mqttTooLarge, .mqttExpired, .mqttDropped] {
+                counts.undelivered += board.counters[counter.rawValue].read()
+            }
+        }
+        return counts
+    }
+}
+
 /// The places of those counters, and the families they become.
 enum MQTTSeries {
     static let received = 0
@@ -68,6 +98,9 @@ enum MQTTSeries {
                     Sample(.integer(total(.mqttExpired)), labels: [("reason", "expired")]),
                     Sample(.integer(total(.mqttDropped)), labels: [("reason", "slow")]),
                 ]),
+            Family(
+                "nexus_mqtt_topic_bytes_saved", .counter, "Bytes of topics that aliases stood for on their way to clients.",
+                .integer(total(.mqttTopicBytesSaved))),
         ]
     }
 }

@@ -33,6 +33,8 @@ public final class Meters: Sendable {
         clusters = LabelTable(budget: clusterBudget)
     }
 
+    func allBoards() -> [WorkerBoard] { boards.withLock { $0 } }
+
     func register(_ board: WorkerBoard) { boards.withLock { $0.append(board) } }
 
     /// Adds the series of another room to every scrape from now on.

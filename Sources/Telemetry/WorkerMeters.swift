@@ -13,6 +13,8 @@ public enum WorkerCounter: Int, Sendable, CaseIterable {
     case mqttOpened, mqttClosed
     /// Deliveries that were larger than their client takes, had expired, or found it too slow.
     case mqttTooLarge, mqttExpired, mqttDropped
+    /// Bytes of topics that aliases stood for, less their own.
+    case mqttTopicBytesSaved
 }
 
 /// The counters one worker writes and the scraper reads.

@@ -1,6 +1,7 @@
 import Exchanges
 import Glibc
 import Synchronization
+import Threads
 
 /// The one place that knows which session subscribes to what: a thread that carries out what workers ask, commits what has
 /// to survive in groups, and answers after the commit (as the event log does, DESIGN 1.5).
@@ -17,6 +18,8 @@ public final class Broker: Sendable {
         public var queue = 65_536
         /// Sessions, connected or not.
         public var sessions = 100_000
+        /// Those of one owner; he gets no more, whoever else there is.
+        public var sessionsOfOne = 25_000
         /// Seconds that a session without a connection lives, at most.
         public var sessionExpiry: UInt32 = 7 * 24 * 3600
         /// Filters of one session.
@@ -27,6 +30,8 @@ public final class Broker: Sendable {
         public var queuedBytes = 1 << 20
         /// Bytes of all queues together.
         public var allQueuedBytes = 256 << 20
+        /// Bytes of the filters and wills of all sessions, about. One owner's get no more than a tenth of them once half is taken.
+        public var allSessionBytes = 256 << 20
         /// Messages on their way to one client, at most (its Receive Maximum may be lower).
         public var inFlight: UInt16 = 64
         /// Topics with a retained message.
@@ -46,7 +51,7 @@ public final class Broker: Sendable {
     let inbox: BrokerInbox
     let asked = AskedReplies()
     private let meters = BrokerMeters()
-    private let thread = Mutex<pthread_t?>(nil)
+    private let thread: NamedThread
 
     /// - Parameters:
     ///   - store: nil = nothing survives the process.
@@ -72,12 +77,8 @@ public final class Broker: Sendable {
             asked.answer(replies)
             return true
         }
-        let handover = Handover(loop: BrokerLoop(state: state, store: store, inbox: inbox, figures: meters, outbox: outbox))
-        let id = joinableThread {
-            var loop = handover.loop
-            loop.run()
-        }
-        thread.withLock { $0 = id }
+        var loop = BrokerLoop(state: state, store: store, inbox: inbox, figures: meters, outbox: outbox)
+        thread = NamedThread.required(name: "broker") { loop.run() }
     }
 
     /// As they were after the last group.
@@ -92,17 +93,6 @@ public final class Broker: Sendable {
     /// Carries out all that was handed in, then ends the thread. Not from `deliver`.
     public func close() {
         inbox.close()
-        let id = thread.withLock { thread in
-            let id = thread
-            thread = nil
-            return id
-        }
-        if let id { pthread_join(id, nil) }
+        thread.join()
     }
-}
-
-// The loop and its state are made by one thread and used by another, which is started with them: after that nobody else has
-// a reference to them.
-private struct Handover: @unchecked Sendable {
-    let loop: BrokerLoop
 }

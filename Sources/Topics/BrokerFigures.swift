@@ -29,6 +29,8 @@ public struct BrokerFigures: Sendable {
         public var expired: UInt64 = 0
         /// No member of a shared subscription could take it.
         public var noMember: UInt64 = 0
+        /// It waited under a filter that its client may have no more.
+        public var withdrawn: UInt64 = 0
         public init() {}
     }
 
@@ -46,6 +48,11 @@ public struct BrokerFigures: Sendable {
     public var dropped = Dropped()
     /// Sessions that had to go before their time, for others.
     public var evictions: UInt64 = 0
+    /// Clients that got no session: their owner has as many as he may, or there is no room for anybody.
+    public var refusedAsOwners: UInt64 = 0
+    public var refusedAsFull: UInt64 = 0
+    /// Filters of sessions that were refused when their clients came back.
+    public var withdrawn: UInt64 = 0
     public var expiredSessions: UInt64 = 0
     public var takeOvers: UInt64 = 0
     public var wills: UInt64 = 0

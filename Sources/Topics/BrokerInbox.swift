@@ -1,4 +1,5 @@
 import Synchronization
+import Threads
 
 /// The bounded queue in front of the broker: any thread puts, one thread takes all there is.
 final class BrokerInbox: Sendable {

@@ -85,6 +85,11 @@ struct BrokerLoop {
             i += 1
         }
         settle(now)
+        // Behind the commit: what is handed over is known to be kept, and no promise rests on it.
+        if !state.due.isEmpty {
+            state.handOver()
+            settle(now)
+        }
         handOut(now)
         return i
     }
@@ -141,6 +146,7 @@ struct BrokerLoop {
 
     private mutating func answer(_ inquiry: Inquiry, _ now: Moment) {
         switch inquiry {
+        case .tell(let messages): state.tell(messages)
         case .sessions(let after, let limit, let continuation):
             continuation.resume(returning: state.list(after: after, limit: limit))
         case .kick(let clientID, let continuation):
@@ -153,6 +159,7 @@ struct BrokerLoop {
             guard store != nil else { return continuation.resume(returning: true) }
             state.needsCommit = true
             asked.append(continuation)
+        case .refusedCount(let continuation): continuation.resume(returning: state.shelf.count)
         case .refused(let before, let limit, let continuation):
             continuation.resume(returning: state.shelf.list(before: before, limit: limit).map { RefusedEntry(number: $0.number, message: $0.message) })
         }

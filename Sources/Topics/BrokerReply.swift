@@ -5,7 +5,8 @@ public import WireMQTT
 public struct BrokerReply: Sendable {
     public enum What: Sendable {
         case attached(Attached)
-        /// `notAuthorized`: the session is another's; `quotaExceeded`, `serverUnavailable`: there is no room, or no disk.
+        /// `notAuthorized`: the session is another's; `quotaExceeded`, `serverUnavailable`: there is no room, for anybody or for its
+        /// owner, or no disk.
         case refusedAttach(ReasonCode)
         /// The connection is to end with this reason.
         case ended(ReasonCode)
@@ -57,12 +58,15 @@ public struct Attached: Sendable {
     public var sessionExpiry: UInt32
     /// The same as long as the session lives, also over restarts, and never another's: part of the key by which repetitions are known.
     public var incarnation: UInt64
+    /// Those of an earlier connection, where whoever asked judges them.
+    public var filters: [TopicFilter]
 
-    public init(session: SessionHandle, isPresent: Bool, sessionExpiry: UInt32, incarnation: UInt64) {
+    public init(session: SessionHandle, isPresent: Bool, sessionExpiry: UInt32, incarnation: UInt64, filters: [TopicFilter] = []) {
         self.session = session
         self.isPresent = isPresent
         self.sessionExpiry = sessionExpiry
         self.incarnation = incarnation
+        self.filters = filters
     }
 }
 

@@ -22,10 +22,12 @@ public struct Attach: Sendable {
     /// Unacknowledged messages that the client takes at a time.
     public var receiveMaximum: UInt16
     public var will: Will?
+    /// Whoever asks looks at the filters that the session has: nothing is delivered until he has said `judged`.
+    public var judges: Bool
 
     public init(
         ticket: Ticket, clientID: [UInt8], owner: [UInt8], version: MQTTVersion, cleanStart: Bool, sessionExpiry: UInt32,
-        receiveMaximum: UInt16, will: Will? = nil
+        receiveMaximum: UInt16, will: Will? = nil, judges: Bool = false
     ) {
         self.ticket = ticket
         self.clientID = clientID
@@ -35,6 +37,7 @@ public struct Attach: Sendable {
         self.sessionExpiry = sessionExpiry
         self.receiveMaximum = receiveMaximum
         self.will = will
+        self.judges = judges
     }
 }
 
@@ -74,6 +77,9 @@ public enum BrokerRequest: Sendable {
     case attach(Attach)
     /// The connection with this ticket is gone. Nothing is answered; nothing happens when another one has taken the session over.
     case detach(SessionHandle, Ticket, Departure)
+    /// Of the filters that came with `attached`, these are its client's no more; what waits for it under them alone is dropped. Not
+    /// answered: what may be delivered is.
+    case judged(SessionHandle, Ticket, refused: [TopicFilter])
     /// Answered by `subscribed` once it is on disk where it has to be. `nil` = the place of a filter that was refused, with its reason.
     case subscribe(SessionHandle, Ticket, packetID: UInt16, [Result<Subscription, RefusedFilter>])
     /// Answered by `unsubscribed`.

@@ -21,8 +21,8 @@ private struct Loading {
         switch change {
         case .session(let stored): session(stored, state)
         case .endSession(let number):
-            guard let session = state.byNumber.removeValue(forKey: number) else { return }
-            state.byClient[session.clientID] = nil
+            guard let session = state.byNumber[number] else { return }
+            state.strike(session)
             state.subscriptions.removeAll(of: session)
             state.setWill(session, nil)
             queues[number] = nil
@@ -34,11 +34,11 @@ private struct Loading {
             bodies[number] = MessageBody(message, number: number)
             state.nextMessage = max(state.nextMessage, number + 1)
         case .forgetMessage(let number): bodies[number] = nil
-        case .queue(let number, let sequence, let message, let qos, let retain, let identifiers):
+        case .queue(let number, let sequence, let message, let qos, let retain, let identifiers, let share):
             guard let body = bodies[message] else { return }
-            // Through which shared subscription it came is not stored: after a restart it is its session's for good.
             queues[number, default: [:]][sequence] = QueueEntry(
-                body: body, sequence: sequence, identifiers: identifiers, share: nil, qos: qos, retain: retain)
+                body: body, sequence: sequence, identifiers: identifiers, share: group(share, of: state.byNumber[number]), qos: qos,
+                retain: retain)
         case .sent(let number, let sequence, _):
             queues[number]?[sequence]?.stage = .sentBefore
             queues[number]?[sequence]?.isRecorded = true
@@ -56,16 +56,21 @@ private struct Loading {
         }
     }
 
+    /// The session's shared subscription with this filter.
+    private func group(_ whole: [UInt8], of session: Session?) -> ShareGroup? {
+        guard !whole.isEmpty else { return nil }
+        return session?.held.first { $0.group?.whole == whole }?.group
+    }
+
     private func session(_ stored: StoredSession, _ state: BrokerState) {
         let session: Session
         if let known = state.byNumber[stored.number] {
             session = known
         } else {
             session = Session(
-                number: stored.number, clientID: stored.clientID, owner: stored.owner, incarnation: stored.incarnation,
+                number: stored.number, clientID: stored.clientID, holder: state.holders.enter(stored.owner), incarnation: stored.incarnation,
                 sessionExpiry: stored.sessionExpiry)
-            state.byNumber[stored.number] = session
-            state.byClient[stored.clientID] = session
+            state.enter(session)
         }
         session.isStored = true
         session.sessionExpiry = min(stored.sessionExpiry, state.options.sessionExpiry)
@@ -75,7 +80,7 @@ private struct Loading {
     }
 
     func finish(_ state: BrokerState, _ now: Moment) {
-        for session in state.byNumber.values { finish(session, state, now) }
+        for session in state.byNumber.values.sorted(by: { $0.number < $1.number }) { finish(session, state, now) }
         countHolders(state)
     }
 
@@ -86,7 +91,7 @@ private struct Loading {
             state.storeAnew(session)
         }
         session.endsAt = now.monotonic(session.leftMS.addingCapped(UInt64(session.sessionExpiry) * 1000))
-        state.ends.add(session.number, at: session.endsAt)
+        state.noteEnd(session)
         if let will = session.will {
             session.willAt = now.monotonic(session.leftMS.addingCapped(UInt64(will.delay) * 1000))
             state.noteWill(session)
@@ -99,6 +104,7 @@ private struct Loading {
             entry.body.queues += 1
             if entry.stage == .waiting { session.waiting.append(entry) } else { session.inFlight.append(entry) }
         }
+        state.strand(session)
     }
 
     /// Bodies that nobody needs are forgotten: nothing else would ever do it.

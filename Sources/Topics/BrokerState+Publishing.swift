@@ -109,6 +109,17 @@ extension BrokerState {
         nodes.removeAll(keepingCapacity: true)
     }
 
+    /// Tells whoever subscribes what has changed of what the gateway says of itself, and keeps it for those who come later. With
+    /// QoS 0: nothing of it waits for anybody, or is stored.
+    func tell(_ messages: [Message]) {
+        for message in messages where own[message.topic]?.message.payload != message.payload {
+            _ = own.set(message.topic, MessageBody(message))
+            findHits(message, nil)
+            for hit in hits { deliverDirectly(message, to: hit.session, retain: hit.retainAsPublished, hit.identifiers) }
+            hits.removeAll(keepingCapacity: true)
+        }
+    }
+
     private func wouldStore(_ message: Message, _ sender: Session?, _ packetID: UInt16) -> Bool {
         if stores && message.isRetained || packetID != 0 && sender?.isStored == true { return true }
         return message.qos > .atMostOnce && hits.contains { $0.session.isStored && $0.qos > .atMostOnce }
@@ -156,6 +167,7 @@ extension BrokerState {
         figures.queuedMessages += 1
         body.queues += 1
         session.waiting.append(entry)
+        if let share, !session.isConnected { strand(session, share, isDue: false) }
         if stores { enqueued.append((session, entry.sequence)) }
         if session.isStored {
             needsCommit = true
@@ -163,7 +175,7 @@ extension BrokerState {
             changes.append(
                 .queue(
                     session: session.number, sequence: entry.sequence, message: body.number, qos: qos, retain: retain,
-                    identifiers: identifiers))
+                    identifiers: identifiers, share: share.flatMap { qos == .atLeastOnce ? $0.whole : nil } ?? []))
         }
         if session.isConnected { wake(session) }
         return true

@@ -105,6 +105,7 @@ extension BrokerState {
             session.active -= 1
             settleEntry(entry, of: session)
             wake(session)
+            hasRoomAgain(session)
         }
     }
 

@@ -8,7 +8,13 @@ extension BrokerState {
         let former = byClient[asked.clientID]
         if let former, former.owner != asked.owner { return reply(asked.ticket, .refusedAttach(.notAuthorized)) }
         if stores && expiry > 0 && !canStore { return reply(asked.ticket, .refusedAttach(.serverUnavailable)) }
-        if former == nil && byNumber.count >= options.sessions && !evictOne(now) {
+        // Before anybody makes room: who has many would push out those of others.
+        if former == nil && holders.sessions(of: asked.owner) >= options.sessionsOfOne {
+            figures.refusedAsOwners += 1
+            return reply(asked.ticket, .refusedAttach(.quotaExceeded))
+        }
+        guard hasRoom(for: asked, isNew: former == nil, now) else {
+            figures.refusedAsFull += 1
             return reply(asked.ticket, .refusedAttach(.quotaExceeded))
         }
         let changesBefore = changes.count
@@ -24,15 +30,18 @@ extension BrokerState {
         session.sessionExpiry = expiry
         session.isStored = stores && expiry > 0
         session.ticket = asked.ticket
+        for held in session.held { held.group?.present += 1 }
         session.worker = asked.ticket.worker
         session.receiveMaximum = max(1, asked.receiveMaximum)
-        session.isHeld = false
+        let filters = asked.judges && kept != nil ? session.held.map(\.subscription.filter) : []
+        session.isHeld = !filters.isEmpty
         session.leftMS = 0
         session.endsAt = .max
         session.willAt = .max
         setWill(session, asked.will)
         figures.connected += 1
         storeAnew(session)
+        welcome(session)
         if changes.count > changesBefore {
             needsCommit = true
             promises.append(.attach(reply: replies.count, session))
@@ -41,7 +50,8 @@ extension BrokerState {
             asked.ticket,
             .attached(
                 Attached(
-                    session: SessionHandle(session.number), isPresent: kept != nil, sessionExpiry: expiry, incarnation: session.incarnation)))
+                    session: SessionHandle(session.number), isPresent: kept != nil, sessionExpiry: expiry, incarnation: session.incarnation,
+                    filters: filters)))
         wake(session)
     }
 
@@ -71,8 +81,7 @@ extension BrokerState {
         disconnect(session, now)
         guard session.sessionExpiry > 0 else { return end(session, now) }
         session.endsAt = now.monotonicMS + UInt64(session.sessionExpiry) * 1000
-        ends.add(session.number, at: session.endsAt)
-        ends.prune(live: byNumber.count) { at, number in byNumber[number]?.endsAt == at }
+        noteEnd(session)
         if let will = session.will {
             if will.delay == 0 {
                 fireWill(session)
@@ -82,7 +91,15 @@ extension BrokerState {
             }
         }
         storeAnew(session)
-        reshare(session)
+        strand(session)
+    }
+
+    func noteEnd(_ session: Session) {
+        let isLive = { at, number in self.byNumber[number]?.endsAt == at }
+        ends.add(session.number, at: session.endsAt)
+        ends.prune(live: byNumber.count, isLive)
+        session.holder.ends.add(session.number, at: session.endsAt)
+        session.holder.ends.prune(live: session.holder.sessions, spare: 8, isLive)
     }
 
     func noteWill(_ session: Session) {
@@ -105,6 +122,7 @@ extension BrokerState {
     /// What was on its way comes again on the next connection; what has QoS 0 does not.
     private func disconnect(_ session: Session, _ now: Moment) {
         session.ticket = nil
+        for held in session.held { held.group?.present -= 1 }
         session.isHeld = false
         session.leftMS = max(1, now.wallMS)
         session.active = 0
@@ -121,12 +139,22 @@ extension BrokerState {
     private func make(_ asked: Attach, _ expiry: UInt32) -> Session {
         var random = SystemRandomNumberGenerator()
         let session = Session(
-            number: nextSession, clientID: asked.clientID, owner: asked.owner,
+            number: nextSession, clientID: asked.clientID, holder: holders.enter(asked.owner),
             incarnation: UInt64.random(in: 1...UInt64.max, using: &random), sessionExpiry: expiry)
         nextSession += 1
+        enter(session)
+        return session
+    }
+
+    func enter(_ session: Session) {
         byNumber[session.number] = session
         byClient[session.clientID] = session
-        return session
+    }
+
+    func strike(_ session: Session) {
+        guard byNumber.removeValue(forKey: session.number) != nil else { return }
+        byClient[session.clientID] = nil
+        holders.leave(session.holder)
     }
 
     /// The end of a session: its subscriptions, its queue, and what it had received go with it; its will is due.
@@ -134,10 +162,10 @@ extension BrokerState {
         guard !session.isOver else { return }
         if session.will != nil { fireWill(session) }
         session.isOver = true
-        byNumber[session.number] = nil
-        byClient[session.clientID] = nil
+        strike(session)
+        let groups = session.held.compactMap(\.group)
         subscriptions.removeAll(of: session)
-        passOn(session)
+        passOn(session, of: groups)
         let wasStored = session.isStored
         for entry in session.inFlight { forget(entry, of: session) }
         for entry in session.waiting.removeAll() { forget(entry, of: session) }
@@ -162,8 +190,18 @@ extension BrokerState {
         changes.append(.endSession(session.number))
     }
 
-    /// Makes room where there is none: the session without a connection that would end first goes.
-    private func evictOne(_ now: Moment) -> Bool {
+    /// Is there room for what he wants, or can it be made?
+    private func hasRoom(for asked: Attach, isNew: Bool, _ now: Moment) -> Bool {
+        let holder = holders.holder(of: asked.owner)
+        defer { holders.forgetIfGone(holder) }
+        if let will = asked.will, !holder.mayHold(will.message.cost, of: options.allSessionBytes) { return false }
+        guard isNew && byNumber.count >= options.sessions else { return true }
+        // Who has many makes room among his own.
+        return holder.sessions > options.sessions / 10 ? evictOne(&holder.ends, now) : evictOne(&ends, now)
+    }
+
+    /// The session without a connection that would end first goes.
+    private func evictOne(_ ends: inout Deadlines<UInt64>, _ now: Moment) -> Bool {
         while let (at, number) = ends.first {
             ends.removeFirst()
             guard let session = byNumber[number], session.endsAt == at else { continue }
@@ -193,6 +231,7 @@ extension BrokerState {
 
     func setWill(_ session: Session, _ will: Will?) {
         withWill += (will == nil ? 0 : 1) - (session.will == nil ? 0 : 1)
+        session.holder.hold((will?.message.cost ?? 0) - (session.will?.message.cost ?? 0))
         session.will = will
         if will == nil { session.willAt = .max }
     }

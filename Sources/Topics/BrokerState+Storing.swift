@@ -71,7 +71,10 @@ extension BrokerState {
             patient.removeAll()
             if !canStore {
                 canStore = true
-                for session in byNumber.values where session.isStored && session.isConnected { wake(session) }
+                for session in byNumber.values where session.isConnected {
+                    if session.isStored { wake(session) }
+                    welcome(session)
+                }
             }
         }
         endGroup()
@@ -158,7 +161,7 @@ extension BrokerState {
 
     func refuse(_ message: RefusedMessage, _ ticket: Ticket) {
         var message = message
-        if message.payload.count > RefusedMessage.mostPayload { message.payload.removeLast(message.payload.count - RefusedMessage.mostPayload) }
+        message.cut()
         if stores && !canStore { return reply(ticket, .failed(.implementationSpecificError)) }
         let number = nextRefused
         nextRefused += 1

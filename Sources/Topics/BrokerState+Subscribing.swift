@@ -17,7 +17,8 @@ extension BrokerState {
             case .failure(let refused): reasons.append(refused.reason)
             case .success(let subscription):
                 let isNew = !session.held.contains { $0.subscription.filter == subscription.filter }
-                guard !isNew || session.held.count < options.subscriptions else {
+                let mayHold = session.holder.mayHold(subscription.filter.cost, of: options.allSessionBytes)
+                guard !isNew || session.held.count < options.subscriptions && mayHold else {
                     reasons.append(.quotaExceeded)
                     continue
                 }
@@ -28,6 +29,7 @@ extension BrokerState {
                 }
                 former.append((subscription.filter, subscriptions.add(subscription, of: session)))
                 if session.isStored { changes.append(.subscribe(session: session.number, subscription)) }
+                if subscription.filter.share != nil { welcome(session) }
                 send(walk.found, to: session, subscription, now)
                 switch subscription.options.qos {
                 case .atMostOnce: reasons.append(.success)
@@ -72,6 +74,30 @@ extension BrokerState {
         reply(ticket, .unsubscribed(packetID: packetID, reasons))
     }
 
+    /// What its client may have no more goes, and with it what waits under no other filter: it was let in under one that would be
+    /// refused now. What was on its way already comes to its end.
+    func judged(_ handle: SessionHandle, _ ticket: Ticket, _ refused: [TopicFilter]) {
+        guard let session = session(handle, of: ticket) else { return }
+        for filter in refused {
+            guard let held = subscriptions.remove(filter, of: session) else { continue }
+            figures.withdrawn += 1
+            if session.isStored { changes.append(.unsubscribe(session: session.number, filter)) }
+            if let group = held.group { passOn(session, of: group) }
+        }
+        if !refused.isEmpty {
+            let filters = session.held.map(\.subscription.filter)
+            let lost = session.waiting.extract { !isTaken($0.body.message.topic, by: filters) }
+            for entry in lost { settleEntry(entry, of: session) }
+            figures.dropped.withdrawn += UInt64(lost.count)
+        }
+        hold(handle, ticket, false)
+    }
+
+    private func isTaken(_ topic: [UInt8], by filters: [TopicFilter]) -> Bool {
+        for filter in filters where filter.matches(topic.span) { return true }
+        return false
+    }
+
     /// What topics retain for a new subscriber (section 3.3.1.3).
     private func findRetained(_ subscription: Subscription, isNew: Bool, _ walk: inout RetainedWalk) {
         walk.begin()
@@ -82,6 +108,7 @@ extension BrokerState {
         case .send: break
         }
         retained.match(subscription.filter.text, &walk)
+        if subscription.filter.text.first == UInt8(ascii: "$") { own.match(subscription.filter.text, &walk) }
     }
 
     private func send(_ found: [MessageBody], to session: Session, _ subscription: Subscription, _ now: Moment) {
@@ -97,76 +124,5 @@ extension BrokerState {
                 _ = enqueue(body, to: session, qos, retain: true, identifiers, share: nil)
             }
         }
-    }
-
-    /// A member of shared subscriptions has left its connection: what has not been sent to it goes to those who are there, as far
-    /// as they have room.
-    func reshare(_ session: Session) {
-        for held in session.held {
-            guard let group = held.group, group.members.contains(where: { $0.session.isConnected }) else { continue }
-            var moved: Set<UInt64> = []
-            for entry in session.waiting.all where entry.share === group {
-                guard let member = pickConnected(group, entry.body.message.cost) else { break }
-                if pass(entry, to: member, group) { moved.insert(entry.sequence) }
-            }
-            guard !moved.isEmpty else { continue }
-            for entry in session.waiting.extract({ moved.contains($0.sequence) }) { settleEntry(entry, of: session) }
-        }
-    }
-
-    /// The session has left this group: what waits for it through it goes to the other members.
-    func passOn(_ session: Session, of group: ShareGroup) {
-        for entry in session.waiting.extract({ $0.share === group }) {
-            passOn(entry, group)
-            settleEntry(entry, of: session)
-        }
-    }
-
-    /// The same for all its groups, at the session's end; what it has not acknowledged with QoS 1 goes as well; with QoS 2 it
-    /// must not (section 4.8.2).
-    func passOn(_ session: Session) {
-        for entry in session.inFlight where entry.qos == .atLeastOnce {
-            if let group = entry.share { passOn(entry, group) }
-        }
-        for entry in session.waiting.all {
-            if let group = entry.share { passOn(entry, group) }
-        }
-    }
-
-    private func passOn(_ entry: QueueEntry, _ group: ShareGroup) {
-        guard let member = pick(group, entry.body.message.cost, entry.qos), pass(entry, to: member, group) else {
-            figures.dropped.noMember += 1
-            return
-        }
-    }
-
-    private func pass(_ entry: QueueEntry, to member: Subscriber, _ group: ShareGroup) -> Bool {
-        let qos = min(entry.qos, member.options.qos)
-        let identifiers = member.identifier == 0 ? [] : [member.identifier]
-        if qos > .atMostOnce { return enqueue(entry.body, to: member.session, qos, retain: entry.retain, identifiers, share: group) }
-        deliverDirectly(entry.body.message, to: member.session, retain: entry.retain, identifiers)
-        return true
-    }
-
-    /// The member whose turn it is: connected and free, else connected with room, else one that will be back.
-    /// - Parameter cost: of the message.
-    func pick(_ group: ShareGroup, _ cost: Int, _ qos: QoS) -> Subscriber? {
-        if let member = pickConnected(group, cost) { return member }
-        guard qos > .atMostOnce else { return nil }
-        return group.pick { !$0.session.isConnected && $0.options.qos > .atMostOnce && hasRoom($0.session, cost) }
-    }
-
-    private func pickConnected(_ group: ShareGroup, _ cost: Int) -> Subscriber? {
-        group.pick { $0.session.isConnected && !$0.session.isHeld && hasRoom($0.session, cost) && !isBlocked($0.session) }
-            ?? group.pick { $0.session.isConnected && hasRoom($0.session, cost) }
-    }
-
-    func hasRoom(_ session: Session, _ cost: Int) -> Bool {
-        session.queued < options.queuedMessages && session.queuedBytes + cost + QueueEntry.cost <= options.queuedBytes
-    }
-
-    func isBlocked(_ session: Session) -> Bool {
-        guard let worker = session.worker else { return false }
-        return !blocked.isEmpty && blocked.contains(worker)
     }
 }

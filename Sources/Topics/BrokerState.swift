@@ -24,14 +24,21 @@ final class BrokerState {
 
     var byNumber: [UInt64: Session] = [:]
     var byClient: [[UInt8]: Session] = [:]
+    let holders = Holders()
     var subscriptions = SubscriptionTree()
     var retained = RetainedMessages()
+    /// What the gateway says of itself: as `retained`, but in memory alone, and of nobody's bounds.
+    var own = RetainedMessages()
     /// Sessions without a connection, by when they end.
     var ends = Deadlines<UInt64>()
     var wills = Deadlines<UInt64>()
     var withWill = 0
     /// Sessions that may have something to send.
     var ready: [Session] = []
+    /// Shared subscriptions whose absent members have something for those who are there.
+    var due: [ShareGroup] = []
+    /// How many of them wait for room.
+    var starved = 0
     /// Messages that this group has routed.
     var outgoing = 0
     /// Refused messages, where there is no store.
@@ -60,13 +67,14 @@ final class BrokerState {
         self.stores = stores
         self.workers = max(1, workers)
         // Numbers of sessions that are not stored are not used again either, whenever the process starts: a million sessions for each
-        // millisecond.
-        nextSession = now.wallMS << 20
+        // millisecond. However wrong the clock is, there is room above them, and the store can keep them.
+        nextSession = (now.wallMS % (1 << 42)) << 20
     }
 
     func handle(_ request: BrokerRequest, _ now: Moment) {
         switch request {
         case .attach(let attach): self.attach(attach, now)
+        case .judged(let session, let ticket, let refused): judged(session, ticket, refused)
         case .detach(let session, let ticket, let departure): detach(session, ticket, departure, now)
         case .subscribe(let session, let ticket, let packetID, let asked): subscribe(session, ticket, packetID, asked, now)
         case .unsubscribe(let session, let ticket, let packetID, let filters): unsubscribe(session, ticket, packetID, filters, now)

@@ -32,9 +32,9 @@ struct Deadlines<Key> {
         }
     }
 
-    /// Leaves out what is stale, when that may be most of it: the heap is no larger than twice what it is for.
-    mutating func prune(live: Int, _ isLive: (UInt64, Key) -> Bool) {
-        guard heap.count > 2 * live + 1024 else { return }
+    /// Leaves out what is stale, when that may be most of it: the heap is no larger than twice what it is for, and `spare`.
+    mutating func prune(live: Int, spare: Int = 1024, _ isLive: (UInt64, Key) -> Bool) {
+        guard heap.count > 2 * live + spare else { return }
         let kept = heap.filter { isLive($0.at, $0.key) }
         heap.removeAll()
         for (at, key) in kept { add(key, at: at) }

@@ -25,6 +25,9 @@ enum Inquiry: Sendable {
     /// Answered when it is on disk, or was not there.
     case forgetRefused(UInt64, CheckedContinuation<Bool, Never>)
     case refused(before: UInt64, limit: Int, CheckedContinuation<[RefusedEntry], Never>)
+    /// Nobody waits for it.
+    case tell([Message])
+    case refusedCount(CheckedContinuation<Int, Never>)
 }
 
 /// A refused message that was kept, and its number.
@@ -59,12 +62,24 @@ extension Broker {
         }
     }
 
+    /// How many refused messages are kept.
+    public func refusedCount() async throws(SessionStoreFault) -> Int {
+        if let store { return try store.refusedCount() }
+        return await withCheckedContinuation { continuation in
+            if !inbox.put(.inquiry(.refusedCount(continuation))) { continuation.resume(returning: 0) }
+        }
+    }
+
     /// Removes a refused message. False when there is none, or the broker is too busy.
     public func forgetRefused(_ number: UInt64) async -> Bool {
         await withCheckedContinuation { continuation in
             if !inbox.put(.inquiry(.forgetRefused(number, continuation))) { continuation.resume(returning: false) }
         }
     }
+
+    /// Tells subscribers what has changed since the last time, and keeps all of it in memory for those who come later: topics
+    /// where nobody else publishes, with QoS 0. Nothing happens when the broker is too busy.
+    public func tell(_ messages: [Message]) { _ = inbox.put(.inquiry(.tell(messages))) }
 
     /// Publishes for the gateway itself, and waits until it is on disk where it has to be.
     /// - Returns: how many sessions it matched.

@@ -34,10 +34,13 @@ public struct Will: Sendable {
     public var message: Message
     /// Seconds to wait for him to come back.
     public var delay: UInt32
+    /// What its owner may, as whoever handed it in has written it down; given back with it.
+    public var standing: [UInt8]
 
-    public init(_ message: Message, delay: UInt32 = 0) {
+    public init(_ message: Message, delay: UInt32 = 0, standing: [UInt8] = []) {
         self.message = message
         self.delay = delay
+        self.standing = standing
     }
 }
 
@@ -56,11 +59,25 @@ public struct RefusedMessage: Sendable, Equatable {
     public var reason: String
     /// Wall clock milliseconds.
     public var atMS: UInt64
+    /// Who sent it, as his sessions have it (`Attach.owner`), and what he may (`Will.standing`); empty = that is not known.
+    public var owner: [UInt8]
+    public var standing: [UInt8]
+    /// Of the message, as `Message` has them. Dropped beyond `mostProperties`.
+    public var properties: [UInt8]
+    public var isRetained: Bool
+    public var expiresMS: UInt64
+    /// Under which the event log knows whether it has been carried out after all; no other message's. 0 = none.
+    public var mark: UInt64
+    /// Some of it has not been kept: it is for people to read alone.
+    public var isCut: Bool
 
     public static let mostPayload = 64 << 10
+    public static let mostProperties = 16 << 10
 
     public init(
-        topic: [UInt8], payload: [UInt8], clientID: [UInt8], subject: [UInt8], qos: QoS, code: String, reason: String, atMS: UInt64
+        topic: [UInt8], payload: [UInt8], clientID: [UInt8], subject: [UInt8], qos: QoS, code: String, reason: String, atMS: UInt64,
+        owner: [UInt8] = [], standing: [UInt8] = [], properties: [UInt8] = [], isRetained: Bool = false, expiresMS: UInt64 = .max,
+        mark: UInt64 = 0, isCut: Bool = false
     ) {
         self.topic = topic
         self.payload = payload
@@ -70,5 +87,29 @@ public struct RefusedMessage: Sendable, Equatable {
         self.code = code
         self.reason = reason
         self.atMS = atMS
+        self.owner = owner
+        self.standing = standing
+        self.properties = properties
+        self.isRetained = isRetained
+        self.expiresMS = expiresMS
+        self.mark = mark
+        self.isCut = isCut
+    }
+
+    /// As it was sent.
+    public var whole: Message {
+        Message(topic: topic, payload: payload, qos: qos, isRetained: isRetained, properties: properties, expiresMS: expiresMS)
+    }
+
+    /// Drops what is more than is kept.
+    mutating func cut() {
+        if payload.count > Self.mostPayload {
+            payload.removeLast(payload.count - Self.mostPayload)
+            isCut = true
+        }
+        if properties.count > Self.mostProperties {
+            properties = []
+            isCut = true
+        }
     }
 }

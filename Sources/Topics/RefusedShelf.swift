@@ -29,5 +29,10 @@ struct RefusedShelf {
         Array(items.reversed().lazy.filter { $0.number < before }.prefix(max(0, limit)))
     }
 
-    private static func cost(_ message: RefusedMessage) -> Int { 256 + message.topic.count + message.payload.count + message.reason.utf8.count }
+    var count: Int { items.count }
+
+    private static func cost(_ message: RefusedMessage) -> Int {
+        256 + message.topic.count + message.payload.count + message.properties.count + message.owner.count + message.standing.count
+            + message.reason.utf8.count
+    }
 }

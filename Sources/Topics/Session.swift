@@ -62,7 +62,7 @@ struct DirectEntry {
 final class Session {
     let number: UInt64
     let clientID: [UInt8]
-    let owner: [UInt8]
+    let holder: Holder
     let incarnation: UInt64
     /// Seconds, bounded.
     var sessionExpiry: UInt32
@@ -103,14 +103,15 @@ final class Session {
     var hitSerial: UInt64 = 0
     var hitIndex: Int32 = 0
 
-    init(number: UInt64, clientID: [UInt8], owner: [UInt8], incarnation: UInt64, sessionExpiry: UInt32) {
+    init(number: UInt64, clientID: [UInt8], holder: Holder, incarnation: UInt64, sessionExpiry: UInt32) {
         self.number = number
         self.clientID = clientID
-        self.owner = owner
+        self.holder = holder
         self.incarnation = incarnation
         self.sessionExpiry = sessionExpiry
     }
 
+    var owner: [UInt8] { holder.owner }
     var isConnected: Bool { ticket != nil }
     var queued: Int { inFlight.count + waiting.count }
 
@@ -168,4 +169,9 @@ struct Fifo<Element> {
     }
 
     var all: [Element] { items[head...].compactMap { $0 } }
+
+    /// Those that pass, in order, found as they are asked for.
+    func each(_ passes: @escaping (Element) -> Bool) -> some Sequence<Element> {
+        items[head...].lazy.compactMap { $0 }.filter(passes)
+    }
 }

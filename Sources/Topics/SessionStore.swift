@@ -2,12 +2,15 @@ public import WireMQTT
 
 /// Where sessions survive: one transaction at a time, on the broker's thread.
 public protocol SessionStore: Sendable {
-    /// All there is but refused messages, as changes that would make it again, in an order in which they can be applied.
+    /// All there is but refused messages, as changes that would make it again, in an order in which they can be applied: queues
+    /// come after subscriptions and messages.
     func load(_ take: (SessionChange) -> Void) throws(SessionStoreFault)
     /// All of them, or none; on disk when it returns.
     func commit(_ changes: [SessionChange]) throws(SessionStoreFault)
     /// Refused messages, the newest first: at most `limit` with numbers below `before`.
     func refused(before: UInt64, limit: Int) throws(SessionStoreFault) -> [(number: UInt64, message: RefusedMessage)]
+    /// How many there are.
+    func refusedCount() throws(SessionStoreFault) -> Int
 }
 
 public struct SessionStoreFault: Error, Sendable, Equatable {
@@ -56,7 +59,11 @@ public enum SessionChange: Sendable {
     /// Nobody needs it any more.
     case forgetMessage(number: UInt64)
     /// The message stands in the session's queue.
-    case queue(session: UInt64, sequence: UInt64, message: UInt64, qos: QoS, retain: Bool, identifiers: [UInt32])
+    /// - Parameter share: with QoS 1, the whole filter of the shared subscription through which it came; empty = it is the
+    ///   session's for good. With QoS 2 nobody knows after a crash whether it was sent, and it must not go to another then
+    ///   (MQTT-4.8.2-5).
+    case queue(
+        session: UInt64, sequence: UInt64, message: UInt64, qos: QoS, retain: Bool, identifiers: [UInt32], share: [UInt8] = [])
     /// It has been sent with this packet identifier.
     case sent(session: UInt64, sequence: UInt64, packetID: UInt16)
     /// PUBREC has come: only PUBREL is left of it.

@@ -21,11 +21,36 @@ struct Subscriber {
 /// The sessions that share a subscription: each message goes to one of them (section 4.8.2).
 final class ShareGroup {
     let name: [UInt8]
+    /// `$share/`, the name, and the filter.
+    let whole: [UInt8]
     var members: [Subscriber] = []
     /// Whose turn it is.
     var next = 0
+    /// Members with a connection.
+    var present = 0
+    /// Sessions without a connection in whose queues messages of the group may wait, by their numbers.
+    var stranded: [UInt64] = []
+    /// Some of these are to be handed over.
+    var isDue = false
+    /// Some of them were not, for want of room.
+    var isStarved = false
 
-    init(_ name: [UInt8]) { self.name = name }
+    init(_ name: [UInt8], whole: [UInt8]) {
+        self.name = name
+        self.whole = whole
+    }
+
+    /// A member that passes, and the same one as long as it does: what one queue holds stays in its order.
+    func pickSame(_ passes: (Subscriber) -> Bool) -> Subscriber? {
+        for step in 0..<members.count {
+            let i = (next + step) % members.count
+            if passes(members[i]) {
+                next = i
+                return members[i]
+            }
+        }
+        return nil
+    }
 
     /// The next member that passes; nil when none does.
     func pick(_ passes: (Subscriber) -> Bool) -> Subscriber? {
@@ -74,8 +99,9 @@ struct SubscriptionTree {
         var group: ShareGroup?
         let position: Int
         if let name = subscription.filter.share {
-            let found = node.value.shares.first { $0.name == name } ?? ShareGroup(name)
+            let found = node.value.shares.first { $0.name == name } ?? ShareGroup(name, whole: subscription.filter.whole)
             if found.members.isEmpty { node.value.shares.append(found) }
+            if session.isConnected { found.present += 1 }
             position = found.members.count
             found.members.append(entry)
             group = found
@@ -83,6 +109,7 @@ struct SubscriptionTree {
             position = node.value.plain.count
             node.value.plain.append(entry)
         }
+        session.holder.hold(subscription.filter.cost)
         session.held.append(HeldSubscription(subscription: subscription, node: node, group: group, position: Int32(position)))
         count += 1
         return nil
@@ -92,7 +119,7 @@ struct SubscriptionTree {
     mutating func remove(_ filter: TopicFilter, of session: Session) -> HeldSubscription? {
         guard let i = session.held.firstIndex(where: { $0.subscription.filter == filter }) else { return nil }
         let held = session.held.remove(at: i)
-        takeOut(held)
+        takeOut(held, of: session)
         return held
     }
 
@@ -100,13 +127,15 @@ struct SubscriptionTree {
     mutating func removeAll(of session: Session) {
         let all = session.held
         session.held = []
-        for held in all { takeOut(held) }
+        for held in all { takeOut(held, of: session) }
     }
 
-    private mutating func takeOut(_ held: HeldSubscription) {
+    private mutating func takeOut(_ held: HeldSubscription, of session: Session) {
         count -= 1
+        session.holder.hold(-held.subscription.filter.cost)
         let position = Int(held.position)
         if let group = held.group {
+            if session.isConnected { group.present -= 1 }
             SubscriptionTree.removeSwapping(&group.members, position, held.node, group)
             if group.next >= group.members.count { group.next = 0 }
             if group.members.isEmpty { held.node.value.shares.removeAll { $0 === group } }

@@ -35,6 +35,7 @@ public enum PacketWriter {
             + (answer.maximumPacketSize == nil ? 0 : 5)
             + (answer.assignedClientID.isEmpty ? 0 : 3 + answer.assignedClientID.count)
             + (answer.topicAliasMaximum == 0 ? 0 : 3) + (answer.serverKeepAlive == nil ? 0 : 3)
+            + (answer.serverReference.isEmpty ? 0 : 3 + answer.serverReference.count)
     }
 
     private static func appendConnackProperties(_ answer: ConnectAnswer, to out: Buffer) {
@@ -70,6 +71,7 @@ public enum PacketWriter {
             out.append(Property.serverKeepAlive.rawValue)
             append(seconds, to: out)
         }
+        append(reference: answer.serverReference.span, to: out)
     }
 
     /// - Returns: bytes the packet would have, so that the client's maximum packet size can be kept, and `largest`.
@@ -92,6 +94,10 @@ public enum PacketWriter {
                 out.append(Property.messageExpiry.rawValue)
                 append(seconds, to: out)
             }
+            if publish.topicAlias != 0 {
+                out.append(Property.topicAlias.rawValue)
+                append(publish.topicAlias, to: out)
+            }
             for identifier in publish.subscriptionIdentifiers {
                 out.append(Property.subscriptionIdentifier.rawValue)
                 VariableInteger.append(Int(identifier), to: out)
@@ -109,7 +115,7 @@ public enum PacketWriter {
     }
 
     private static func propertyCount(_ publish: OutgoingPublish) -> Int {
-        var count = publish.properties.count + (publish.messageExpiry == nil ? 0 : 5)
+        var count = publish.properties.count + (publish.messageExpiry == nil ? 0 : 5) + (publish.topicAlias == 0 ? 0 : 3)
         for identifier in publish.subscriptionIdentifiers { count += 1 + VariableInteger.count(Int(identifier)) }
         return count
     }
@@ -159,14 +165,19 @@ public enum PacketWriter {
     }
 
     /// Only MQTT 5 servers may send it.
-    /// - Parameter text: as of `acknowledgement`.
-    public static func disconnect(_ reason: ReasonCode, text: borrowing Span<UInt8>, into out: Buffer) {
+    /// - Parameters:
+    ///   - text: as of `acknowledgement`.
+    ///   - reference: where to go on (section 4.11); empty = nothing is said.
+    public static func disconnect(
+        _ reason: ReasonCode, text: borrowing Span<UInt8>, reference: borrowing Span<UInt8> = Span(), into out: Buffer
+    ) {
         let string = Reason(text)
-        let properties = string.propertyCount
-        begin(0xe0, string.isEmpty ? 1 : 1 + VariableInteger.count(properties) + properties, out)
+        let properties = string.propertyCount + (reference.isEmpty ? 0 : 3 + reference.count)
+        begin(0xe0, properties == 0 ? 1 : 1 + VariableInteger.count(properties) + properties, out)
         out.append(reason.rawValue)
-        guard !string.isEmpty else { return }
+        guard properties > 0 else { return }
         VariableInteger.append(properties, to: out)
+        append(reference: reference, to: out)
         string.append(text, to: out)
     }
 
@@ -190,6 +201,12 @@ public enum PacketWriter {
             out.append(Property.reasonString.rawValue)
             PacketWriter.append(sized: text.extracting(first: count), to: out)
         }
+    }
+
+    private static func append(reference: borrowing Span<UInt8>, to out: Buffer) {
+        guard !reference.isEmpty else { return }
+        out.append(Property.serverReference.rawValue)
+        append(sized: reference, to: out)
     }
 
     private static func begin(_ first: UInt8, _ body: Int, _ out: Buffer) {

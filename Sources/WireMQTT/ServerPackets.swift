@@ -16,13 +16,18 @@ public struct ConnectAnswer: Sendable {
     public var reasonString: [UInt8] = []
     /// Nil = the client's own.
     public var serverKeepAlive: UInt16?
+    /// Where to go on, with `useAnotherServer` and `serverMoved` (section 4.11); empty = nothing is said.
+    public var serverReference: [UInt8] = []
 
     public init() {}
 }
 
 /// A PUBLISH on its way out.
 public struct OutgoingPublish: Sendable {
+    /// Empty where its alias stands for it.
     public var topic: [UInt8]
+    /// Of MQTT 5: stands for this topic from now on, or for the one it was sent with (section 3.3.2.3.4); 0 = none.
+    public var topicAlias: UInt16 = 0
     public var payload: [UInt8]
     public var qos: QoS
     public var dup: Bool

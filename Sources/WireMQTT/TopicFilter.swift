@@ -34,6 +34,9 @@ public struct TopicFilter: Sendable, Hashable {
     /// Its levels; `+` and `#` stand for themselves.
     public var levels: [ArraySlice<UInt8>] { text.split(separator: .slash, omittingEmptySubsequences: false) }
 
+    /// As the client wrote it.
+    public var whole: [UInt8] { share.map { Array("\(Self.sharePrefix)".utf8) + $0 + [.slash] + text } ?? text }
+
     private static let sharePrefix: StaticString = "$share/"
 
     static func isShared(_ bytes: borrowing Span<UInt8>) -> Bool { bytes.count >= sharePrefix.utf8CodeUnitCount && bytes.extracting(first: sharePrefix.utf8CodeUnitCount).equals(sharePrefix) }

@@ -1,5 +1,6 @@
 import EventCore
 import Synchronization
+import Threads
 
 /// For threads that have nothing else to do: the main one, and the one that waits for the drain.
 enum Blocking {

@@ -30,6 +30,7 @@ extension BridgeOptions {
         inward = settings.inward.map { Inward(filter: $0.filter, qos: Int32($0.qos)) }
         inFlight = settings.inFlight
         patienceMS = UInt64(settings.patience)
+        attempts = settings.attempts
         largestPayload = settings.maxPayload
         outFlight = settings.publishing
         publishMS = UInt64(settings.publishTimeout)

@@ -77,13 +77,14 @@ private struct BridgeIngest: Ingest {
     let inlet: Inlet
     let source: MessageSource
 
-    func take(_ message: BridgedMessage) async -> IngestOutcome {
+    func take(_ message: BridgedMessage, isLast: Bool) async -> IngestOutcome {
         let qos = message.qos == 0 ? QoS.atMostOnce : .atLeastOnce
         let whole = Message(topic: message.topic, payload: message.payload, qos: qos, properties: Self.properties(of: message))
-        return switch await inlet.take(whole, from: source) {
+        return switch await inlet.take(whole, from: source, isLast: isLast) {
         case .taken: .taken
         case .refused: .refused
         case .later: .later
+        case .failed: .failed
         }
     }
 

@@ -10,7 +10,7 @@ enum BrokerSeries {
         let dropped = figures.dropped
         let reasons = [
             ("queue_full", dropped.queueFull), ("congested", dropped.held), ("mailbox_full", dropped.mailboxFull),
-            ("expired", dropped.expired), ("no_member", dropped.noMember),
+            ("expired", dropped.expired), ("no_member", dropped.noMember), ("withdrawn", dropped.withdrawn),
         ]
         return [
             gauge("nexus_mqtt_sessions", "MQTT sessions, with a connection or without.", figures.sessions),
@@ -27,6 +27,12 @@ enum BrokerSeries {
                 "nexus_mqtt_dropped", .counter, "Messages that a subscriber did not get.",
                 samples: reasons.map { Sample(.integer($0.1), labels: [("reason", $0.0)]) }),
             counter("nexus_mqtt_sessions_evicted", "Sessions that had to go before their time, for others.", figures.evictions),
+            Family(
+                "nexus_mqtt_sessions_refused", .counter, "Clients that got no session: their principal had as many as he may, or everybody.",
+                samples: [("principal", figures.refusedAsOwners), ("all", figures.refusedAsFull)].map {
+                    Sample(.integer($0.1), labels: [("full", $0.0)])
+                }),
+            counter("nexus_mqtt_filters_withdrawn", "Filters of sessions whose clients may have them no more.", figures.withdrawn),
             counter("nexus_mqtt_sessions_expired", "Sessions whose time without a connection was over.", figures.expiredSessions),
             counter("nexus_mqtt_take_overs", "Connections that ended because another one took their session.", figures.takeOvers),
             counter("nexus_mqtt_wills", "Wills that were due.", figures.wills),

@@ -83,7 +83,11 @@ enum DLQText {
             ["queue", "depth", "aggregates", "retrying"].map { queue.shown($0) }
                 + [queue.shown("oldestSeconds") + "s", queue.shown("lagEvents")]
         }
-        return ([["QUEUE", "DEPTH", "AGGREGATES", "RETRYING", "OLDEST", "LAG"]] + rows).aligned
+        var text = ([["QUEUE", "DEPTH", "AGGREGATES", "RETRYING", "OLDEST", "LAG"]] + rows).aligned
+        if let refused = report["refusedMessages"] {
+            text += "refused MQTT messages: \(refused.shown("count")) (nexus-gateway mqtt refused)\n"
+        }
+        return text
     }
 
     static func entries(_ report: JSONValue) -> String {

@@ -5,9 +5,9 @@ import Exchanges
 /// `nexus-gateway mqtt`: the running daemon's MQTT sessions, and the messages it refused.
 struct MQTTCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "mqtt", abstract: "List MQTT sessions and refused messages, show or drop one, end a client's connection.",
+        commandName: "mqtt", abstract: "List MQTT sessions and refused messages; show, retry or drop one; end a client's connection.",
         discussion: "Asks /mqtt of the admin listener that the configuration names.",
-        subcommands: [Sessions.self, Kick.self, Refused.self, Show.self, Drop.self])
+        subcommands: [Sessions.self, Kick.self, Refused.self, Show.self, Drop.self, MQTTRetryCommand.self])
 
     struct Sessions: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Print the sessions, a line each.")

@@ -6,7 +6,7 @@ import Topics
 import WireMQTT
 
 /// The operation `mqtt`: `GET /mqtt/sessions`, `POST /mqtt/sessions/{client id}/kick`, `GET /mqtt/refused`,
-/// `GET /mqtt/refused/{number}`, `POST /mqtt/refused/{number}/drop`.
+/// `GET /mqtt/refused/{number}`, `POST /mqtt/refused/{number}/drop`, `POST /mqtt/refused/{number}/retry`.
 extension MQTTSide {
     func answer(_ request: AdminRequest) async -> AdminAnswer {
         switch (request.verb, request.parameter("list"), request.parameter("entry"), request.parameter("action")) {
@@ -15,7 +15,8 @@ extension MQTTSide {
         case (.get, "refused", nil, nil): await refused(request)
         case (.get, "refused", let number?, nil): await show(number)
         case (.post, "refused", let number?, "drop"): await drop(number)
-        default: AdminAnswer(404, "there are sessions (which can be told: kick) and refused (which can be told: drop)")
+        case (.post, "refused", let number?, "retry"): await retry(number)
+        default: AdminAnswer(404, "there are sessions (which can be told: kick) and refused (which can be told: drop or retry)")
         }
     }
 
@@ -81,6 +82,26 @@ extension MQTTSide {
                 return AdminAnswer(503, "the message could not be dropped; try again")
             }
             return AdminAnswer(body: Array(#"{"result":"dropped"}"#.utf8))
+        }
+    }
+
+    /// What came of it is the body's `result`: taken, refused, later.
+    private func retry(_ text: String) async -> AdminAnswer {
+        guard let number = UInt64(text) else { return AdminAnswer(404, "there is no such message") }
+        guard refused.enter(number) else { return AdminAnswer(409, "it is on its way already, or too many are") }
+        defer { refused.leave(number) }
+        // Read when nobody else can have it sent: it may have been on the list a moment ago.
+        return await withEntry(text) { await refused.retry($0) }
+    }
+
+    /// The answer about the consumers' dead letters, with how many messages were refused, and where they are.
+    /// - Parameter report: a JSON object with members.
+    func addRefused(to report: [UInt8]) async -> AdminAnswer {
+        do throws(SessionStoreFault) {
+            let count = try await broker.refusedCount()
+            return AdminAnswer(body: report.dropLast() + Array(#","refusedMessages":{"count":\#(count),"list":"/mqtt/refused"}}"#.utf8))
+        } catch {
+            return AdminAnswer(503, "the store of MQTT sessions cannot be read")
         }
     }
 

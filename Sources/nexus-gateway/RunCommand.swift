@@ -117,6 +117,7 @@ private struct Daemon {
             guard let side = opened else { throw ExitCode.failure }
             writeSide = side
             try Blocking.run { [inlet = gateway.inlet] in try await side.begin(inlet) }
+            side.tell(every: configuration.mqtt.systemTopics, of: meters)
         } catch {
             log.error("cannot start", ["error": "\(error)", "store": configuration.store.path])
             throw ExitCode(71)  // EX_OSERR

@@ -2,6 +2,7 @@ import CShim
 import Gateway
 import Glibc
 import Reactor
+import Threads
 
 /// Signals as values: blocked in every thread, taken one at a time by the thread that asks.
 struct Signals: Sendable {
@@ -48,7 +49,7 @@ struct Signals: Sendable {
 
     /// Wakes the waiting thread once `drain` has returned, which has a thread of its own.
     func tellWhenDone(_ drain: @escaping @Sendable () -> Void) throws(SystemError) {
-        _ = try WorkerThread(name: "drain") {
+        _ = try NamedThread(name: "drain") {
             drain()
             kill(getpid(), Self.drainedSignal)
         }

@@ -24,6 +24,9 @@ final class WriteSide: Sendable {
     private let memory: SQLiteConsumerStore
     private let revocations: RevocationDesk
     private let mqtt: MQTTSide?
+    /// Says at `$SYS` how the broker fares.
+    private let system = Mutex<Task<Void, Never>?>(nil)
+    private let core: EventLog
     private let checkout: Checking?
     let flags: FlagDesk
     private let repeatSecret: RepeatDigest.Key
@@ -64,7 +67,8 @@ final class WriteSide: Sendable {
         } catch {
             throw Unopened(path: secret, error: error)
         }
-        mqtt = try MQTTSide(configuration, deliver: tell)
+        mqtt = try MQTTSide(configuration, core: core, deliver: tell)
+        self.core = core
         var consumers: [any Consumer] = []
         if let parts = loaded.checkout {
             let cards = CardVault(most: parts.settings.cards, seconds: UInt64(parts.settings.paymentParkMax) / 1000)
@@ -105,10 +109,18 @@ final class WriteSide: Sendable {
     /// - Parameter inlet: of the workers, which run.
     func begin(_ inlet: Inlet) async throws {
         try await checkout?.sagas.begin()
+        mqtt?.begin(inlet, core: core)
         let opened = try openBridges(inlet)
         bridges.withLock { $0 = opened }
         let started = try await startBus(memory, opened.consumers)
         bus.withLock { $0 = started }
+    }
+
+    /// Says from now on how the broker fares, where there is one.
+    func tell(every milliseconds: UInt32, of meters: Meters) {
+        guard let mqtt, milliseconds > 0 else { return }
+        let topics = SystemTopics(broker: mqtt.broker, meters: meters)
+        system.withLock { $0 = Task { await topics.run(every: milliseconds) } }
     }
 
     /// Waits until no step is under way, but not for those that wait themselves, nor longer than this.
@@ -122,6 +134,9 @@ final class WriteSide: Sendable {
         checkout?.sagas.stop()
         await bus.withLock { $0 }?.stop()
         checkout?.desk.close()
+        let system = system.withLock { $0.take() }
+        system?.cancel()
+        await system?.value
         mqtt?.close()
         memory.close()
     }
@@ -180,6 +195,7 @@ extension WriteSide: AdminDesk {
             answer = await bus.deadLetters(
                 queue: request.query("queue"), state: request.query("state"), limit: request.query("limit"),
                 nextToken: request.query("nextToken"))
+            if request.query("queue") == nil, let mqtt { return await mqtt.addRefused(to: answer.body) }
         case (let entry?, nil): answer = await bus.deadLetter(entry)
         case (let entry?, "retry"): answer = await bus.retryDeadLetter(entry)
         case (let entry?, "skip"): answer = await bus.skipDeadLetter(entry)

@@ -56,7 +56,7 @@ private final class LegacyCarts: CallOut {
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct LegacyCartMirrorTests {
+@Suite(.timeLimit(.minutes(10))) struct LegacyCartMirrorTests {
     private let events = MemoryEventStore()
     private let carts = LegacyCarts()
     private let log: EventLog

@@ -25,7 +25,7 @@ private final class Board: TopicSink {
     var payloads: [String] { messages.map { String(decoding: $0.payload, as: UTF8.self) } }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct TopicFeedTests {
+@Suite(.timeLimit(.minutes(10))) struct TopicFeedTests {
     private let events = MemoryEventStore()
     private let store = MemoryConsumerStore()
     private let log: EventLog

@@ -64,11 +64,11 @@ final class Child {
         end()
     }
 
-    /// All it writes, to its end.
-    func text() -> String {
+    /// All it writes from here on: up to where this ends it, or to its end.
+    func text(through end: String? = nil) -> String {
         var bytes: [UInt8] = []
         var piece = [UInt8](repeating: 0, count: 4096)
-        while true {
+        while end.map({ !bytes.suffix($0.utf8.count).elementsEqual($0.utf8) }) ?? true {
             let count = read(output, &piece, piece.count)
             if count > 0 { bytes += piece[..<count] } else if count == 0 || errno != EINTR { break }
         }

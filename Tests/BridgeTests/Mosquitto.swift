@@ -34,7 +34,7 @@ final class Mosquitto {
         let program = try #require(known.first { access($0, X_OK) == 0 }, "mosquitto is not installed")
         let process = try Child(program, ["-c", path.path])
         self.process = process
-        let end = Date.now + 10
+        let end = Date.now + 60
         while !Self.answers(port) {
             try #require(Date.now < end && process.isRunning, "mosquitto does not answer")
             usleep(10_000)
@@ -60,15 +60,17 @@ final class Mosquitto {
         try Child("/usr/bin/mosquitto_pub", ["-h", "127.0.0.1", "-p", "\(port)"] + arguments, input: input ?? "/dev/null").end()
     }
 
-    /// What `mosquitto_sub` prints until it has `count` messages, or five seconds are over.
+    /// What `mosquitto_sub` prints until it has `count` messages, or a minute is over. `meanwhile` begins when it listens.
     func listen(count: Int, _ arguments: String..., meanwhile: () async throws -> Void) async throws -> [String] {
+        // What the broker has kept for a filter comes with its SUBACK.
+        try publish("-t", "listens", "-r", "-m", "listens")
         let client = try Child(
-            "/usr/bin/mosquitto_sub", ["-h", "127.0.0.1", "-p", "\(port)", "-C", "\(count)", "-W", "5"] + arguments)
-        try await Task.sleep(for: .milliseconds(100))
+            "/usr/bin/mosquitto_sub", ["-h", "127.0.0.1", "-p", "\(port)", "-C", "\(count + 1)", "-W", "60"] + arguments + ["-t", "listens"])
+        let before = client.text(through: "listens\n")
         try await meanwhile()
-        let text = client.text()
+        let text = before + client.text()
         client.end()
-        return text.split(separator: "\n").map(String.init)
+        return text.split(separator: "\n").filter { !$0.hasSuffix("listens") }.map(String.init)
     }
 
     private static func answers(_ port: UInt16) -> Bool {

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// Messages of ours, and the connection they need.
-@Suite(.timeLimit(.minutes(1))) struct OutwardTests {
+@Suite(.timeLimit(.minutes(10))) struct OutwardTests {
     private func message(_ text: String, retained: Bool = false) -> OutwardMessage {
         OutwardMessage(topic: "shop/orders/1/status", payload: Array(text.utf8), isRetained: retained, expirySeconds: 60, contentType: "application/json")
     }

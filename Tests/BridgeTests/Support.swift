@@ -12,12 +12,13 @@ final class Notebook: Ingest {
 
     init(_ answer: @escaping Answer = { _, _ in .taken }) { self.answer = answer }
 
-    func take(_ message: BridgedMessage) async -> IngestOutcome {
+    func take(_ message: BridgedMessage, isLast: Bool) async -> IngestOutcome {
         let attempt = state.withLock { state in
             state.messages.append(message)
             return state.messages.count { $0.payload == message.payload }
         }
-        return await answer(message, attempt)
+        let outcome = await answer(message, attempt)
+        return isLast && outcome == .failed ? .refused : outcome
     }
 
     func note(_ note: BridgeNote) { state.withLock { $0.notes.append(note) } }
@@ -46,12 +47,14 @@ extension Bridge {
 
     /// It is connected, and has what it subscribed to.
     func ready() async throws {
-        try await until("connected") { figures.isConnected }
-        try await Task.sleep(for: .milliseconds(50))
+        try await until("connected") {
+            let figures = figures
+            return figures.isConnected && figures.subscribing == 0
+        }
     }
 }
 
-/// Waits until it holds, ten seconds at most.
+/// Waits until it holds, two minutes at most.
 func until(_ what: String, _ condition: () throws -> Bool, _ place: SourceLocation = #_sourceLocation) async throws {
     let end = ContinuousClock.now + .seconds(120)
     while try !condition() {

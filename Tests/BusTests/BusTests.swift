@@ -4,7 +4,7 @@ import MemoryStores
 import Synchronization
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct BusTests {
+@Suite(.timeLimit(.minutes(10))) struct BusTests {
     @Test func handsOverWhatWasAndWhatComes() async throws {
         let stage = try Stage()
         try await stage.add("u", 3)

@@ -41,7 +41,7 @@ private final class Chancy: Consumer {
     }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct ModelTests {
+@Suite(.timeLimit(.minutes(10))) struct ModelTests {
     /// However it fails, is stopped or dies: every event goes well in the end, none before the one before it, and what
     /// comes again comes in order too.
     @Test(arguments: 1...8 as ClosedRange<UInt64>)

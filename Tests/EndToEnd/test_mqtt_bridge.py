@@ -1,5 +1,6 @@
 """Bridges between the gateway and a real mosquitto: messages in, messages out, what goes wrong between the two."""
 
+import contextlib
 import json
 import re
 import subprocess
@@ -13,6 +14,7 @@ from harness.certificates import Authority
 from harness.gateway import OPERATIONS, listener
 from harness.mqtt import Client, Mosquitto, unique
 from harness.mqtt_device import Device
+from harness.recorder import Gone, respond
 from harness.wire import get, once, post
 
 POLICIES = {"policies": [{"name": "report", "rules": [{"name": "service", "allow": {"kind": "service"}}]}, {"name": "staff", "rules": [{"name": "staff", "allow": {"roles": ["STAFF"]}}]}]}
@@ -222,6 +224,31 @@ def test_what_cannot_be_taken_now_comes_again(stage, tmp_path):
             backend = stage.backend(address=up)
             sockets.wait_until(lambda: figure(gateway, "messages_total", result="taken") == 1, 10, "the message")
             assert backend.requests[-1].target == "/iot/service/a"
+
+
+def test_what_a_service_fails_on_for_good_is_set_aside(stage, tmp_path):
+    """The others are through after so many attempts, and have each been sent twice at most."""
+
+    def play(peer):
+        with contextlib.suppress(Gone):
+            while True:
+                request = peer.read_request()
+                peer.send(respond("500 Internal Server Error" if request.target.endswith("/bad") else "200 OK"))
+
+    with Mosquitto(tmp_path / "broker") as broker:
+        service = stage.backend(play)
+        gateway = start(stage, tmp_path, bridge(broker.address, attempts=4), up=service.address)
+        joined(gateway)
+        with Client(broker.address) as device:
+            device.connect()
+            for name in ("a", "bad", "b"):
+                device.publish(f"iot/service/{name}", b"{}", 1)
+            sockets.wait_until(lambda: [entry["topic"] for entry in refused(gateway)] == ["iot/service/bad"], 10, "the bad one set aside")
+            device.publish("iot/service/c", b"{}", 1)
+            sockets.wait_until(lambda: any(request.target == "/iot/service/c" for request in service.requests), 10, "the one behind it")
+        targets = [request.target for request in service.requests]
+        assert 4 <= targets.count("/iot/service/bad") <= 5, targets
+        assert all(1 <= targets.count(f"/iot/service/{name}") <= 2 for name in "ab") and targets.count("/iot/service/c") == 1, targets
 
 
 def test_a_drain_leaves_nothing_half_done(stage, tmp_path):

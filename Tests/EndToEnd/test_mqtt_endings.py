@@ -83,6 +83,48 @@ def test_a_drain_answers_what_was_sent(stage):
         assert gateway.process.wait(5) == 0
 
 
+@pytest.mark.parametrize("moved, reason", ((False, 0x9C), (True, 0x9D)))
+def test_a_drain_sends_clients_to_another_server(stage, moved, reason):
+    go_on, asked = threading.Event(), threading.Event()
+
+    def play(peer):
+        peer.read_request()
+        asked.set()
+        go_on.wait(30)
+        peer.send(respond("204 No Content"))
+
+    with Recorder(play) as up:
+        gateway, address = started(stage, up.address, drain="30s")
+        # A reload says where to; those who are there hear it too.
+        clients = [Client(address) for _ in range(3)] + [Client(address, V3)]
+        busy, idle, small, old = clients
+        small.connect("small", maximum_packet_size=30)
+        for client in (busy, idle, old):
+            client.connect()
+        place = "second.example:1883 [2001:db8::1]:8883"
+        granted = [listener(), listener("devices", mqtt={"server_reference": place.split(), "server_moved": moved})]
+        gateway.reload(settings(up.address, listeners=granted, drain="30s"))
+        busy.send(publish("calls/a", b"{}", 1, 7))
+        assert asked.wait(10)
+        gateway.signal(signal.SIGTERM)
+        end = idle.closed(10).packet
+        assert (end.reason, end.properties["server_reference"]) == (reason, place)
+        assert small.closed(10).packet.reason == 0x8B, "what it cannot take is not sent"
+        assert old.closed(10).packet is None
+        for client in (Client(address), Client(address, V3)):
+            with client:
+                answer = client.connect()
+                assert answer.reason == (reason if client.version == V5 else 3)
+                assert answer.properties.get("server_reference") == (place if client.version == V5 else None)
+        go_on.set()
+        busy.expect(Type.PUBACK, 7)
+        end = busy.closed(10).packet
+        assert (end.reason, end.properties["server_reference"]) == (reason, place)
+        assert gateway.process.wait(20) == 0
+        for client in clients:
+            client.close()
+
+
 def test_a_reload_keeps_connections(stage):
     gateway, address = started(stage, routes=RELAYS)
     with Client(address) as client, Client(address) as other:

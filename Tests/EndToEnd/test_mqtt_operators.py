@@ -25,7 +25,7 @@ def rows(path: pathlib.Path) -> None:
             database.execute(
                 "INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?)", (number, f"meter/{number}".encode(), b"owner", number, 600_000, 4 * 10**12))
             database.execute(
-                "INSERT INTO refused VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO refused (number, topic, payload, client, subject, qos, code, reason, at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (number, b"iot/inventory/x/delta", b'{"delta":"\xc3\xa9"}' if number < 3 else b"\xff\x00", b"meter/1", b"ann", 1, "VALIDATION_ERROR", "no\x1bnumber", NOW))
         database.execute("INSERT INTO subscriptions VALUES (1, '$share/g/a/+', 1, 0, 0, 0, 0)")
         database.execute("INSERT INTO messages VALUES (9, ?, ?, 1, 0, ?, -1)", (b"a/b", b"waits", b""))
@@ -77,7 +77,7 @@ def test_refused_messages_from_the_newest(gateway):
     ("GET", "/mqtt/sessions?limit=0", 400), ("GET", "/mqtt/refused?limit=1001", 400), ("GET", "/mqtt/sessions?nextToken=x", 400),
     ("GET", "/mqtt/refused?nextToken=-1", 400), ("GET", "/mqtt/others", 404), ("GET", "/mqtt/refused/9", 404), ("GET", "/mqtt/refused/x", 404),
     ("GET", "/mqtt/refused/18446744073709551615", 404), ("GET", "/mqtt/sessions/meter%2F1", 404), ("POST", "/mqtt/refused/9/drop", 404),
-    ("POST", "/mqtt/refused/1/retry", 404), ("POST", "/mqtt/sessions/meter%2F1/kick", 404), ("POST", "/mqtt/sessions/%FF/kick", 400),
+    ("POST", "/mqtt/refused/9/retry", 404), ("POST", "/mqtt/refused/x/retry", 404), ("POST", "/mqtt/refused/1/again", 404), ("POST", "/mqtt/sessions/meter%2F1/kick", 404), ("POST", "/mqtt/sessions/%FF/kick", 400),
 ])
 def test_anything_else(gateway, method, path, status):
     assert httpx.request(method, f"http://{gateway.admin}{path}").status_code == status

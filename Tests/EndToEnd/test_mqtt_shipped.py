@@ -157,7 +157,7 @@ def test_own_topics_and_nobody_elses(place, version):
     # Of orders that are not there nobody is told more than that.
     answer = device.subscribe(f"devices/{other}/#", "devices/+/state", "shop/orders/1/status", "shop/orders/+/status", qos=1)
     assert answer.reasons == [no, no, nowhere, nowhere]
-    assert device.subscribe("devices/#", "shop/#", "#", "$SYS/#", qos=1).reasons == [nowhere] * 4
+    assert device.subscribe("devices/#", "shop/#", "#", "$else/#", qos=1).reasons == [nowhere] * 4
     assert staff.subscribe("devices/+/#", "shop/orders/+/status", qos=1).reasons == [1, 1]
     assert device.publish(f"devices/{name}/state/now", b"up", 1).reason == 0
     assert device.message().payload == staff.message().payload == b"up"
@@ -280,7 +280,7 @@ def test_a_flag_splits_devices(place):
 
 @pytest.mark.parametrize("filter, route", [
     ("devices/{name}/#", "iot-own-subscribe"), ("devices/+/state", "iot-own-subscribe"), ("shop/inventory/+", "iot-stock"),
-    ("shop/orders/7/status", "iot-order-status"), ("shop/orders/#", None), ("shop/#", None), ("#", None), ("$SYS/#", None),
+    ("shop/orders/7/status", "iot-order-status"), ("shop/orders/#", None), ("shop/#", None), ("#", None), ("$SYS/#", "iot-system"), ("$SYS/broker/+", "iot-system"), ("$else/#", None),
 ])
 def test_explain_agrees(place, filter, route):
     name = unique("carol")
@@ -290,3 +290,10 @@ def test_explain_agrees(place, filter, route):
     code, said = place.explain("subscribe", filter)
     assert granted == (code == 0) == (route is not None), said
     assert route is None or route in said, said
+
+
+def test_staff_hears_how_the_broker_fares(place):
+    staff, device = place.device(unique("carol"), "STAFF"), place.device(unique("scale"))
+    assert staff.subscribe("$SYS/#", "$SYS/broker/uptime").reasons == [0, 0]
+    assert device.subscribe("$SYS/#", "$SYS/broker/uptime").reasons == [0x87, 0x87]
+    assert staff.message(20).topic.startswith("$SYS/broker/")

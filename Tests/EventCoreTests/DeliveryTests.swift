@@ -3,6 +3,7 @@ import Exchanges
 import Seeded
 import Synchronization
 import Testing
+import Threads
 
 /// A log on a store, asked one thing after the other, or several in one group.
 private final class Asked: Sendable {
@@ -75,7 +76,7 @@ private func least(
         session: session, packetID: packetID, isExactlyOnce: false, isResent: again, fingerprint: fingerprint, window: window)
 }
 
-@Suite(.timeLimit(.minutes(1))) struct DeliveryTests {
+@Suite(.timeLimit(.minutes(10))) struct DeliveryTests {
     @Test func exactlyOnceUntilItIsReleased() throws {
         let store = MemoryStore()
         let shop = try Asked(store)
@@ -233,6 +234,19 @@ private func least(
         #expect(try shop.send(once(1)) == "1")
         store.failOnce([.conflict(batch: 0, actual: 9)])
         #expect(try shop.send(once(2)) == "2" && shop.send(once(2)) == "delivered" && shop.send(once(1)) == "delivered")
+        shop.log.close()
+    }
+
+    @Test func whoHadMarksAtTheStartIsToldOnce() throws {
+        let store = MemoryStore()
+        var shop = try Asked(store)
+        #expect(shop.log.takeRestoredSessions().isEmpty)
+        for session in [3, 4] as [UInt64] { #expect(try shop.send(least(1, 1, session: session)).isEmpty == false) }
+        shop.log.close()
+        shop = try Asked(store)
+        #expect(try shop.send(least(1, 1, session: 5)).isEmpty == false)
+        #expect(shop.log.takeRestoredSessions().sorted() == [3, 4])
+        #expect(shop.log.takeRestoredSessions().isEmpty)
         shop.log.close()
     }
 

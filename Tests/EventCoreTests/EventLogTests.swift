@@ -2,6 +2,7 @@ import EventCore
 import Exchanges
 import Synchronization
 import Testing
+import Threads
 
 /// Collects replies, and waits for as many as are due.
 private final class Replies: Sendable {
@@ -54,7 +55,7 @@ private func summary(_ replies: [(worker: UInt16, reply: Reply)]) -> [String] {
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct EventLogTests {
+@Suite(.timeLimit(.minutes(10))) struct EventLogTests {
     @Test func answersEachOnceToItsWorkerInOrder() throws {
         let (store, replies) = (MemoryStore(), Replies())
         let log = try EventLog(store: store) { replies.deliver($0, $1) }

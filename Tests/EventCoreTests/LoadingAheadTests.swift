@@ -3,6 +3,7 @@ import Exchanges
 import Glibc
 import Synchronization
 import Testing
+import Threads
 
 /// A store whose reads of some carts wait until they are let through, or fail.
 private final class SlowStore: EventStore {
@@ -80,7 +81,7 @@ private func get(_ user: String, _ slot: UInt32) throws -> Submission {
     Submission(ticket: Ticket(worker: 0, slot: slot, generation: 0), work: .query(.cart(try id(user))))
 }
 
-@Suite(.timeLimit(.minutes(1))) struct LoadingAheadTests {
+@Suite(.timeLimit(.minutes(10))) struct LoadingAheadTests {
     /// Who needs an aggregate that takes long to read waits; nobody else does.
     @Test func aSlowLoadHoldsUpOnlyItsOwn() throws {
         let (store, desk) = (SlowStore(), Desk())
@@ -124,12 +125,12 @@ private func get(_ user: String, _ slot: UInt32) throws -> Submission {
         let (store, desk) = (SlowStore(), Desk())
         let log = try EventLog(store: store) { desk.deliver($1) }
         for slot in 0..<100 as Range<UInt32> { _ = log.submit(try add("slow-\(slot % 10)", slot)) }
-        let opening = joinableThread {
+        let opening = NamedThread.required(name: "opening") {
             usleep(20_000)
             store.open()
         }
         log.close()
-        pthread_join(opening, nil)
+        opening.join()
         #expect(desk.all.count == 100)
         for (slot, what) in desk.all { #expect(what == "\(slot / 10 + 1)") }
         #expect(!log.submit(try add("slow", 1)))

@@ -3,7 +3,7 @@ import Exchanges
 import Testing
 
 /// Conditions on the object, checked where it is held, in the step that decides.
-@Suite(.timeLimit(.minutes(1))) struct ObjectAccessTests {
+@Suite(.timeLimit(.minutes(10))) struct ObjectAccessTests {
     private static func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
     private static let early = ["Created", "PaymentPending"]
     private static let owner = ObjectAccess([.init(owner: bytes("u"), states: early)])

@@ -3,6 +3,7 @@ import Exchanges
 import Glibc
 import Synchronization
 import Testing
+import Threads
 
 /// What replies came to, by slot.
 private final class Heard: Sendable {
@@ -89,7 +90,7 @@ private final class Atomic32: Sendable {
     func next() -> UInt32 { value.add(1, ordering: .relaxed).newValue }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct RepetitionTests {
+@Suite(.timeLimit(.minutes(10))) struct RepetitionTests {
     @Test func aRepetitionIsAnsweredAndNotCarriedOut() throws {
         let store = MemoryStore()
         let shop = try Asked(store)

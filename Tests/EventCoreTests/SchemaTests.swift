@@ -61,7 +61,7 @@ private func isDecoded(_ command: Int, _ text: [UInt8]) -> Bool {
     }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct SchemaTests {
+@Suite(.timeLimit(.minutes(10))) struct SchemaTests {
     @Test func everyContractCompilesAndFitsItsExamples() throws {
         for kind in ["commands", "events"] {
             let names = Files.names(kind)

@@ -129,7 +129,7 @@ def test_a_slow_disk_holds_publishers_back(stage, slow_sync):
             began = time.monotonic()
             one.send(report(f"iot/inventory/{product}/delta", number))
             one.expect(Type.PUBACK)
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < 5
             # What the floods have in the kernel's buffers is theirs; what the gateway has taken from there waits in no heap.
             read, answered = packets(gateway)
             assert read - answered <= 9 * 64, f"{read - answered} messages were read and not answered"

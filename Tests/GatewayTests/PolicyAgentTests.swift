@@ -7,7 +7,7 @@ import Testing
 @testable import Gateway
 
 /// Questions to an agent outside: each once at a time, remembered for a while, and nothing but a plain answer counts.
-@Suite(.timeLimit(.minutes(1))) struct PolicyAgentTests {
+@Suite(.timeLimit(.minutes(10))) struct PolicyAgentTests {
     /// Answers when it is told to.
     private final class Agent: CallOut {
         private let state = Mutex<(asked: [OutboundCall], waiting: [CheckedContinuation<OutboundAnswer, Never>])>(([], []))

@@ -3,6 +3,7 @@ import Glibc
 import Testing
 
 @testable import Reactor
+import Threads
 
 @Suite struct ListenerTests {
     private let loopback = SocketAddress.v4(0x7f00_0001, port: 0)

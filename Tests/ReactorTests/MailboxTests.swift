@@ -3,6 +3,7 @@ import Synchronization
 import Testing
 
 @testable import Reactor
+import Threads
 
 @Suite struct MailboxTests {
     @Test func keepsOrderAndBound() throws {
@@ -52,7 +53,7 @@ import Testing
             if received == posters * each { loop.stop() }
         }
         let threads = try (0..<posters).map { poster in
-            try WorkerThread(name: "poster") {
+            try NamedThread(name: "poster") { @Sendable in
                 for i in 0..<each {
                     while !mailbox.post(poster * each + i) {
                         refused.add(1, ordering: .relaxed)
@@ -76,7 +77,7 @@ import Testing
         let reader = try MailboxReader(mailbox, on: loop) { got = $0 }
         loop.turn(maxWaitMS: 0)
         let started = loop.nowMS
-        let thread = try WorkerThread(name: "later") {
+        let thread = try NamedThread(name: "later") {
             usleep(20_000)
             _ = mailbox.post(7)
         }
@@ -89,7 +90,7 @@ import Testing
 
     @Test func aThreadRunsItsClosureAndIsJoined() throws {
         let ran = Mutex(0)
-        let thread = try WorkerThread(name: "a name that is longer than fifteen", cpu: 0) {
+        let thread = try NamedThread(name: "a name that is longer than fifteen", cpu: 0) {
             usleep(10_000)
             ran.withLock { $0 += 1 }
         }

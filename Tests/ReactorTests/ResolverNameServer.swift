@@ -3,6 +3,7 @@ import Glibc
 import Synchronization
 
 @testable import Reactor
+import Threads
 
 /// A name server of a few lines on a loopback port: answers as the test says, counts what it was asked.
 final class ResolverNameServer: Sendable {
@@ -26,7 +27,7 @@ final class ResolverNameServer: Sendable {
     private let stopped = Atomic<Bool>(false)
     private let socket: Int32
     let port: UInt16
-    private let thread = Mutex<WorkerThread?>(nil)
+    private let thread = Mutex<NamedThread?>(nil)
 
     init() throws {
         socket = Glibc.socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
@@ -44,7 +45,7 @@ final class ResolverNameServer: Sendable {
         port = UInt16(bigEndian: address.sin_port)
         var patience = timeval(tv_sec: 0, tv_usec: 50_000)
         setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-        let made = try WorkerThread(name: "name-server") { [self] in serve() }
+        let made = try NamedThread(name: "name-server") { [self] in serve() }
         thread.withLock { $0 = made }
     }
 

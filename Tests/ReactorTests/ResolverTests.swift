@@ -3,6 +3,7 @@ import Synchronization
 import Testing
 
 @testable import Reactor
+import Threads
 
 @Suite(.serialized) struct ResolverTests {
     let server: ResolverNameServer

@@ -4,6 +4,7 @@ import Seeded
 import Testing
 
 @testable import Reactor
+import Threads
 
 @Suite struct SocketAddressTests {
     private func parse(_ text: String, _ port: UInt16 = 80) -> SocketAddress? { SocketAddress(literal: text, port: port) }

@@ -4,7 +4,7 @@ import Synchronization
 import Testing
 
 /// The world around the sagas misbehaves: clocks are set, disks are full, others write too, the end comes early.
-@Suite(.timeLimit(.minutes(5))) struct AdversityTests {
+@Suite(.timeLimit(.minutes(10))) struct AdversityTests {
     private static let away = StepResult.unavailable(Failure(reason: "connection refused"))
 
     // MARK: - Clocks

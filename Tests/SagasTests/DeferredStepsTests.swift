@@ -29,7 +29,7 @@ private final class Scripted: StepOperation {
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct DeferredStepsTests {
+@Suite(.timeLimit(.minutes(10))) struct DeferredStepsTests {
     private let events = MemoryEventStore()
     private let store = MemoryConsumerStore()
     private let log: EventLog

@@ -20,7 +20,7 @@ import Testing
         let bridge = try #require(bridges.first)
         #expect(problems == [] && bridge.inward == [.init(filter: "iot/#")] && bridge.principal == "plant" && bridge.listener == "devices")
         #expect(bridge.version == .v5 && bridge.clientID == "nexus-plant" && !bridge.isClean && bridge.tls == nil)
-        #expect(bridge.sessionExpiry == 86_400_000 && bridge.keepAlive == 60_000 && bridge.patience == 10_000 && bridge.inFlight == 64)
+        #expect(bridge.sessionExpiry == 86_400_000 && bridge.keepAlive == 60_000 && bridge.patience == 10_000 && bridge.inFlight == 64 && bridge.attempts == 8)
     }
 
     @Test func everyKeyIsRead() throws {
@@ -43,6 +43,7 @@ import Testing
                 in: [{ filter: '$share/gateways/iot/+/delta', qos: 1 }, { filter: news, qos: 0 }]
                 in_flight: 10
                 patience: 4s
+                attempts: 3
                 max_payload: 1KiB
                 out: [{ events: StockTaken, topic: 'stock/{sku}' }]
                 publishing: 5
@@ -55,7 +56,7 @@ import Testing
         #expect(bridge.passwordFile?.path == "secret" && bridge.sessionExpiry == 3_600_000 && bridge.keepAlive == 30_000)
         #expect(bridge.connectTimeout == 3000 && bridge.backoff == 1000 && bridge.backoffMost == 5000)
         #expect(bridge.inward == [.init(filter: "$share/gateways/iot/+/delta"), .init(filter: "news", qos: 0)])
-        #expect(bridge.inFlight == 10 && bridge.patience == 4000 && bridge.maxPayload == 1024)
+        #expect(bridge.inFlight == 10 && bridge.patience == 4000 && bridge.attempts == 3 && bridge.maxPayload == 1024)
         #expect(bridge.outward.map(\.topic) == ["stock/{sku}"] && bridge.publishing == 5 && bridge.publishTimeout == 2000)
     }
 

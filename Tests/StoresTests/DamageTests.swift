@@ -22,7 +22,7 @@ private func write(_ bytes: [UInt8], to path: String) throws {
 }
 
 /// What a damaged disk leaves: an error at the opening or everything that is intact, never silently less.
-@Suite(.timeLimit(.minutes(2))) struct DamageTests {
+@Suite(.timeLimit(.minutes(10))) struct DamageTests {
     private static let page = 4096
 
     /// A database of `count` events in single commits, as after an orderly end.

@@ -110,7 +110,7 @@ extension AnyAggregate {
     }
 }
 
-@Suite(.timeLimit(.minutes(4))) struct FoldTests {
+@Suite(.timeLimit(.minutes(10))) struct FoldTests {
     /// Of every kind of aggregate, at every version that was met: memory has the fold of the stored events, however few
     /// fit in memory, however often they come back by a snapshot, in transactions of one command or of several.
     @Test(arguments: [(1, 1), (2, 5), (5, 64), (100, 4096)])

@@ -3,6 +3,7 @@ import Exchanges
 import Stores
 import Synchronization
 import Testing
+import Threads
 
 /// The codes of replies, by slot.
 private final class Codes: Sendable {
@@ -41,7 +42,7 @@ private func add(_ slot: UInt32) throws -> Submission {
 }
 
 /// The log on a real store.
-@Suite(.timeLimit(.minutes(1))) struct LogOnDiskTests {
+@Suite(.timeLimit(.minutes(10))) struct LogOnDiskTests {
     @Test func aFullDiskRefusesCommandsUntilThereIsSpace() throws {
         let shop = try Workshop()
         let store = try shop.open(.init(mostBytes: 200_000))

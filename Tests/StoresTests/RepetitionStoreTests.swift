@@ -5,7 +5,7 @@ import Glibc
 import Stores
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct RepetitionStoreTests {
+@Suite(.timeLimit(.minutes(10))) struct RepetitionStoreTests {
     private func record(_ position: UInt64, outcome: [UInt8] = [1, 2, 3]) -> RepetitionRecord {
         RepetitionRecord(
             position: position, identity: .init(high: position, low: .max), fingerprint: .init(high: 0, low: position),

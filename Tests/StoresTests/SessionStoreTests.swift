@@ -21,7 +21,7 @@ private func line(_ message: Message) -> String {
 private func line(_ change: SessionChange) -> String {
     switch change {
     case .session(let session):
-        let will = session.will.map { " will \(line($0.message)) \($0.delay)" } ?? ""
+        let will = session.will.map { " will \(line($0.message)) \($0.delay) \($0.standing)" } ?? ""
         return "session \(session.number) \(text(session.clientID)) \(text(session.owner)) \(session.incarnation)"
             + " \(session.sessionExpiry) \(session.leftMS)\(will)"
     case .subscribe(let session, let subscription):
@@ -50,7 +50,8 @@ private func filter(_ text: String) throws -> TopicFilter {
 private func refused(_ topic: String, payload: [UInt8] = []) -> RefusedMessage {
     RefusedMessage(
         topic: Array(topic.utf8), payload: payload, clientID: [1], subject: Array("élodie".utf8), qos: .atLeastOnce,
-        code: "VALIDATION_ERROR", reason: "quantity: not a number", atMS: 1_700_000_000_123)
+        code: "VALIDATION_ERROR", reason: "quantity: not a number", atMS: 1_700_000_000_123, owner: [3, 105, 0, 97], standing: [1, 0, 255],
+        properties: [3, 0, 1, 97], isRetained: true, expiresMS: .max - 1, mark: .max - 2, isCut: true)
 }
 
 /// The fault's text; nil when there is none.
@@ -74,7 +75,7 @@ private final class Place {
 
     /// A process that another test starts at this moment holds our files, and so their lock, until it becomes itself.
     func open() throws -> SQLiteSessionStore {
-        for _ in 0..<100 {
+        for _ in 0..<6000 {
             do throws(SessionStoreFault) {
                 return try SQLiteSessionStore(path: path)
             } catch {
@@ -93,14 +94,14 @@ private final class Place {
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct SessionStoreTests {
+@Suite(.timeLimit(.minutes(10))) struct SessionStoreTests {
     @Test func everythingComesBack() throws {
         let place = try Place()
         let store = try place.open()
         let options = SubscriptionOptions(qos: .atLeastOnce, noLocal: true, retainAsPublished: true, retainHandling: .doNotSend)
         // In the order in which they are read.
         let all: [SessionChange] = [
-            .session(session(1, will: Will(message("gone/1"), delay: 30), leftMS: 77)),
+            .session(session(1, will: Will(message("gone/1"), delay: 30, standing: [1, 0, 255]), leftMS: 77)),
             .session(session(2)),
             .subscribe(session: 1, Subscription(filter: try filter("$share/group/a/+/#"), options: options, identifier: 268_435_455)),
             .subscribe(session: 1, Subscription(filter: try filter("b/é/+"), options: SubscriptionOptions(qos: .atMostOnce))),
@@ -110,7 +111,9 @@ private final class Place {
             .queue(session: 1, sequence: 1, message: 5, qos: .exactlyOnce, retain: true, identifiers: [1, .max]),
             .sent(session: 1, sequence: 1, packetID: 9),
             .received(session: 1, sequence: 1),
-            .queue(session: 1, sequence: 2, message: 6, qos: .atLeastOnce, retain: false, identifiers: []),
+            .queue(
+                session: 1, sequence: 2, message: 6, qos: .atLeastOnce, retain: false, identifiers: [],
+                share: Array("$share/group/a/+/#".utf8)),
             .queue(session: 2, sequence: 1, message: 5, qos: .atLeastOnce, retain: false, identifiers: []),
             .sent(session: 2, sequence: 1, packetID: 1),
             .retain(topic: Array("a/b/c".utf8), message: 5),
@@ -178,15 +181,48 @@ private final class Place {
         _ = try place.open()
     }
 
+    @Test func aFileOfTheFormerFormatIsRead() throws {
+        let place = try Place()
+        let store = try place.open()
+        try store.commit([
+            .session(session(1, will: Will(message("w"), delay: 3, standing: [9]))), .refuse(number: 4, refused("t")),
+        ])
+        #expect(try store.refusedCount() == 1)
+        #expect(try store.marks() == [.max - 1, .max - 2])
+        store.close()
+        place.change(
+            """
+            ALTER TABLE wills DROP COLUMN standing; ALTER TABLE refused DROP COLUMN owner; ALTER TABLE refused DROP COLUMN standing;
+            ALTER TABLE refused DROP COLUMN properties; ALTER TABLE refused DROP COLUMN retained; ALTER TABLE refused DROP COLUMN expires_ms;
+            ALTER TABLE refused DROP COLUMN mark; ALTER TABLE refused DROP COLUMN cut; PRAGMA user_version = 1
+            """)
+        let again = try place.open()
+        let found = try #require(try again.refused(before: .max, limit: 1).first)
+        #expect(found.number == 4 && found.message.owner.isEmpty && found.message.isCut && found.message.expiresMS == .max)
+        var standing: [UInt8]?
+        try again.load { if case .session(let session) = $0 { standing = session.will?.standing } }
+        #expect(standing == [])
+    }
+
     @Test func whatIsNotOursIsRefused() throws {
         let place = try Place()
         try place.open().close()
         place.change("PRAGMA user_version = 99")
         #expect(fault { () throws(SessionStoreFault) in _ = try SQLiteSessionStore(path: place.path) }
-            == "\(place.path): this is a store of MQTT sessions of format 99; this program knows 1")
-        place.change("PRAGMA user_version = 1; PRAGMA application_id = 7")
+            == "\(place.path): this is a store of MQTT sessions of format 99; this program knows 2")
+        place.change("PRAGMA user_version = 2; PRAGMA application_id = 7")
         #expect(fault { () throws(SessionStoreFault) in _ = try SQLiteSessionStore(path: place.path) }
             == "\(place.path): this is not a store of MQTT sessions")
+    }
+
+    @Test func anOlderFileBecomesAPresentOne() throws {
+        let place = try Place()
+        let store = try place.open()
+        let queued = SessionChange.queue(session: 1, sequence: 1, message: 5, qos: .atLeastOnce, retain: false, identifiers: [7])
+        try store.commit([.session(session(1)), .message(number: 5, message("a")), queued])
+        store.close()
+        place.change("ALTER TABLE queue DROP COLUMN share; PRAGMA user_version = 1")
+        #expect(try lines(place.open()) == [line(.session(session(1))), line(.message(number: 5, message("a"))), line(queued)])
     }
 
     @Test func aDamagedFileIsRefused() throws {
@@ -291,8 +327,8 @@ extension CrashTests {
     @Test func killedAtAnyMomentSessionsAreWhole() throws {
         let place = try Place()
         var moved: UInt64 = 0
-        for _ in 0..<12 {
-            let printed = try KilledProgram("sessions", path: place.path).kill(after: Int.random(in: 0...100))
+        for round in 0..<300 where round < 12 || moved <= 50 {
+            let printed = try KilledProgram("sessions", path: place.path).kill(after: .random(upTo: 100, in: round))
             let last = try printed.last.map { try #require(UInt64($0)) } ?? moved
             let store = try place.open()
             var queued: [UInt64: Int] = [:]
@@ -300,7 +336,7 @@ extension CrashTests {
             try store.load { change in
                 switch change {
                 case .message(let number, _): messages.insert(number)
-                case .queue(_, _, let message, _, _, _): queued[message, default: 0] += 1
+                case .queue(_, _, let message, _, _, _, _): queued[message, default: 0] += 1
                 default: break
                 }
             }

@@ -100,7 +100,7 @@ private func loadCart(_ shop: Workshop) async throws -> (cart: Cart?, figures: L
     return (cart, log.meters.read())
 }
 
-@Suite(.timeLimit(.minutes(2))) struct SnapshotTests {
+@Suite(.timeLimit(.minutes(10))) struct SnapshotTests {
     /// However often aggregates leave memory and come back by a snapshot: they are the fold of their events.
     @Test func aLoadedAggregateIsTheFoldOfItsEvents() async throws {
         let shop = try Workshop()

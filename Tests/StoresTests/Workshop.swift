@@ -32,7 +32,7 @@ final class Workshop {
     /// The same, of a store that was just closed: a process that another test starts at this moment holds our files, and
     /// so their lock, until it becomes itself.
     func reopen() throws -> SQLiteEventStore {
-        for _ in 0..<100 {
+        for _ in 0..<6000 {
             do { return try open() } catch StoreError.locked { usleep(10_000) }
         }
         return try open()

@@ -51,11 +51,9 @@ import Testing
         "Sources/JOSE/Secret.swift": "OpenSSL's HMAC",
         "Sources/JOSE/EVPKeys.swift": "hands the numbers of a key to OpenSSL",
         "Sources/JOSE/NewKeys.swift": "takes the numbers of a key from OpenSSL",
-        "Sources/Telemetry/LogWriter.swift": "hands its start over to a new thread",
         "Sources/Bridge/MosquittoClient.swift": "libmosquitto's client, and the bytes it lends to its callbacks",
-        "Sources/Bridge/LinkThread.swift": "hands a bridge over to its thread, which starts through a C callback",
-        "Sources/EventCore/Threads.swift": "a semaphore needs a fixed address; threads start through a C callback",
-        "Sources/Topics/Bell.swift": "a lock and a condition need a fixed address; threads start through a C callback",
+        "Sources/Threads/NamedThread.swift": "threads start through a C callback",
+        "Sources/Threads/Bell.swift": "a semaphore needs a fixed address",
         "Sources/EventCore/EventId.swift": "reads an id out of a row without copying it first",
     ]
 

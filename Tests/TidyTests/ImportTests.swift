@@ -6,7 +6,7 @@ import Testing
 @Suite struct ImportTests {
     /// Rooms from the ground up: each may depend on those before it, never on those behind it.
     static let order = [
-        "CShim", "CSQLite", "CCares", "COpenSSL", "CZlib", "CNghttp2", "CMosquitto", "Exchanges", "Reactor", "TLS", "Settings", "Routes", "Policies", "WireHTTP", "WireGRPC", "WireMQTT",
+        "CShim", "CSQLite", "CCares", "COpenSSL", "CZlib", "CNghttp2", "CMosquitto", "Threads", "Exchanges", "Reactor", "TLS", "Settings", "Routes", "Policies", "WireHTTP", "WireGRPC", "WireMQTT",
         "Topics", "Contracts", "OpenAPI", "JOSE", "Identity", "EventCore", "Bus", "Sagas", "Adapters", "Bridge", "Stores", "Telemetry", "Pipeline", "Gateway", "nexus-gateway",
     ]
     /// Modules that are nobody's room.

@@ -16,7 +16,7 @@ import WireMQTT
         var all: [BrokerReply] { replies.withLock { $0 } }
         /// What passes, once it is there.
         func first<T>(_ passes: (BrokerReply) -> T?) async throws -> T {
-            for _ in 0..<2000 {
+            for _ in 0..<30_000 {
                 if let found = all.lazy.compactMap(passes).first { return found }
                 try await Task.sleep(for: .milliseconds(2))
             }

@@ -10,6 +10,7 @@ final class MemorySessionStore: SessionStore {
         var qos: QoS
         var retain: Bool
         var identifiers: [UInt32]
+        var share: [UInt8]
         var sent: UInt16?
         var isReceived = false
     }
@@ -75,7 +76,7 @@ final class MemorySessionStore: SessionStore {
                 take(
                     .queue(
                         session: session, sequence: sequence, message: entry.message, qos: entry.qos, retain: entry.retain,
-                        identifiers: entry.identifiers))
+                        identifiers: entry.identifiers, share: entry.share))
                 if let packetID = entry.sent { take(.sent(session: session, sequence: sequence, packetID: packetID)) }
                 if entry.isReceived { take(.received(session: session, sequence: sequence)) }
             }
@@ -85,6 +86,8 @@ final class MemorySessionStore: SessionStore {
             for packetID in packetIDs { take(.incoming(session: session, packetID: packetID)) }
         }
     }
+
+    func refusedCount() throws(SessionStoreFault) -> Int { rows.refused.count }
 
     func refused(before: UInt64, limit: Int) throws(SessionStoreFault) -> [(number: UInt64, message: RefusedMessage)] {
         rows.refused.filter { $0.key < before }.sorted { $0.key > $1.key }.prefix(limit).map { ($0.key, $0.value) }
@@ -120,11 +123,12 @@ extension MemorySessionStore.Rows {
         case .forgetMessage(let number):
             expect(messages[number] != nil, "no message")
             messages[number] = nil
-        case .queue(let number, let sequence, let message, let qos, let retain, let identifiers):
+        case .queue(let number, let sequence, let message, let qos, let retain, let identifiers, let share):
             expect(sessions[number] != nil, "no session")
             expect(messages[message] != nil, "no message")
             expect(queues[number]?[sequence] == nil, "a place in the queue twice")
-            queues[number, default: [:]][sequence] = .init(message: message, qos: qos, retain: retain, identifiers: identifiers)
+            queues[number, default: [:]][sequence] = .init(
+                message: message, qos: qos, retain: retain, identifiers: identifiers, share: share)
         case .sent(let number, let sequence, let packetID):
             expect(queues[number]?[sequence] != nil, "not queued")
             queues[number]?[sequence]?.sent = packetID

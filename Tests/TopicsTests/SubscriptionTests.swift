@@ -214,4 +214,27 @@ import WireMQTT
         #expect(rig.state.readFigures().retained == 0)
         #expect(rig.store?.rows.retained.isEmpty == true)
     }
+
+    // MARK: What the gateway says of itself
+
+    @Test func whatTheGatewaySaysOfItselfIsToldWhenItChanges() throws {
+        let rig = try Rig(store: MemorySessionStore())
+        let one = TestClient(rig, "one")
+        one.subscribe(subscription("$SYS/#", .exactlyOnce, id: 3), subscription("#"), subscription("+/b/#"))
+        func tell(_ texts: (String, String)...) -> [Delivery] {
+            rig.state.tell(texts.map { message("$SYS/b/\($0.0)", $0.1, .atMostOnce, retain: true) })
+            return rig.run().to(one).deliveries
+        }
+        let first = tell(("x", "1"), ("y", "1"))
+        #expect(first.map(\.topic) == ["$SYS/b/x", "$SYS/b/y"])
+        #expect(first.allSatisfy { $0.qos == .atMostOnce && !$0.retain && $0.identifiers == [3] })
+        #expect(tell(("x", "1"), ("y", "2")).map(\.topic) == ["$SYS/b/y"])
+        let two = TestClient(rig, "two")
+        let replies = two.subscribe(subscription("$SYS/b/+"), subscription("#"), subscription("+/+/+"))
+        #expect(Set(replies.to(two).deliveries.map { "\($0.topic) \($0.text) \($0.retain)" }) == ["$SYS/b/x 1 true", "$SYS/b/y 2 true"])
+        // It is nobody's to wait for, and not on disk.
+        one.leave()
+        #expect(tell(("x", "3")).isEmpty && TestClient(rig, "one").first.deliveries.isEmpty)
+        #expect(rig.state.readFigures().retained == 0 && rig.store?.rows.messages.isEmpty == true)
+    }
 }

@@ -49,6 +49,12 @@ import WireMQTT
             0x1f, 0, 2, 0x6f, 0x6b,
         ]
         #expect(connack(answer, .v5) == [0x20, 36, 1, 0, UInt8(properties.count)] + properties)
+        var moved = ConnectAnswer()
+        moved.reason = .serverMoved
+        moved.serverReference = Array("b:1".utf8)
+        moved.reasonString = Array("no".utf8)
+        #expect(connack(moved, .v5) == [0x20, 14, 0, 0x9d, 11, 0x1c, 0, 3, 0x62, 0x3a, 0x31, 0x1f, 0, 2, 0x6e, 0x6f])
+        #expect(connack(moved, .v311) == [0x20, 2, 0, 3])
         var refused = ConnectAnswer()
         refused.sessionPresent = true
         refused.reason = .notAuthorized
@@ -67,6 +73,9 @@ import WireMQTT
         #expect(new == [0x3b, 25, 0, 1, 0x74, 1, 2, 17] + properties + [1, 2])
         let least = written { PacketWriter.publish(OutgoingPublish(topic: [0x74], payload: []), version: .v5, into: $0) }
         #expect(least == [0x30, 4, 0, 1, 0x74, 0])
+        var aliased = OutgoingPublish(topic: [], payload: [1])
+        aliased.topicAlias = 258
+        #expect(written { PacketWriter.publish(aliased, version: .v5, into: $0) } == [0x30, 7, 0, 0, 3, 0x23, 1, 2, 1])
     }
 
     @Test(arguments: [0, 1, 100, 122, 123, 124, 125, 16_378, 16_379, 16_380, 16_381, 2_097_140, 2_097_150]) func countsArePacketsSizes(size: Int) {
@@ -74,6 +83,7 @@ import WireMQTT
             for qos in QoS.allCases {
                 var message = OutgoingPublish(topic: [0x74], payload: [UInt8](repeating: 1, count: size), qos: qos, packetID: 1)
                 message.subscriptionIdentifiers = [5]
+                message.topicAlias = version == .v5 && size % 2 == 1 ? 3 : 0
                 let bytes = written { PacketWriter.publish(message, version: version, into: $0) }
                 #expect(bytes.count == PacketWriter.count(of: message, version: version))
                 #expect(frame(bytes, maximum: 1 << 30)?.count == bytes.count)
@@ -122,5 +132,10 @@ import WireMQTT
         #expect(disconnect(.serverShuttingDown, []) == [0xe0, 1, 0x8b])
         let text = disconnect(.keepAliveTimeout, [0x78])
         #expect(text == [0xe0, 6, 0x8d, 4, 0x1f, 0, 1, 0x78])
+        let place = Array("b:1".utf8)
+        let move = written { PacketWriter.disconnect(.useAnotherServer, text: Span(), reference: place.span, into: $0) }
+        #expect(move == [0xe0, 8, 0x9c, 6, 0x1c, 0, 3, 0x62, 0x3a, 0x31])
+        let said = written { PacketWriter.disconnect(.serverMoved, text: [0x78].span, reference: place.span, into: $0) }
+        #expect(said == [0xe0, 12, 0x9d, 10, 0x1c, 0, 3, 0x62, 0x3a, 0x31, 0x1f, 0, 1, 0x78])
     }
 }

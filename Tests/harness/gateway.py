@@ -148,7 +148,7 @@ class Gateway:
     def command(self, *words: str) -> list[str]:
         return [binary(), *words, "--config", str(self.config_path)]
 
-    def start(self, wait: float = 15.0) -> "Gateway":
+    def start(self, wait: float = 60.0) -> "Gateway":
         """Start and wait for `ready`."""
 
         def limits() -> None:

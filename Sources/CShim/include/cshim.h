@@ -3,6 +3,7 @@
 #ifndef NEXUS_CSHIM_H
 #define NEXUS_CSHIM_H
 
+#include <semaphore.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -29,11 +30,17 @@ int nx_eventfd(void);
 void nx_eventfd_signal(int fd);
 void nx_eventfd_clear(int fd);
 
+// Calls a library that may `abort`. 0 = it has: its object must not be touched again, and whatever it held is lost with it.
+// No frame of Swift may stand between the two.
+typedef struct nx_object nx_object;
+int nx_contained(int (*call)(nx_object *, int), nx_object *object, int argument, int *result);
+
 // Seconds-and-nanoseconds folded to one integer; monotonic, never steps.
 uint64_t nx_monotonic_ns(void);
 int64_t nx_realtime_ns(void);
 
 int nx_pin_to_cpu(int cpu);           // the calling thread; 0 or errno
+void nx_sem_wait_ms(sem_t *semaphore, uint64_t milliseconds);  // until it is posted or the time is over (monotonic)
 void nx_name_thread(const char *name);  // at most 15 characters
 int nx_raise_file_limit(uint64_t *now);       // soft limit to hard limit; 0 or errno
 int nx_notify(const char *path, const char *state);  // sd_notify datagram; 0 or errno

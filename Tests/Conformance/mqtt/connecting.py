@@ -285,8 +285,7 @@ def CONNACK_of_plain_clients_promises_what_this_suite_uses(scene: Scene, version
 # Keep alive: one and a half times what was agreed, to the second.
 
 
-def _ends_between(client: Client, least: float, most: float) -> None:
-    began = time.monotonic()
+def _ends_between(client: Client, began: float, least: float, most: float) -> None:
     refused(client, 0x8D, timeout=most + 6)
     took = time.monotonic() - began
     assert least <= took <= most, f"closed after {took:.2f} s, not within {least} to {most} s"
@@ -294,7 +293,9 @@ def _ends_between(client: Client, least: float, most: float) -> None:
 
 @each("3.1.2-24", (("1 s", 1), ("2 s", 2)), slow=True)
 def silence_ends_the_connection_after_keep_alive_of(scene: Scene, version: int, _: str, seconds: int):
-    _ends_between(scene.client(version, keep_alive=seconds), 1.5 * seconds - 0.1, 1.5 * seconds + 1)
+    # From before its CONNECT: on a busy machine the CONNACK may be read late.
+    began = time.monotonic()
+    _ends_between(scene.client(version, keep_alive=seconds), began, 1.5 * seconds - 0.1, 1.5 * seconds + 2)
 
 
 @case("3.1.2-24", slow=True)

@@ -247,6 +247,63 @@ def topic_alias_maximum_of_the_client(scene: Scene, version: int, _: str, most: 
     assert sorted(got) == sorted(f"{place}/{number % 4}" for number in range(12))
 
 
+def _topics(watcher, count: int, known: dict) -> list[str]:
+    """The topics of so many messages, by the aliases that this connection knows."""
+    got = []
+    for message in watcher.messages(count):
+        alias = message.properties.get("topic_alias")
+        if alias and message.topic:
+            known[alias] = message.topic
+        got.append(message.topic or known[alias])
+    return got
+
+
+@each("3.3.2-11", ((str(most), most) for most in (1, 2, 3)), (V5,))
+def more_topics_than_aliases(scene: Scene, version: int, _: str, most: int):
+    place = topic("a/long/topic")
+    watcher = scene.client(version, topic_alias_maximum=most)
+    watcher.subscribe(place + "/+", qos=1)
+    client, known = scene.client(version), {}
+    sent = [f"{place}/{number % 3 * (number % 5)}" for number in range(40)]
+    for name in sent:
+        client.publish(name, b"", 1)
+    assert _topics(watcher, len(sent), known) == sent
+    assert all(1 <= alias <= most for alias in known)
+
+
+@case("3.3.2-7", (V5,))
+def aliases_to_a_client_end_with_its_connection(scene: Scene, version: int):
+    place, name, client = topic("a/long/topic"), unique(), scene.client(version)
+    watcher = scene.client(version, name, topic_alias_maximum=5, **lasting(version))
+    watcher.subscribe(place, qos=1)
+    for turn in range(3):
+        for _ in range(3):
+            client.publish(place, b"", 1)
+        assert _topics(watcher, 3, {}) == [place] * 3, f"on connection {turn}"
+        watcher.drop()
+        watcher = scene.client(version, name, present=True, topic_alias_maximum=5, **lasting(version))
+
+
+@case("3.1.2-24", (V5,))
+def an_alias_is_no_reason_to_send_what_is_too_large(scene: Scene, version: int):
+    place = topic("a/long/topic")
+    watcher = scene.client(version, topic_alias_maximum=5, maximum_packet_size=100)
+    watcher.subscribe(place, qos=1)
+    client = scene.client(version)
+    for count in range(40, 110):
+        client.publish(place, b"x" * count, 1)
+    client.publish(place, b"end", 1)
+    got, known = [], {}
+    while not got or got[-1].payload != b"end":
+        got.append(watcher.message())
+        alias = got[-1].properties.get("topic_alias")
+        if alias and got[-1].topic:
+            known[alias] = got[-1].topic
+        assert (got[-1].topic or known[alias]) == place
+    assert max(each.size for each in got) <= 100
+    assert len(got[:-1]) > 20
+
+
 @case("3.3.2-6", (V5,))
 def message_expiry_passes(scene: Scene, version: int):
     place = topic()

@@ -139,3 +139,60 @@ def subscription_identifiers_of_shared_subscriptions(scene: Scene, version: int)
     watcher.subscribe(f"$share/{unique('g')}/{place}", qos=1, props={"subscription_identifier": 11})
     scene.client(version).publish(place, b"x", 1)
     assert watcher.message().properties == {"subscription_identifier": [11]}
+
+
+@case("4.8.2", (V5,))
+def what_waits_for_a_group_goes_to_who_comes(scene: Scene, version: int):
+    place, group = topic(), unique("g")
+    names = [unique() for _ in range(3)]
+    for name in names:
+        member = scene.client(version, name, **lasting(version))
+        member.subscribe(f"$share/{group}/{place}", qos=1)
+        member.disconnect()
+    client = scene.client(version)
+    for number in range(4):
+        client.publish(place, b"%d" % number, 1)
+    back = scene.client(version, names[2], present=True, **lasting(version))
+    assert [each.payload for each in back.messages(4)] == [b"0", b"1", b"2", b"3"]
+    for name in names[:2]:
+        scene.client(version, name, present=True, **lasting(version)).nothing(0.05)
+
+
+@each("4.8.2", [(f"QoS {qos}", qos) for qos in (1, 2)], (V5,))
+def what_was_not_sent_goes_to_who_is_there(scene: Scene, version: int, _: str, qos: int):
+    place, group = topic(), unique("g")
+    first = scene.client(version, receive_maximum=1, **lasting(version))
+    first.subscribe(f"$share/{group}/{place}", qos=qos)
+    client = scene.client(version)
+    for number in range(3):
+        client.publish(place, b"%d" % number, qos)
+    first.message(acknowledge_it=False)
+    second = scene.client(version, **lasting(version))
+    second.subscribe(f"$share/{group}/{place}", qos=qos)
+    first.drop()
+    assert [each.payload for each in second.messages(2)] == [b"1", b"2"]
+    second.nothing(0.05)
+
+
+@case("4.8.2-4", (V5,))
+def what_was_not_acknowledged_goes_to_another_when_the_session_ends(scene: Scene, version: int):
+    place, group = topic(), unique("g")
+    first = scene.client(version)
+    first.subscribe(f"$share/{group}/{place}", qos=1)
+    scene.client(version).publish(place, b"x", 1)
+    first.message(acknowledge_it=False)
+    second = scene.watcher(version, f"$share/{group}/{place}", qos=1)
+    first.drop()
+    assert second.message().payload == b"x"
+
+
+@case("4.8.2-5", (V5,))
+def with_QoS_2_it_goes_to_nobody_else(scene: Scene, version: int):
+    place, group = topic(), unique("g")
+    first = scene.client(version)
+    first.subscribe(f"$share/{group}/{place}", qos=2)
+    scene.client(version).publish(place, b"x", 2)
+    first.message(acknowledge_it=False)
+    second = scene.watcher(version, f"$share/{group}/{place}", qos=2)
+    first.drop()
+    second.nothing()
