@@ -77,6 +77,7 @@ def test_objects_are_what_is_said_of_them(ask, gateway):
 
     tell("/api/v1/products", productId="mug", name="Mug", categories=["kitchen"], price=price)
     tell("/api/v1/flash-sales", saleId="s1", products=[{"productId": "mug", "price": price}], startsAt=soon(3600), endsAt=soon(7200))
+    tell("/api/commands/inventory.adjust", productId="mug", delta=5, reason="delivery")
     ask("GET", "/api/v1/products/{productId}", "/api/v1/products/mug", 200)
     ask("GET", "/api/v1/flash-sales/{saleId}", "/api/v1/flash-sales/s1", 200)
     ask("GET", "/api/inventory/{productId}", "/api/inventory/mug", 200)
