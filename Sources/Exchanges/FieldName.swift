@@ -68,8 +68,8 @@ public struct FieldName: RawRepresentable, Sendable, Hashable, BitwiseCopyable {
         guard n > 1 && n < 20 else { return .other }
         let first = name[0].asciiLowercased
         // Straight code by length and first letter: a table look-up here costs more than the compare.
-        func check(_ candidate: FieldName, _ spelling: StaticString, _ name: borrowing Span<UInt8>) -> FieldName {
-            name.equalsIgnoringCase(spelling) ? candidate : .other
+        @inline(__always) func check(_ candidate: FieldName, _ spelling: StaticString, _ name: borrowing Span<UInt8>) -> FieldName {
+            name.equalsInPlace(spelling) ? candidate : .other
         }
         switch n {
         case 2: return check(.te, "te", name)

@@ -36,7 +36,10 @@ extension Span where Element == UInt8 {
     }
 
     /// Equal to `other`, which must be lower case, ignoring ASCII case.
-    @inlinable public func equalsIgnoringCase(_ other: StaticString) -> Bool {
+    @inlinable public func equalsIgnoringCase(_ other: StaticString) -> Bool { equalsInPlace(other) }
+
+    /// The same, always inlined: constant text of constant length becomes numbers in the code. For hot places.
+    @inline(__always) @inlinable func equalsInPlace(_ other: StaticString) -> Bool {
         let n = other.utf8CodeUnitCount
         guard count == n else { return false }
         let p = UnsafeRawPointer(other.utf8Start)

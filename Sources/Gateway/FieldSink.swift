@@ -6,6 +6,9 @@ import WireHTTP
 protocol FieldSink {
     /// A received field.
     func write(_ field: Field, of text: borrowing Span<UInt8>)
+    /// A received field, as one of several: neighbours may leave in one piece. Follow with `finish` when all have been seen.
+    func write(_ field: Field, of text: borrowing Span<UInt8>, joining run: inout LineRun)
+    func finish(_ run: LineRun, of text: borrowing Span<UInt8>)
     /// A field of our own. - Parameters: `number`: its number where it has one; `title` and `lower`: its two spellings.
     func write(_ number: FieldName, _ title: StaticString, _ lower: StaticString, _ value: borrowing Span<UInt8>)
     /// Begins a field of our own whose value is put together: append it to `text`, then `finish`.
@@ -17,6 +20,27 @@ protocol FieldSink {
     func writeLines(_ lines: (Buffer) -> Void)
 }
 
+/// Lines of a received head that stand side by side and go on just as they are.
+struct LineRun {
+    private var start = 0
+    private var end = 0
+
+    /// - Returns: false = its line does not follow what is here, or is not written as the gateway writes lines.
+    @inline(__always) mutating func take(_ field: Field, of text: borrowing Span<UInt8>) -> Bool {
+        let from = Int(field.nameText.start)
+        let valueEnd = field.value.end
+        guard end == 0 || end == from, Int(field.value.start) &- field.nameText.end == 2, text[field.nameText.end &+ 1] == 0x20,
+            valueEnd &+ 2 <= text.count, text[valueEnd] == 0x0d, text[valueEnd &+ 1] == 0x0a
+        else { return false }
+        if end == 0 { start = from }
+        end = valueEnd &+ 2
+        return true
+    }
+
+    var isEmpty: Bool { end == 0 }
+    var range: Range<Int> { start..<end }
+}
+
 /// Fields as lines.
 struct FieldLines: FieldSink {
     let out: Buffer
@@ -24,6 +48,17 @@ struct FieldLines: FieldSink {
 
     @inline(__always) func write(_ field: Field, of text: borrowing Span<UInt8>) {
         HTTP1Encoder.field(field, of: text, into: out)
+    }
+
+    @inline(__always) func write(_ field: Field, of text: borrowing Span<UInt8>, joining run: inout LineRun) {
+        if run.take(field, of: text) { return }
+        finish(run, of: text)
+        run = LineRun()
+        if !run.take(field, of: text) { write(field, of: text) }
+    }
+
+    @inline(__always) func finish(_ run: LineRun, of text: borrowing Span<UInt8>) {
+        if !run.isEmpty { out.append(text.extracting(run.range)) }
     }
 
     @inline(__always)
@@ -53,6 +88,8 @@ struct FieldEntries: FieldSink {
     }
 
     @inline(__always) func write(_ field: Field, of text: borrowing Span<UInt8>) { block.add(field, of: text) }
+    @inline(__always) func write(_ field: Field, of text: borrowing Span<UInt8>, joining run: inout LineRun) { block.add(field, of: text) }
+    @inline(__always) func finish(_ run: LineRun, of text: borrowing Span<UInt8>) {}
 
     @inline(__always)
     func write(_ number: FieldName, _ title: StaticString, _ lower: StaticString, _ value: borrowing Span<UInt8>) {

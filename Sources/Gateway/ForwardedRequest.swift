@@ -96,21 +96,24 @@ enum ForwardedRequest {
         if exchange.principal?.forwardsToken == false { replaced.insert(.authorization) }
         // It counts a call's time as well.
         if exchange.isCall { replaced.insert(.grpcTimeout) }
+        var run = LineRun()
         guard exchange.rule.headerEdits != Rule.none else {
             // By place: walking the array itself would count a reference to it.
             for i in exchange.head.fields.indices {
                 let field = exchange.head.fields[i]
                 if replaced.contains(field.name) || isTranslated && isCoding(field, text, of: exchange.head.dialect) { continue }
-                out.write(field, of: text)
+                out.write(field, of: text, joining: &run)
             }
+            out.finish(run, of: text)
             return
         }
         let edits = HeaderEditing(table: table, run: table.headerEdits[Int(exchange.rule.headerEdits)].request)
         for field in exchange.head.fields where !replaced.contains(field.name) {
             if isTranslated && isCoding(field, text, of: exchange.head.dialect) { continue }
             if edits.drops(text.extracting(field.nameText.range)) { continue }
-            out.write(field, of: text)
+            out.write(field, of: text, joining: &run)
         }
+        out.finish(run, of: text)
         out.writeLines(edits.write)
     }
 

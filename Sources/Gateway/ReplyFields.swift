@@ -37,13 +37,15 @@ enum ReplyFields {
         let dropping = head.status == 204 || head.status == 101 ? droppedWithLength : dropped
         let replacesLegacy = RateLimitFields.replacesLegacy(exchange, status: head.status, worker: worker)
         var dated = false
+        var run = LineRun()
         for field in head.fields where !dropping.contains(field.name) {
             if field.name == .date { dated = true }
             if cors != nil, CORSFields.isOwn(field, text) { continue }
             if replacesLegacy, RateLimitFields.isLegacy(field, text) { continue }
             if let edits, edits.drops(text.extracting(field.nameText.range)) { continue }
-            out.write(field, of: text)
+            out.write(field, of: text, joining: &run)
         }
+        out.finish(run, of: text)
         if !dated { out.writeDate(of: worker) }
         if exchange.isNewSession { session(exchange, worker, into: out) }
         if let edits { out.writeLines(edits.write) }

@@ -11,4 +11,12 @@ public struct SentBody {
     public var trailers: Buffer?
 
     public init() {}
+
+    /// As a new one.
+    mutating func clear() {
+        if kept != nil { kept = nil }
+        isLost = false
+        isWhole = false
+        if trailers != nil { trailers = nil }
+    }
 }

@@ -73,6 +73,72 @@ extension Span where Element == UInt8 {
         }
         return count
     }
+
+    /// Is a byte of `range` outside ASCII?
+    @inline(__always) func hasHighByte(in range: Range<Int>) -> Bool {
+        var i = range.lowerBound
+        while i &+ 8 <= range.upperBound {
+            if word(at: i) & Self.highs != 0 { return true }
+            i &+= 8
+        }
+        while i < range.upperBound {
+            if self[i] >= 0x80 { return true }
+            i &+= 1
+        }
+        return false
+    }
+
+    /// The first of `?`, `#`, `"`, `<`, `>` and `\` in `range`, or its end. The first ends a path, the others have no
+    /// place in one.
+    @inline(__always) func firstPathDelimiter(in range: Range<Int>) -> Int {
+        var i = range.lowerBound
+        while i &+ 8 <= range.upperBound {
+            let w = word(at: i)
+            // `"` and `#`, `>` and `?` differ in their last bit alone.
+            let even = w & ~Self.ones
+            let hits = Self.zeros(even ^ Self.ones &* 0x22) | Self.zeros(even ^ Self.ones &* 0x3e)
+                | Self.zeros(w ^ Self.ones &* 0x3c) | Self.zeros(w ^ Self.ones &* 0x5c)
+            if hits != 0 { return i &+ hits.trailingZeroBitCount >> 3 }
+            i &+= 8
+        }
+        while i < range.upperBound {
+            switch self[i] {
+            case 0x22, 0x23, 0x3c, 0x3e, 0x3f, 0x5c: return i
+            default: i &+= 1
+            }
+        }
+        return i
+    }
+
+    /// No `%`, and behind a slash neither a slash nor a dot, in `range`: such a path is its own normal form.
+    @inline(__always) func isPlainPath(in range: Range<Int>) -> Bool {
+        var i = range.lowerBound
+        // Bit 7 of the lowest byte: a slash stands before the next word.
+        var slashBefore: UInt64 = 0
+        while i &+ 8 <= range.upperBound {
+            let w = word(at: i)
+            let slashes = Self.exactZeros(w ^ Self.ones &* 0x2f)
+            let dots = Self.exactZeros(w ^ Self.ones &* 0x2e)
+            let behindSlash = slashes << 8 | slashBefore
+            if Self.zeros(w ^ Self.ones &* 0x25) | (behindSlash & (slashes | dots)) != 0 { return false }
+            slashBefore = slashes >> 56
+            i &+= 8
+        }
+        var isBehindSlash = slashBefore != 0
+        while i < range.upperBound {
+            let byte = self[i]
+            if byte == 0x25 || isBehindSlash && (byte == 0x2f || byte == 0x2e) { return false }
+            isBehindSlash = byte == 0x2f
+            i &+= 1
+        }
+        return true
+    }
+
+    /// Bit 7 of the bytes that are zero; above the lowest of them perhaps of others too.
+    @inline(__always) private static func zeros(_ w: UInt64) -> UInt64 { (w &- ones) & ~w & highs }
+
+    /// Bit 7 of the bytes that are zero, and of no others.
+    @inline(__always) private static func exactZeros(_ w: UInt64) -> UInt64 { ~((w & ~highs) &+ ~highs | w) & highs }
 }
 
 /// Walks a comma-separated list (RFC 9110 section 5.6.1), empty members left out, white space cut.

@@ -11,10 +11,10 @@ public enum HTTP1Encoder {
         crlf(out)
     }
 
-    @inline(__always) public static func crlf(_ out: Buffer) { out.append("\r\n" as StaticString) }
+    @inline(__always) @inlinable public static func crlf(_ out: Buffer) { out.append("\r\n" as StaticString) }
 
     /// One field line, from slices of `text`.
-    @inline(__always)
+    @inline(__always) @inlinable
     public static func field(_ field: Field, of text: borrowing Span<UInt8>, into out: Buffer) {
         // Name, ": ", value stand together in nearly every message: one copy instead of three.
         let from = Int(field.nameText.start)
@@ -29,6 +29,7 @@ public enum HTTP1Encoder {
         crlf(out)
     }
 
+    @inline(__always) @inlinable
     public static func field(_ name: StaticString, _ value: borrowing Span<UInt8>, into out: Buffer) {
         out.append(name)
         out.append(": " as StaticString)

@@ -5,12 +5,17 @@ public import Exchanges
 /// again; one a worker is enough, because handing over copies.
 public final class HTTP2FieldBlock {
     private struct Entry {
+        /// A name that is a constant of the program: the engine need neither copy it nor look at its case. Nil = it
+        /// stands in `text`.
+        var constant: UnsafePointer<UInt8>?
+        /// With a constant only the length says something.
         var name: Slice
         var value: Slice
         var isIndexed: Bool
     }
 
-    /// Names and values, one behind the other. Append to it between `begin` and `finish`, and nowhere else.
+    /// Values, and names that are no constants, one behind the other. Append to it between `begin` and `finish`, and
+    /// nowhere else.
     public let text = Buffer(capacity: 2048)
     /// Where names and values stand in `text`, and room for as many pairs. Plain memory: arrays would ask at every
     /// step whether somebody else has them too.
@@ -18,6 +23,8 @@ public final class HTTP2FieldBlock {
     private var pairs: UnsafeMutablePointer<nghttp2_nv>
     private var room = 32
     private var used = 0
+    /// Bytes of the names that are constants.
+    private var constants = 0
 
     public init() {
         entries = .allocate(capacity: room)
@@ -30,23 +37,30 @@ public final class HTTP2FieldBlock {
     }
 
     /// Bytes of all names and values.
-    public var count: Int { text.count }
+    public var count: Int { text.count &+ constants }
 
     public func clear() {
         text.clear()
         used = 0
+        constants = 0
     }
 
-    /// The field whose name begins at `start` of `text` and whose value begins at `middle`; the value ends with it.
+    /// The field with this name whose value stands in `text` from `start` to `end`.
     @inline(__always)
-    private func note(_ start: Int, _ middle: Int, _ end: Int, isIndexed: Bool) {
-        note(start, middle, middle, end, isIndexed: isIndexed)
+    private func note(_ name: StaticString, _ start: Int, _ end: Int, isIndexed: Bool) {
+        constants &+= name.utf8CodeUnitCount
+        note(Entry(constant: name.utf8Start, name: Slice(0, name.utf8CodeUnitCount), value: Slice(start, end), isIndexed: isIndexed))
     }
 
     @inline(__always)
     private func note(_ start: Int, _ nameEnd: Int, _ valueStart: Int, _ end: Int, isIndexed: Bool) {
+        note(Entry(constant: nil, name: Slice(start, nameEnd), value: Slice(valueStart, end), isIndexed: isIndexed))
+    }
+
+    @inline(__always)
+    private func note(_ entry: Entry) {
         if used == room { grow() }
-        entries[used] = Entry(name: Slice(start, nameEnd), value: Slice(valueStart, end), isIndexed: isIndexed)
+        entries[used] = entry
         used &+= 1
     }
 
@@ -66,29 +80,30 @@ public final class HTTP2FieldBlock {
     @inline(__always) private func add(_ name: StaticString, _ value: borrowing Span<UInt8>, isIndexed: Bool) {
         let text = text
         let start = text.count
-        text.append(name)
-        let middle = text.count
         text.append(value)
-        note(start, middle, text.count, isIndexed: isIndexed)
+        note(name, start, text.count, isIndexed: isIndexed)
     }
 
     public func add(_ name: StaticString, _ value: StaticString) {
         let text = text
         let start = text.count
-        text.append(name)
-        let middle = text.count
         text.append(value)
-        note(start, middle, text.count, isIndexed: true)
+        note(name, start, text.count, isIndexed: true)
     }
 
     /// A received field, its name in lower case.
     public func add(_ field: Field, of source: borrowing Span<UInt8>) {
+        if field.name != .other {
+            return add(
+                FieldName.spellings[Int(field.name.rawValue)], source.extracting(field.value.range),
+                isIndexed: !Self.differing.contains(field.name))
+        }
         let text = text
         let start = text.count
         text.append(lowercasing: source.extracting(field.nameText.range))
         let middle = text.count
         text.append(field.value, of: source)
-        note(start, middle, text.count, isIndexed: !Self.differing.contains(field.name))
+        note(start, middle, middle, text.count, isIndexed: true)
     }
 
     /// - Parameters:
@@ -100,10 +115,7 @@ public final class HTTP2FieldBlock {
 
     /// Begins a field whose value is put together: append it to `text`, then `finish`.
     public func begin(_ name: StaticString, _ number: FieldName) {
-        let text = text
-        let start = text.count
-        text.append(name)
-        note(start, text.count, text.count, isIndexed: !Self.differing.contains(number))
+        note(name, text.count, text.count, isIndexed: !Self.differing.contains(number))
     }
 
     public func finish() {
@@ -122,10 +134,8 @@ public final class HTTP2FieldBlock {
     /// `:status`.
     public func add(status: UInt16) {
         let start = text.count
-        text.append(":status" as StaticString)
-        let middle = text.count
         text.append(decimal: UInt64(status))
-        note(start, middle, text.count, isIndexed: true)
+        note(":status", start, text.count, isIndexed: true)
     }
 
     /// Fields as `write` writes them: whole HTTP/1 lines. Names become lower case here, and what belongs
@@ -160,7 +170,8 @@ public final class HTTP2FieldBlock {
         .grpcTimeout, .xForwardedFor, .forwarded, .location, .rateLimit)
 
     /// The fields as the encoder wants them, for the length of the call.
-    func withPairs<R>(_ body: (UnsafePointer<nghttp2_nv>?, Int) -> R) -> R {
+    /// - Parameter introduces: fields that differ go into the table this once, so that their names are in it.
+    func withPairs<R>(introduces: Bool = false, _ body: (UnsafePointer<nghttp2_nv>?, Int) -> R) -> R {
         text.withUnsafeReadable { memory in
             // The encoder only reads; its structure has no const.
             guard let base = UnsafeMutablePointer(mutating: memory.bindMemory(to: UInt8.self).baseAddress) else {
@@ -168,11 +179,11 @@ public final class HTTP2FieldBlock {
             }
             for i in 0..<used {
                 let entry = entries[i]
-                precondition(entry.name.end <= memory.count && entry.value.end <= memory.count)
+                precondition(entry.value.end <= memory.count && (entry.constant != nil || entry.name.end <= memory.count))
+                let flags = (entry.isIndexed || introduces ? 0 : NGHTTP2_NV_FLAG_NO_INDEX.rawValue) | (entry.constant == nil ? 0 : NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue)
                 pairs[i] = nghttp2_nv(
-                    name: base + Int(entry.name.start), value: base + Int(entry.value.start),
-                    namelen: Int(entry.name.count), valuelen: Int(entry.value.count),
-                    flags: entry.isIndexed ? 0 : UInt8(NGHTTP2_NV_FLAG_NO_INDEX.rawValue))
+                    name: UnsafeMutablePointer(mutating: entry.constant) ?? base + Int(entry.name.start), value: base + Int(entry.value.start),
+                    namelen: Int(entry.name.count), valuelen: Int(entry.value.count), flags: UInt8(flags))
             }
             return body(pairs, used)
         }

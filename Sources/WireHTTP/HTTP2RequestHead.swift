@@ -17,8 +17,8 @@ extension HTTP2Block {
             let scheme = text.extracting(scheme.range)
             guard scheme.equalsIgnoringCase("http") || scheme.equalsIgnoringCase("https") else { return .badTarget }
             if let fault = host(&head, text) { return fault }
-            for i in path.range where text[i] <= 0x20 || text[i] >= 0x7f { return .badTarget }
-            guard !path.isEmpty else { return .badTarget }
+            guard !path.isEmpty, text.firstControl(from: Int(path.start), below: 0x21) >= path.end, !text.hasHighByte(in: path.range)
+            else { return .badTarget }
             if text[Int(path.start)] == 0x2a {
                 guard path.count == 1, head.verb == .options else { return .badTarget }
                 head.path = path

@@ -32,6 +32,7 @@ public final class HTTP2Session {
     /// It was not refused for its number: what belongs to one that was may still come.
     var isNewestTaken = true
     var cut = HTTP2CutStreams()
+    private var heads = HTTP2HeadCount()
 
     public convenience init(_ role: Role, settings: HTTP2Settings, handler: any HTTP2SessionHandler, nowMS: UInt64) {
         self.init(role, settings: settings, nowMS: nowMS)
@@ -149,7 +150,7 @@ public final class HTTP2Session {
         guard let engine, stream.id != 0, !stream.headDone else { return }
         stream.headDone = true
         if ended { stream.outboundEnded = true }
-        let problem = head.withPairs { pairs, n in
+        let problem = head.withPairs(introduces: heads.introduces()) { pairs, n in
             if ended { return nghttp2_submit_response(engine, stream.id, pairs, n, nil) }
             var provider = HTTP2Callbacks.provider(for: stream)
             return nghttp2_submit_response(engine, stream.id, pairs, n, &provider)
@@ -162,7 +163,7 @@ public final class HTTP2Session {
         guard let engine, stream.id == 0, nghttp2_session_check_request_allowed(engine) != 0 else { return false }
         if ended { stream.outboundEnded = true }
         let user = Unmanaged.passUnretained(stream).toOpaque()
-        let id = head.withPairs { pairs, n in
+        let id = head.withPairs(introduces: heads.introduces()) { pairs, n in
             if ended { return nghttp2_submit_request(engine, nil, pairs, n, nil, user) }
             var provider = HTTP2Callbacks.provider(for: stream)
             return nghttp2_submit_request(engine, nil, pairs, n, &provider, user)
@@ -278,6 +279,18 @@ public final class HTTP2Session {
 struct HTTP2Ending {
     var isAsked = false
     var error = HTTP2Error.noError
+}
+
+/// Heads that have been sent. Fields that differ from message to message stay out of HPACK's table, but then a name that
+/// is new to it is spelled out each time, which costs as much as the value; so now and then a head puts them in.
+struct HTTP2HeadCount {
+    private static let period: UInt32 = 256
+    private var sent: UInt32 = 0
+
+    mutating func introduces() -> Bool {
+        sent &+= 1
+        return sent % Self.period == 1
+    }
 }
 
 /// What is known of our credit on streams just before the peer's settings change it.

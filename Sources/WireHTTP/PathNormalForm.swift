@@ -13,21 +13,9 @@ public enum PathNormalForm {
         guard !range.isEmpty, text[range.lowerBound] == 0x2f else {
             return range.count == 1 ? slice : nil  // "*"
         }
-        if isNormal(range, text) { return slice }
+        if text.span.isPlainPath(in: range) { return slice }  // by far the most frequent
         guard let decodedEnd = decode(range, &text) else { return nil }
         return removeDots(range.lowerBound..<decodedEnd, &text)
-    }
-
-    /// The common case, found by one look: no `%`, no `//`, no segment that starts with a dot.
-    private static func isNormal(_ range: Range<Int>, _ text: borrowing MutableSpan<UInt8>) -> Bool {
-        var previous: UInt8 = 0
-        for i in range {
-            let byte = text[i]
-            if byte == 0x25 { return false }
-            if previous == 0x2f && (byte == 0x2f || byte == 0x2e) { return false }
-            previous = byte
-        }
-        return true
     }
 
     /// Step one: escapes. Returns the new end.

@@ -11,7 +11,7 @@ enum RequestTarget {
             return .missingHost
         }
         let target = head.target.range
-        for i in target where text[i] >= 0x80 { return .badTarget }
+        if text.hasHighByte(in: target) { return .badTarget }
         if head.verb == .connect { return .connectUnsupported }
         switch text[target.lowerBound] {
         case 0x2f: return split(target, into: &head, text)
@@ -51,13 +51,8 @@ enum RequestTarget {
     static func split(_ range: Range<Int>, into head: inout Head, _ text: borrowing Span<UInt8>)
         -> HTTP1Fault?
     {
-        var at = range.lowerBound
-        while at < range.upperBound && text[at] != 0x3f {
-            switch text[at] {
-            case 0x23, 0x5c, 0x22, 0x3c, 0x3e: return .badTarget  // # \ " < >
-            default: at &+= 1
-            }
-        }
+        let at = text.firstPathDelimiter(in: range)
+        guard at == range.upperBound || text[at] == 0x3f else { return .badTarget }
         head.path = Slice(range.lowerBound, at)
         head.hasQuery = at < range.upperBound
         guard head.hasQuery else { return nil }

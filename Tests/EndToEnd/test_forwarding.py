@@ -54,6 +54,31 @@ def test_several_lying_lines_are_all_dropped(plain):
     assert message.all("x-forwarded-for") == ["127.0.0.1"]
 
 
+LINES = ("X-A:1", "X-B: 2", "X-C: 3", "Connection: x-gone", "X-D:  4 ", "X-E: 5", "X-Gone: 6", "X-F: ", "X-G:", "X-H: 7\t", "x-b: 8", "X-I: 9")
+GONE_ON = [(name, value) for name, value in zip("abcdefghbi", ("1", "2", "3", "4", "5", "", "", "7", "8", "9"))]
+
+
+def singles(message) -> list[tuple[str, str]]:
+    """The fields with a name of one letter, in order; nothing stands around their values."""
+    return [(name.decode().lower()[2:], value.decode()) for name, value in message.fields if len(name) == 3 and name[:2].lower() == b"x-"]
+
+
+def test_lines_of_every_spacing_go_on_in_order(plain):
+    message, _ = forwarded(plain, *LINES)
+    assert singles(message) == GONE_ON
+
+
+def test_lines_of_every_spacing_come_back_in_order(stage):
+    def play(peer):
+        while True:
+            peer.read_request()
+            peer.send(respond("200 OK", b"hello", *LINES))
+
+    backend = stage.backend(play)
+    reply = once(stage.gateway(settings(backend.address)).address, get("/x"))
+    assert reply.status == 200 and reply.body == b"hello" and singles(reply.message) == GONE_ON
+
+
 def test_trusted_proxies_are_appended_to(behind):
     message, _ = forwarded(behind, "X-Forwarded-For: 6.6.6.6, 203.0.113.9", "X-Forwarded-Proto: https")
     addresses = ",".join(message.all("x-forwarded-for")).replace(" ", "").split(",")

@@ -35,6 +35,27 @@ import WireHTTP
         #expect(read(method, target).fault == fault)
     }
 
+    /// Paths are looked at eight bytes at a time: what does not belong there is found wherever it stands.
+    @Test(arguments: 1...26) func everyPlaceOfAPathIsLookedAt(_ length: Int) {
+        for place in 1...length {
+            func path(_ byte: UInt8) -> [UInt8] {
+                var path = [0x2f] + Array(repeating: UInt8(ascii: "a"), count: length)
+                path[place] = byte
+                return path
+            }
+            for byte in Array("#\"<>\\".utf8) + [0x80, 0xff] {
+                let line = Array("GET ".utf8) + path(byte) + Array(" HTTP/1.1\r\nHost: h\r\n\r\n".utf8)
+                #expect(RequestReading(line).fault == .badTarget, "\(byte) at \(place)")
+            }
+            for byte in Array("!$&'()*+,-./:;=@AZ[]^_`z{|}~%".utf8) {
+                let target = String(decoding: path(byte), as: UTF8.self)
+                #expect(read("GET", target).length != nil, "\(target)")
+            }
+            let parted = read("GET", String(decoding: path(0x3f), as: UTF8.self))
+            #expect(parted.path.utf8.count == place && parted.query?.utf8.count == length - place)
+        }
+    }
+
     @Test func asteriskIsForOptions() {
         let reading = read("OPTIONS", "*")
         #expect(reading.length != nil && reading.path == "*" && reading.query == nil && reading.authority == "h")
