@@ -54,7 +54,7 @@ final class RefusedRetries: Sendable {
         switch answer.ending {
         case .taken: json.string("taken")
         case .refused: json.string("refused")
-        case .later: json.string("later")
+        case .later, .failed: json.string("later")
         }
         if answer.ending != .taken {
             json.name("code")
