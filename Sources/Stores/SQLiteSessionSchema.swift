@@ -86,10 +86,10 @@ enum SQLiteSessionSchema {
           at_ms INTEGER NOT NULL -- since 1970
         ) STRICT;
         """,
-        // The whole filter of the shared subscription through which it came; empty = none, or it is the session's for good.
-        "ALTER TABLE queue ADD COLUMN share BLOB NOT NULL DEFAULT x''",
-        // What it takes to send a refused message through the pipeline again, and a will as somebody's after a restart.
+        // The shared subscription through which a message came; what it takes to send a refused one through the pipeline again,
+        // and a will as somebody's after a restart.
         """
+        ALTER TABLE queue ADD COLUMN share BLOB NOT NULL DEFAULT x''; -- its whole filter; empty = none, or it is the session's for good
         ALTER TABLE wills ADD COLUMN standing BLOB NOT NULL DEFAULT x''; -- what its owner may; empty = his name alone is known
         ALTER TABLE refused ADD COLUMN owner BLOB NOT NULL DEFAULT x''; -- as of sessions; empty = it is not known
         ALTER TABLE refused ADD COLUMN standing BLOB NOT NULL DEFAULT x'';

@@ -12,6 +12,8 @@ import Testing
         defer { bridge.close() }
         try await bridge.ready()
         try broker.publish("-t", "iot/a", "-q", "1", "-m", "one")
+        // What is in work together may be taken in any order.
+        try await until("the first") { bridge.figures.taken == 1 }
         try broker.publish("-t", "elsewhere", "-q", "1", "-m", "not ours")
         try broker.publish("-t", "iot/b", "-q", "0", "-m", "two")
         try await until("both") { bridge.figures.taken == 2 }

@@ -181,6 +181,14 @@ private final class Place {
         _ = try place.open()
     }
 
+    /// What the second format has more than the first one.
+    private static let toTheFirstFormat = """
+        ALTER TABLE queue DROP COLUMN share;
+        ALTER TABLE wills DROP COLUMN standing; ALTER TABLE refused DROP COLUMN owner; ALTER TABLE refused DROP COLUMN standing;
+        ALTER TABLE refused DROP COLUMN properties; ALTER TABLE refused DROP COLUMN retained; ALTER TABLE refused DROP COLUMN expires_ms;
+        ALTER TABLE refused DROP COLUMN mark; ALTER TABLE refused DROP COLUMN cut; PRAGMA user_version = 1
+        """
+
     @Test func aFileOfTheFormerFormatIsRead() throws {
         let place = try Place()
         let store = try place.open()
@@ -190,12 +198,7 @@ private final class Place {
         #expect(try store.refusedCount() == 1)
         #expect(try store.marks() == [.max - 1, .max - 2])
         store.close()
-        place.change(
-            """
-            ALTER TABLE wills DROP COLUMN standing; ALTER TABLE refused DROP COLUMN owner; ALTER TABLE refused DROP COLUMN standing;
-            ALTER TABLE refused DROP COLUMN properties; ALTER TABLE refused DROP COLUMN retained; ALTER TABLE refused DROP COLUMN expires_ms;
-            ALTER TABLE refused DROP COLUMN mark; ALTER TABLE refused DROP COLUMN cut; PRAGMA user_version = 1
-            """)
+        place.change(SessionStoreTests.toTheFirstFormat)
         let again = try place.open()
         let found = try #require(try again.refused(before: .max, limit: 1).first)
         #expect(found.number == 4 && found.message.owner.isEmpty && found.message.isCut && found.message.expiresMS == .max)
@@ -221,7 +224,7 @@ private final class Place {
         let queued = SessionChange.queue(session: 1, sequence: 1, message: 5, qos: .atLeastOnce, retain: false, identifiers: [7])
         try store.commit([.session(session(1)), .message(number: 5, message("a")), queued])
         store.close()
-        place.change("ALTER TABLE queue DROP COLUMN share; PRAGMA user_version = 1")
+        place.change(SessionStoreTests.toTheFirstFormat)
         #expect(try lines(place.open()) == [line(.session(session(1))), line(.message(number: 5, message("a"))), line(queued)])
     }
 
