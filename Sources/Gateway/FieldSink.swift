@@ -29,7 +29,8 @@ struct LineRun {
     @inline(__always) mutating func take(_ field: Field, of text: borrowing Span<UInt8>) -> Bool {
         let from = Int(field.nameText.start)
         let valueEnd = field.value.end
-        guard end == 0 || end == from, Int(field.value.start) &- field.nameText.end == 2, text[field.nameText.end &+ 1] == 0x20,
+        let nameEnd = field.nameText.end
+        guard end == 0 || end == from, Int(field.value.start) &- nameEnd == 2, text[nameEnd] == 0x3a, text[nameEnd &+ 1] == 0x20,
             valueEnd &+ 2 <= text.count, text[valueEnd] == 0x0d, text[valueEnd &+ 1] == 0x0a
         else { return false }
         if end == 0 { start = from }

@@ -33,7 +33,9 @@ final class ConsumerWorkshop {
     }
 
     var path: String { directory + "/consumers.db" }
-    func open() throws -> SQLiteConsumerStore { try SQLiteConsumerStore(path: path) }
+    func open() throws -> SQLiteConsumerStore {
+        try patiently { () throws(StoreError) in try SQLiteConsumerStore(path: path) }
+    }
 }
 
 private func row(_ key: String, _ value: [UInt8] = [1]) -> ConsumerRow { ConsumerRow(key: key, value: value) }
@@ -162,18 +164,18 @@ private func row(_ key: String, _ value: [UInt8] = [1]) -> ConsumerRow { Consume
     @Test func refusesWhatIsNotItsOwn() throws {
         let shop = try ConsumerWorkshop()
         // An event store is no store of consumers, nor the other way round.
-        try SQLiteEventStore(path: shop.path).close()
-        #expect(storeError { () throws(StoreError) in _ = try SQLiteConsumerStore(path: shop.path) }
+        try patiently { () throws(StoreError) in try SQLiteEventStore(path: shop.path) }.close()
+        #expect(refusal { () throws(StoreError) in try SQLiteConsumerStore(path: shop.path) }
             == .unusable("this is not a store of consumers"))
         let other = try ConsumerWorkshop()
         try other.open().close()
-        #expect(storeError { () throws(StoreError) in _ = try SQLiteEventStore(path: other.path) }
+        #expect(refusal { () throws(StoreError) in try SQLiteEventStore(path: other.path) }
             == .unusable("this is not an event store"))
         let text = try ConsumerWorkshop()
         let file = fopen(text.path, "w")
         fputs(String(repeating: "not a database ", count: 1000), file)
         fclose(file)
-        guard case .unusable = storeError({ () throws(StoreError) in _ = try SQLiteConsumerStore(path: text.path) }) else {
+        guard case .unusable = refusal({ () throws(StoreError) in try SQLiteConsumerStore(path: text.path) }) else {
             Issue.record("opened a text file")
             return
         }
@@ -190,7 +192,7 @@ private func row(_ key: String, _ value: [UInt8] = [1]) -> ConsumerRow { Consume
             #expect(noise.withUnsafeBytes { pwrite(file, $0.baseAddress, $0.count, off_t(page * 4096)) } == 4096)
         }
         close(file)
-        guard case .unusable = storeError({ () throws(StoreError) in _ = try SQLiteConsumerStore(path: shop.path) }) else {
+        guard case .unusable = refusal({ () throws(StoreError) in try SQLiteConsumerStore(path: shop.path) }) else {
             Issue.record("opened a damaged file")
             return
         }

@@ -48,7 +48,7 @@ private func write(_ bytes: [UInt8], to path: String) throws {
     /// Events that can be read, -1 when they are not one after another, nil when the store says that it is damaged.
     private func readable(_ shop: Workshop) throws -> Int? {
         do throws(StoreError) {
-            let store = try SQLiteEventStore(path: shop.path)
+            let store = try patiently { () throws(StoreError) in try SQLiteEventStore(path: shop.path) }
             defer { store.close() }
             var position: UInt64 = 0
             while true {

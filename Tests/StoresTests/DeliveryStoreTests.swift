@@ -67,12 +67,12 @@ private let held = DeliveryRecord.firstHeld
             DROP TABLE delivery_marks; DROP TABLE repetition_groups; PRAGMA user_version = 2;
             CREATE TABLE repetitions (position, identity, fingerprint, time, kind, outcome);
             """)
-        let store = try shop.reopen()
+        let store = try shop.open()
         #expect(try store.head() == 1 && read(store).isEmpty)
         _ = try store.append([], none, [mark(1, 0)])
         store.close()
         change("PRAGMA user_version = 4")
-        #expect(storeError { () throws(StoreError) in _ = try SQLiteEventStore(path: shop.path) }
+        #expect(refusal { () throws(StoreError) in try SQLiteEventStore(path: shop.path) }
             == .unusable("this is an event store of format 4; this program knows 3"))
     }
 }
@@ -99,7 +99,7 @@ extension CrashTests {
                 }
                 if parts[0] == "a" { answered[session] = number + 1 } else { released[session] = number + 1 }
             }
-            let store = try shop.reopen()
+            let store = try shop.open()
             while case let events = try store.read(after: head, limit: 5000), let last = events.last {
                 for event in events { counts[event.event.metadata.correlationId ?? "", default: 0] += 1 }
                 head = last.position

@@ -30,7 +30,7 @@ import Testing
         }
         #expect(try store.append([events.batch(cart, .exact(head), count: 2)]).head == head + 2)
         store.close()
-        let again = try shop.reopen()
+        let again = try shop.open()
         #expect(try again.read(cart, from: 1, through: .max, limit: 99).map(\.version) == Array(1...head + 2))
     }
 

@@ -133,7 +133,7 @@ import Testing
         try shop.open().close()
         change(shop, Self.oldTable + "INSERT INTO repetitions VALUES (1, zeroblob(16), zeroblob(16), 0, 99, x'')")
         for _ in 0..<2 {
-            #expect(storeError { () throws(StoreError) in _ = try SQLiteEventStore(path: shop.path) }
+            #expect(refusal { () throws(StoreError) in try SQLiteEventStore(path: shop.path) }
                 == .unusable("record 1 of a request cannot be read"))
         }
     }

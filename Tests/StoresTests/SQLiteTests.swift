@@ -137,7 +137,7 @@ final class Stranger {
         func opening(_ prepare: (Stranger) -> Void) throws -> StoreError? {
             let shop = try Workshop()
             prepare(Stranger(shop.path))
-            return storeError { () throws(StoreError) in _ = try SQLiteEventStore(path: shop.path) }
+            return refusal { () throws(StoreError) in try SQLiteEventStore(path: shop.path) }
         }
         #expect(try opening { _ = $0.run("CREATE TABLE t (x)") } == .unusable("this is not an event store"))
         #expect(try opening { _ = $0.run("PRAGMA application_id = 1") } == .unusable("this is not an event store"))
@@ -148,7 +148,7 @@ final class Stranger {
         let file = fopen(shop.path, "w")
         fputs(String(repeating: "not a database ", count: 1000), file)
         fclose(file)
-        guard case .unusable = storeError({ () throws(StoreError) in _ = try SQLiteEventStore(path: shop.path) }) else {
+        guard case .unusable = refusal({ () throws(StoreError) in try SQLiteEventStore(path: shop.path) }) else {
             Issue.record("opened a text file")
             return
         }
@@ -166,7 +166,7 @@ final class Stranger {
             #expect(noise.withUnsafeBytes { pwrite(file, $0.baseAddress, $0.count, off_t(page * 4096)) } == 4096)
         }
         close(file)
-        guard case .unusable = storeError({ () throws(StoreError) in _ = try SQLiteEventStore(path: shop.path) }) else {
+        guard case .unusable = refusal({ () throws(StoreError) in try SQLiteEventStore(path: shop.path) }) else {
             Issue.record("opened a damaged file")
             return
         }

@@ -74,7 +74,7 @@ private final class Place {
     deinit { for end in ["", "-wal", "-shm", ".lock"] { unlink(path + end) } }
 
     /// A process that another test starts at this moment holds our files, and so their lock, until it becomes itself.
-    func open() throws -> SQLiteSessionStore {
+    func open() throws(SessionStoreFault) -> SQLiteSessionStore {
         for _ in 0..<6000 {
             do throws(SessionStoreFault) {
                 return try SQLiteSessionStore(path: path)
@@ -211,10 +211,10 @@ private final class Place {
         let place = try Place()
         try place.open().close()
         place.change("PRAGMA user_version = 99")
-        #expect(fault { () throws(SessionStoreFault) in _ = try SQLiteSessionStore(path: place.path) }
+        #expect(fault { () throws(SessionStoreFault) in _ = try place.open() }
             == "\(place.path): this is a store of MQTT sessions of format 99; this program knows 2")
         place.change("PRAGMA user_version = 2; PRAGMA application_id = 7")
-        #expect(fault { () throws(SessionStoreFault) in _ = try SQLiteSessionStore(path: place.path) }
+        #expect(fault { () throws(SessionStoreFault) in _ = try place.open() }
             == "\(place.path): this is not a store of MQTT sessions")
     }
 
@@ -236,7 +236,7 @@ private final class Place {
         let file = Glibc.open(place.path, O_WRONLY)
         for page in 5..<40 { pwrite(file, [UInt8](repeating: 0xA5, count: 100), 100, page * 4096) }
         close(file)
-        #expect(fault { () throws(SessionStoreFault) in _ = try place.opened() }?.contains("damaged") == true)
+        #expect(fault { () throws(SessionStoreFault) in _ = try place.open() }?.contains("damaged") == true)
     }
 
     /// A damaged frame in the middle would take all that was acknowledged after it.
@@ -249,7 +249,7 @@ private final class Place {
         let file = Glibc.open(copy.path + "-wal", O_WRONLY)
         pwrite(file, [0xA5], 1, 32 + 20 * (24 + 4096) + 1000)
         close(file)
-        #expect(fault { () throws(SessionStoreFault) in _ = try copy.opened() }?.contains("write-ahead log is damaged") == true)
+        #expect(fault { () throws(SessionStoreFault) in _ = try copy.open() }?.contains("write-ahead log is damaged") == true)
     }
 
     /// A row that no version of the program has written.
@@ -268,10 +268,6 @@ private final class Place {
         place.change(sql)
         #expect(fault { () throws(SessionStoreFault) in try store.load { _ in } }?.hasSuffix("a row cannot be read") == true)
     }
-}
-
-extension Place {
-    fileprivate func opened() throws(SessionStoreFault) -> SQLiteSessionStore { try SQLiteSessionStore(path: path) }
 }
 
 extension FaultTests {

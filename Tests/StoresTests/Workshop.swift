@@ -26,17 +26,27 @@ final class Workshop {
     func openSnapshots() throws -> SQLiteSnapshotStore { try SQLiteSnapshotStore(path: snapshotsPath) }
 
     func open(_ options: SQLiteEventStore.Options = .init()) throws -> SQLiteEventStore {
-        try SQLiteEventStore(path: path, options: options)
+        try patiently { () throws(StoreError) in try SQLiteEventStore(path: path, options: options) }
     }
+}
 
-    /// The same, of a store that was just closed: a process that another test starts at this moment holds our files, and
-    /// so their lock, until it becomes itself.
-    func reopen() throws -> SQLiteEventStore {
-        for _ in 0..<6000 {
-            do { return try open() } catch StoreError.locked { usleep(10_000) }
+/// Opens, and again while it is locked: a process that another test starts at this moment holds our files, and so their
+/// locks, until it becomes itself.
+func patiently<Store>(_ open: () throws(StoreError) -> Store) throws(StoreError) -> Store {
+    for _ in 0..<6000 {
+        do throws(StoreError) {
+            return try open()
+        } catch {
+            guard case .locked = error else { throw error }
+            usleep(10_000)
         }
-        return try open()
     }
+    return try open()
+}
+
+/// Why it does not open, apart from such locks.
+func refusal<Store>(_ open: () throws(StoreError) -> Store) -> StoreError? {
+    storeError { () throws(StoreError) in _ = try patiently(open) }
 }
 
 func key(_ id: String, type: String = "Cart") throws -> AggregateKey {
