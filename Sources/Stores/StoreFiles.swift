@@ -16,19 +16,13 @@ final class StoreFiles {
         // A lock of its own: closing any descriptor of the database file would drop SQLite's locks.
         lock = open(path + ".lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard lock >= 0 else { throw StoreFiles.error("cannot open \(path).lock") }
+        // From here on `deinit` closes it, also where this throws.
         guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
-            let inUse = errno == EWOULDBLOCK
-            close(lock)
-            throw inUse ? .locked("another process writes to \(path)") : StoreFiles.error("cannot lock \(path).lock")
+            throw errno == EWOULDBLOCK ? .locked("another process writes to \(path)") : StoreFiles.error("cannot lock \(path).lock")
         }
 
         // Made here and not by SQLite for its mode; the WAL and its index inherit that.
-        do throws(StoreError) {
-            try StoreFiles.make(path)
-        } catch {
-            close(lock)
-            throw error
-        }
+        try StoreFiles.make(path)
     }
 
     /// Makes an empty file for its owner alone where there is none.
@@ -41,7 +35,9 @@ final class StoreFiles {
         }
     }
 
-    deinit { close(lock) }
+    deinit {
+        if lock >= 0 { close(lock) }
+    }
 
     /// Makes the names of the files durable.
     func syncDirectory() throws(StoreError) { try StoreFiles.syncDirectory(of: path) }

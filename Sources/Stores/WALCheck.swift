@@ -21,12 +21,15 @@ struct WALCheck {
     private static let frameHeaderBytes = 24
 
     /// - Parameter path: of the database.
-    /// - Throws: `unusable` when commits that were acknowledged would be lost.
+    /// - Throws: `unusable` when commits that were acknowledged would be lost, or when that cannot be found out.
     static func check(database path: String) throws(StoreError) {
         let file = open(path + "-wal", O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-        guard file >= 0 else { return }
+        guard file >= 0 else {
+            if errno == ENOENT { return }
+            throw unreadable()
+        }
         defer { close(file) }
-        let header = read(file, headerBytes, at: 0)
+        let header = try read(file, headerBytes, at: 0)
         // None yet, or not written before a crash: nothing has been acknowledged from it.
         guard header.count == headerBytes, header.contains(where: { $0 != 0 }) else { return }
         guard var check = WALCheck(file, header) else {
@@ -54,14 +57,14 @@ struct WALCheck {
         /// Behind it a commit has ended, so all before that was on disk.
         var commitEnded = false
         while true {
-            let frame = WALCheck.read(
+            let frame = try WALCheck.read(
                 file, WALCheck.frameHeaderBytes + pageSize,
                 at: WALCheck.headerBytes + (number - 1) * (WALCheck.frameHeaderBytes + pageSize))
             guard frame.count == WALCheck.frameHeaderBytes + pageSize else { return }
             let isOfThisLog = salts == (WALCheck.word(frame, 8), WALCheck.word(frame, 12))
             if bad == nil {
                 // Of the log before this one: the end.
-                guard isOfThisLog || number == 1 || hasMore(after: number) else { return }
+                if !isOfThisLog, number != 1, try !hasMore(after: number) { return }
                 add(frame, 0..<8)
                 add(frame, 24..<frame.count)
                 if !isOfThisLog || sum != (WALCheck.word(frame, 16), WALCheck.word(frame, 20)) { bad = number }
@@ -74,8 +77,8 @@ struct WALCheck {
     }
 
     /// Is there a frame of this log behind one that is not?
-    private func hasMore(after number: Int) -> Bool {
-        let next = WALCheck.read(
+    private func hasMore(after number: Int) throws(StoreError) -> Bool {
+        let next = try WALCheck.read(
             file, WALCheck.frameHeaderBytes,
             at: WALCheck.headerBytes + number * (WALCheck.frameHeaderBytes + pageSize))
         return next.count == WALCheck.frameHeaderBytes && salts == (WALCheck.word(next, 8), WALCheck.word(next, 12))
@@ -95,9 +98,15 @@ struct WALCheck {
         UInt32(bytes[at]) << 24 | UInt32(bytes[at + 1]) << 16 | UInt32(bytes[at + 2]) << 8 | UInt32(bytes[at + 3])
     }
 
-    private static func read(_ file: Int32, _ count: Int, at offset: Int) -> [UInt8] {
+    /// - Returns: empty where the file ends before `count`.
+    private static func read(_ file: Int32, _ count: Int, at offset: Int) throws(StoreError) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: count)
         let n = bytes.withUnsafeMutableBytes { pread(file, $0.baseAddress, $0.count, off_t(offset)) }
+        if n < 0 { throw unreadable() }
         return n == count ? bytes : []
+    }
+
+    private static func unreadable() -> StoreError {
+        .unusable("the write-ahead log cannot be read: \(String(cString: strerror(errno)))")
     }
 }

@@ -166,7 +166,7 @@ DAMAGES = {
     "an endless expiry": "UPDATE sessions SET expiry = -5",
     "a filter that is none": "UPDATE subscriptions SET filter = 'a/#/b'",
     "a time beyond all": "UPDATE sessions SET left_ms = -1",
-    "a refused message beyond all": "INSERT INTO refused VALUES (9223372036854775807, x'', x'', x'', x'', 0, '', '', 0)",
+    "a refused message beyond all": "INSERT INTO refused (number, topic, payload, client, subject, qos, code, reason, at_ms) VALUES (9223372036854775807, x'', x'', x'', x'', 0, '', '', 0)",
 }
 
 

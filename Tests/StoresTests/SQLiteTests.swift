@@ -2,6 +2,7 @@ import CSQLite
 import EventCore
 import Glibc
 import Testing
+import Threads
 
 @testable import Stores
 
@@ -131,6 +132,25 @@ final class Stranger {
             == .locked("another process writes to \(shop.path)"))
         store.close()
         #expect(try shop.open().head() == 1)
+    }
+
+    /// Its lock is closed once: the second time the number may be somebody else's file.
+    @Test func aRefusedOpeningClosesNothingOfOthers() throws {
+        let shop = try Workshop()
+        let store = try shop.open()
+        let path = shop.path
+        let refused = NamedThread.required(name: "refused") {
+            for _ in 0..<3000 { _ = storeError { () throws(StoreError) in _ = try SQLiteEventStore(path: path) } }
+        }
+        var lost = 0
+        for _ in 0..<20_000 {
+            let file = open("/dev/null", O_RDONLY | O_CLOEXEC)
+            sched_yield()
+            if file < 0 || close(file) != 0 { lost += 1 }
+        }
+        refused.join()
+        #expect(lost == 0)
+        store.close()
     }
 
     @Test func refusesWhatIsNotItsOwn() throws {
