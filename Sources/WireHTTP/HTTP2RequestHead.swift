@@ -17,7 +17,9 @@ extension HTTP2Block {
             let scheme = text.extracting(scheme.range)
             guard scheme.equalsIgnoringCase("http") || scheme.equalsIgnoringCase("https") else { return .badTarget }
             if let fault = host(&head, text) { return fault }
-            guard !path.isEmpty, text.firstControl(from: Int(path.start), below: 0x21) >= path.end, !text.hasHighByte(in: path.range)
+            // Of the path alone: behind it there may be no such byte for the whole of a large head.
+            let spelled = text.extracting(path.range)
+            guard !path.isEmpty, spelled.firstControl(from: 0, below: 0x21) == spelled.count, !spelled.hasHighByte(in: 0..<spelled.count)
             else { return .badTarget }
             if text[Int(path.start)] == 0x2a {
                 guard path.count == 1, head.verb == .options else { return .badTarget }
